@@ -1,0 +1,29 @@
+//! Compile-time guards: sizes and the absence of hidden padding.
+
+use core::mem::{align_of, size_of};
+
+use crate::{
+    event::{EventHeader, ProcessEvent, STACK_EVENT_HEAD_BYTES, StackEvent},
+    process::PyProcess,
+    python::PyLayout,
+    stack::RawFrame,
+    syscall::{SyscallSpec, SyscallTally, TallyKey},
+    thread::ThreadState,
+    totals::{Totals, TotalsKey, Wait},
+};
+
+const _: () = assert!(size_of::<RawFrame>() == 16);
+const _: () = assert!(size_of::<EventHeader>() == 24);
+const _: () = assert!(STACK_EVENT_HEAD_BYTES == 40);
+const _: () = assert!(size_of::<StackEvent>() == 40 + crate::config::MAX_FRAMES * 16);
+const _: () = assert!(size_of::<ProcessEvent>() == 40);
+const _: () = assert!(size_of::<Wait>() == 8);
+const _: () = assert!(size_of::<TotalsKey>() == 24);
+const _: () = assert!(size_of::<Totals>() == 32);
+const _: () = assert!(size_of::<TallyKey>() == 8);
+const _: () = assert!(size_of::<SyscallTally>() == 48);
+const _: () = assert!(size_of::<SyscallSpec>() == 8);
+const _: () = assert!(size_of::<ThreadState>() == 14 * 8 + 8 + 6 * 4 + 2 * 8);
+const _: () = assert!(size_of::<PyProcess>() == size_of::<PyLayout>() + 24);
+const _: () = assert!(align_of::<PyProcess>() == 8);
+const _: () = assert!(size_of::<PyLayout>() == 56);

@@ -1,0 +1,56 @@
+//! Load-time configuration: names of the eBPF globals and bounds of what the
+//! command line may ask for.
+
+/// Most Python frames a single walk may record; the scratch buffer's size.
+pub const MAX_FRAMES: usize = 512;
+
+/// Fewest frames a walk may be limited to.
+pub const MIN_FRAMES: usize = 16;
+
+/// Frames recorded unless the command line says otherwise.
+pub const DEFAULT_FRAMES: usize = 128;
+
+/// Thread-list nodes visited in the kernel while looking for a thread's `PyThreadState`.
+pub const MAX_TSTATE_SEARCH: usize = 64;
+
+/// System-call numbers that have a [`crate::syscall::SyscallSpec`].
+pub const MAX_SYSCALLS: usize = 512;
+
+/// Index of the word in the `CONTROL` map that, once not zero, ends the window:
+/// programs leave without touching any state.
+pub const CONTROL_STOPPED: u32 = 0;
+
+/// Words of the `CONTROL` map.
+pub const CONTROL_WORDS: u32 = 1;
+
+/// Names of the globals that the loader overrides before load. Constants to the
+/// verifier, so that field offsets and absent kernel features cost nothing.
+pub mod globals {
+    /// Byte offset of `task_struct.pid`.
+    pub const OFF_TASK_PID: &str = "OFF_TASK_PID";
+    /// Byte offset of `task_struct.tgid`.
+    pub const OFF_TASK_TGID: &str = "OFF_TASK_TGID";
+    /// Byte offset of `task_struct.__state` (`state` before 5.14).
+    pub const OFF_TASK_STATE: &str = "OFF_TASK_STATE";
+    /// Bit offset of `task_struct.in_iowait`.
+    pub const BIT_TASK_IN_IOWAIT: &str = "BIT_TASK_IN_IOWAIT";
+    /// Byte offset of `task_struct.start_boottime` (`real_start_time` before 5.5).
+    pub const OFF_TASK_START_BOOTTIME: &str = "OFF_TASK_START_BOOTTIME";
+    /// Byte offset of `task_struct.thread.fsbase`.
+    pub const OFF_TASK_FSBASE: &str = "OFF_TASK_FSBASE";
+    /// Byte offset of `task_struct.stack`.
+    pub const OFF_TASK_STACK: &str = "OFF_TASK_STACK";
+    /// Distance from `task_struct.stack` to the saved user registers; used where
+    /// `bpf_task_pt_regs` (5.15) is missing.
+    pub const OFF_STACK_PT_REGS: &str = "OFF_STACK_PT_REGS";
+    /// 1 if the kernel has `bpf_task_pt_regs`.
+    pub const HAS_TASK_PT_REGS: &str = "HAS_TASK_PT_REGS";
+    /// 1 if `sched_switch` passes the previous state as its fourth argument (5.18).
+    pub const HAS_PREV_STATE_ARG: &str = "HAS_PREV_STATE_ARG";
+    /// Frames recorded at most, between `MIN_FRAMES` and `MAX_FRAMES`.
+    pub const FRAME_LIMIT: &str = "FRAME_LIMIT";
+    /// 1 if children of watched processes are watched too.
+    pub const FOLLOW_CHILDREN: &str = "FOLLOW_CHILDREN";
+    /// 1 if every process that execs is watched until user space says what it is.
+    pub const WATCH_EVERY_EXEC: &str = "WATCH_EVERY_EXEC";
+}

@@ -1,0 +1,115 @@
+//! Everything the kernel side can lose, by name.
+
+/// One way to lose or degrade an observation. The discriminant is the index in
+/// the `COUNTERS` map; the name reaches the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Counter {
+    /// A new stack found the ring buffer full: its time is kept, its frames are not.
+    StackRingFull = 0,
+    /// A new stack found the table of sent stacks full.
+    StackTableFull,
+    /// A sample or interval found the totals map full: only thread totals hold it.
+    TotalsFull,
+    /// A new thread found the thread map full: it is not watched.
+    ThreadsFull,
+    /// A new process found the process map full: its stacks are not walked.
+    ProcessesFull,
+    /// A process-life event found the ring buffer full.
+    EventRingFull,
+    /// A walk ended at the frame limit before the root.
+    StacksTruncated,
+    /// A frame could not be read (paged out, or the chain changed): the stack is partial.
+    FrameReadFailed,
+    /// A `PyThreadState` could not be read.
+    TstateReadFailed,
+    /// No `PyThreadState` was found for the thread: no Python frames.
+    TstateNotFound,
+    /// A thread was switched in without a wake-up having been seen.
+    WakeupMissed,
+    /// A thread id was reused before its predecessor's figures were collected.
+    ThreadSlotReused,
+    /// The saved user registers could not be read: the wait has no reason.
+    RegistersUnreadable,
+    /// A `pollfd` of a waiting thread could not be read.
+    PollfdReadFailed,
+    /// An armed system call's timeout could not be read.
+    TimeoutReadFailed,
+    /// The table of armed system calls was full.
+    TalliesFull,
+    /// On-CPU samples taken of watched threads (not a loss: the denominator).
+    OnCpuSamples,
+    /// Stacks captured, on and off CPU (not a loss: the denominator).
+    StacksWalked,
+    /// Frames visited by all walks (not a loss: the denominator).
+    FramesWalked,
+}
+
+impl Counter {
+    /// Number of counters.
+    pub const COUNT: u32 = 19;
+
+    /// All counters, in index order.
+    pub const ALL: [Self; Self::COUNT as usize] = [
+        Self::StackRingFull,
+        Self::StackTableFull,
+        Self::TotalsFull,
+        Self::ThreadsFull,
+        Self::ProcessesFull,
+        Self::EventRingFull,
+        Self::StacksTruncated,
+        Self::FrameReadFailed,
+        Self::TstateReadFailed,
+        Self::TstateNotFound,
+        Self::WakeupMissed,
+        Self::ThreadSlotReused,
+        Self::RegistersUnreadable,
+        Self::PollfdReadFailed,
+        Self::TimeoutReadFailed,
+        Self::TalliesFull,
+        Self::OnCpuSamples,
+        Self::StacksWalked,
+        Self::FramesWalked,
+    ];
+
+    /// The name used in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::StackRingFull => "stack_ring_full",
+            Self::StackTableFull => "stack_table_full",
+            Self::TotalsFull => "totals_full",
+            Self::ThreadsFull => "threads_full",
+            Self::ProcessesFull => "processes_full",
+            Self::EventRingFull => "event_ring_full",
+            Self::StacksTruncated => "stacks_truncated",
+            Self::FrameReadFailed => "frame_read_failed",
+            Self::TstateReadFailed => "tstate_read_failed",
+            Self::TstateNotFound => "tstate_not_found",
+            Self::WakeupMissed => "wakeup_missed",
+            Self::ThreadSlotReused => "thread_slot_reused",
+            Self::RegistersUnreadable => "registers_unreadable",
+            Self::PollfdReadFailed => "pollfd_read_failed",
+            Self::TimeoutReadFailed => "timeout_read_failed",
+            Self::TalliesFull => "tallies_full",
+            Self::OnCpuSamples => "on_cpu_samples",
+            Self::StacksWalked => "stacks_walked",
+            Self::FramesWalked => "frames_walked",
+        }
+    }
+
+    /// False for the counters that are denominators, not losses.
+    pub const fn is_loss(self) -> bool {
+        !matches!(
+            self,
+            Self::OnCpuSamples | Self::StacksWalked | Self::FramesWalked
+        )
+    }
+}
+
+const _: () = {
+    let mut i = 0;
+    while i < Counter::ALL.len() {
+        assert!(Counter::ALL[i] as usize == i);
+        i += 1;
+    }
+};

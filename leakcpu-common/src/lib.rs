@@ -1,0 +1,23 @@
+//! The contract between pyobserve's eBPF programs and its user-space side.
+//!
+//! Every type that crosses a map or the ring buffer is defined here and nowhere
+//! else: `repr(C)`, explicit padding, sizes asserted in [`abi`]. The crate is
+//! `no_std`, allocates nothing and decides nothing.
+//!
+//! `pid` and `tid` mean what users mean by them, in the initial pid namespace:
+//! the kernel's tgid and pid.
+#![no_std]
+
+pub mod abi;
+pub mod config;
+pub mod counters;
+pub mod event;
+pub mod names;
+pub mod process;
+pub mod python;
+pub mod stack;
+pub mod syscall;
+pub mod thread;
+pub mod totals;
+#[cfg(feature = "user")]
+mod user;

@@ -1,0 +1,47 @@
+//! Names of maps and programs, as they appear in the eBPF object.
+
+/// Maps.
+pub mod maps {
+    /// `tid -> ThreadState`: the watched threads, and the filter of every program.
+    pub const THREADS: &str = "THREADS";
+    /// `pid -> PyProcess`: what the walker must know of a Python process.
+    pub const PROCESSES: &str = "PROCESSES";
+    /// `TotalsKey -> Totals`: time and samples per thread, stack, state and wait.
+    pub const TOTALS: &str = "TOTALS";
+    /// `stack hash -> 1`: stacks whose frames have left the kernel.
+    pub const STACKS_SENT: &str = "STACKS_SENT";
+    /// Ring buffer of events.
+    pub const EVENTS: &str = "EVENTS";
+    /// Per-CPU counters, indexed by `Counter`.
+    pub const COUNTERS: &str = "COUNTERS";
+    /// Control words.
+    pub const CONTROL: &str = "CONTROL";
+    /// `system-call number -> SyscallSpec`.
+    pub const SYSCALLS: &str = "SYSCALLS";
+    /// `SuspectKey -> SyscallTally`: armed threads' system calls.
+    pub const TALLIES: &str = "TALLIES";
+    /// `tid -> 1`: threads whose system calls are tallied while armed.
+    pub const SUSPECTS: &str = "SUSPECTS";
+    /// Per-CPU scratch.
+    pub const SCRATCH: &str = "SCRATCH";
+}
+
+/// Programs.
+pub mod programs {
+    /// perf event `cpu-clock`: where on-CPU time goes.
+    pub const ON_CPU_SAMPLE: &str = "on_cpu_sample";
+    /// BTF tracepoint `sched_switch`: every interval of every watched thread.
+    pub const SCHED_SWITCH: &str = "sched_switch";
+    /// BTF tracepoint `sched_wakeup`: blocked becomes runnable.
+    pub const SCHED_WAKEUP: &str = "sched_wakeup";
+    /// BTF tracepoint `sched_wakeup_new`: a new thread becomes runnable.
+    pub const SCHED_WAKEUP_NEW: &str = "sched_wakeup_new";
+    /// BTF tracepoint `sched_process_fork`: threads and children are born.
+    pub const SCHED_PROCESS_FORK: &str = "sched_process_fork";
+    /// BTF tracepoint `sched_process_exec`: a process becomes another program.
+    pub const SCHED_PROCESS_EXEC: &str = "sched_process_exec";
+    /// BTF tracepoint `sched_process_exit`: a thread ends.
+    pub const SCHED_PROCESS_EXIT: &str = "sched_process_exit";
+    /// BTF tracepoint `sys_exit`: armed briefly, on suspicion only.
+    pub const SYS_EXIT: &str = "sys_exit";
+}

@@ -1,0 +1,10 @@
+//! CPython layouts as data and the frame walk over them.
+//!
+//! The walk is generic over [`MemRead`]: the eBPF programs, the outside reader of
+//! parked threads and the tests run the same code.
+
+mod layout;
+mod walk;
+
+pub use layout::{NO_OWNER, PyLayout, FRAME_READ_BYTES};
+pub use walk::{FrameSink, MemRead, find_tstate, first_frame, walk_frames};

@@ -1,0 +1,92 @@
+//! The state machine of one watched thread, changed in place by the scheduler's
+//! tracepoints and read by user space.
+
+use crate::totals::Wait;
+
+/// What a thread is doing, as far as the scheduler said.
+pub mod run_state {
+    /// No event yet since watching began: the first one tells.
+    pub const UNKNOWN: u32 = 0;
+    /// On a CPU.
+    pub const ON_CPU: u32 = 1;
+    /// Ready, waiting for a CPU.
+    pub const RUNNABLE: u32 = 2;
+    /// Waiting for something else.
+    pub const BLOCKED: u32 = 3;
+    /// Gone: the figures are final.
+    pub const DEAD: u32 = 4;
+}
+
+/// Bits of [`ThreadState::flags`].
+pub mod thread_flags {
+    /// Watched from its birth (fork or exec), not found running.
+    pub const FROM_BIRTH: u32 = 1;
+    /// Its process called exec; user space has not yet said what it is.
+    pub const PROVISIONAL: u32 = 2;
+    /// Its process is followed for its descendants only and is not Python.
+    pub const NOT_PYTHON: u32 = 4;
+    /// The current wait is a GIL wait.
+    pub const IN_GIL_WAIT: u32 = 8;
+    /// The previous wait was a GIL wait.
+    pub const AFTER_GIL_WAIT: u32 = 16;
+}
+
+/// On-CPU bursts shorter than this between two GIL waits belong to one wait:
+/// a waiter re-arms its 5 ms timed wait (`take_gil` in CPython's `ceval_gil`).
+pub const GIL_REARM_NS: u64 = 200_000;
+
+/// One watched thread: exact times and the wait it is in.
+///
+/// Written only under the thread's scheduler ordering (its own switch-out,
+/// wake-up and switch-in never overlap), read by user space after the window.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct ThreadState {
+    /// `task_struct.start_boottime`; 0 if user space has inserted the entry and
+    /// no event has filled it.
+    pub start_boottime_ns: u64,
+    /// When watching began, `CLOCK_MONOTONIC`.
+    pub watched_since_ns: u64,
+    /// When the current state began.
+    pub state_since_ns: u64,
+    /// When the thread died; 0 while it lives.
+    pub ended_ns: u64,
+    /// Time on a CPU.
+    pub on_cpu_ns: u64,
+    /// Time ready but not running.
+    pub runnable_ns: u64,
+    /// Time blocked.
+    pub blocked_ns: u64,
+    /// Coalesced span of GIL waits; overlaps the three above.
+    pub gil_wait_ns: u64,
+    /// Length of the interval that was open when watching began.
+    pub initial_ns: u64,
+    /// When the thread last left a CPU.
+    pub off_since_ns: u64,
+    /// Blocked part of the current time off the CPU, known from the wake-up on.
+    pub off_blocked_ns: u64,
+    /// Address of the thread's `PyThreadState`; 0 if not known.
+    pub tstate: u64,
+    /// No search for the `PyThreadState` before this time.
+    pub tstate_retry_ns: u64,
+    /// Stack at the last switch-out.
+    pub wait_stack: u64,
+    /// Reason of the last switch-out.
+    pub wait: Wait,
+    /// Process.
+    pub pid: u32,
+    /// Thread.
+    pub tid: u32,
+    /// One of [`run_state`].
+    pub run_state: u32,
+    /// [`run_state`] in which the thread was when watching began, once known.
+    pub initial_state: u32,
+    /// Bits of [`thread_flags`].
+    pub flags: u32,
+    /// Failed searches for the `PyThreadState` in a row.
+    pub tstate_misses: u32,
+    /// Times the thread gave up the CPU to wait.
+    pub voluntary_switches: u64,
+    /// Times the CPU was taken from it.
+    pub involuntary_switches: u64,
+}

@@ -1,0 +1,26 @@
+//! `Pod` for the types that user space reads from and writes to maps.
+
+use crate::{
+    process::PyProcess,
+    syscall::{SyscallSpec, SyscallTally, TallyKey},
+    thread::ThreadState,
+    totals::{Totals, TotalsKey},
+};
+
+macro_rules! pod {
+    ($($ty:ty),+ $(,)?) => {$(
+        // SAFETY: `repr(C)`, integers only, no padding (`abi` asserts the sizes),
+        // so every bit pattern is a value and every byte is initialised.
+        unsafe impl aya::Pod for $ty {}
+    )+};
+}
+
+pod!(
+    PyProcess,
+    SyscallSpec,
+    SyscallTally,
+    TallyKey,
+    ThreadState,
+    Totals,
+    TotalsKey,
+);

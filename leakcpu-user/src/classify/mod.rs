@@ -1,0 +1,1 @@
+//! States of time to classes with confidence: pure, thresholds in one documented struct.

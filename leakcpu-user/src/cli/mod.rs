@@ -1,0 +1,1 @@
+//! Arguments as typed -> plan -> run; exit codes.

@@ -1,0 +1,1 @@
+//! Draining maps and rings: decoding, ordering, loss.

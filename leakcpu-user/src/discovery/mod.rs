@@ -1,0 +1,1 @@
+//! Which processes are CPython, their life and death.

@@ -1,0 +1,1 @@
+//! ELF facts from bytes: symbols, sections, notes.

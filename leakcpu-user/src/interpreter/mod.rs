@@ -1,0 +1,1 @@
+//! CPython: versions, layouts, remote reads, code objects, line tables.

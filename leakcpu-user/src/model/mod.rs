@@ -1,0 +1,22 @@
+//! What was observed, as owned data with units in the names: no I/O, no clocks,
+//! no aya, no terminal. Everything to the right of this room reads it and
+//! nothing else.
+//!
+//! Times are nanoseconds. A thread's times are exact (scheduler events); samples
+//! only say where in the code on-CPU time went.
+
+mod function;
+mod ids;
+mod process;
+mod profile;
+mod reason;
+mod stack;
+mod thread;
+
+pub use function::{FunctionTimes, LineTimes, Rollup};
+pub use ids::{FunctionId, Pid, StackId, Tid};
+pub use process::{Process, PythonFacts, Unreadable};
+pub use profile::{Cost, Host, Loss, Profile, Sampling, SamplingStep, Window};
+pub use reason::Reason;
+pub use stack::{Frame, Function, Stack, StackTime, StackTimeKind};
+pub use thread::{SyscallTally, Thread, ThreadTimes};

@@ -1,0 +1,63 @@
+//! One process.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Function, Pid, Stack, Thread};
+
+/// What is known of the interpreter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PythonFacts {
+    /// `3.11.7`; only `3.11` where the patch level is unknown.
+    pub version: String,
+    /// `cpython`.
+    pub implementation: String,
+    /// Built without the GIL; `None` if unknown.
+    pub free_threaded: Option<bool>,
+}
+
+/// Why a process' stacks could not be read. Its times are exact all the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unreadable {
+    /// What went wrong.
+    pub reason: String,
+    /// The next step for the user.
+    pub how_to_fix: String,
+}
+
+/// One Python process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Process {
+    /// Process id in the initial pid namespace.
+    pub pid: Pid,
+    /// Process id in its own pid namespace, if known.
+    pub ns_pid: Option<u32>,
+    /// Start time since boot; identity beside the pid.
+    pub start_boottime_ns: Option<u64>,
+    /// Path of the executable, as its own mount namespace names it.
+    pub exe: Option<String>,
+    /// Arguments.
+    pub cmdline: Vec<String>,
+    /// Interpreter facts; `None` if they could not be read.
+    pub python: Option<PythonFacts>,
+    /// Container id, from the cgroup path.
+    pub container_id: Option<String>,
+    /// cgroup path.
+    pub cgroup: Option<String>,
+    /// systemd unit, from the cgroup path.
+    pub systemd_unit: Option<String>,
+    /// Age at the end of the window (or at its death).
+    pub lifetime_ns: Option<u64>,
+    /// It ended during the window.
+    pub exited: bool,
+    /// Its threads; sums are over these.
+    pub threads: Vec<Thread>,
+    /// Functions, indexed by `FunctionId`.
+    pub functions: Vec<Function>,
+    /// Stacks, indexed by `StackId`. Index 0 is the empty stack.
+    pub stacks: Vec<Stack>,
+    /// Why its stacks could not be read, if so.
+    pub unreadable: Option<Unreadable>,
+    /// Directories of the standard library and of installed packages of this
+    /// interpreter: frames from there are not the user's own code.
+    pub library_dirs: Vec<String>,
+}

@@ -1,0 +1,87 @@
+//! One run (or one window of a continuous run).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Process;
+
+/// The machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// Host name.
+    pub hostname: String,
+    /// `/proc/sys/kernel/random/boot_id`.
+    pub boot_id: String,
+    /// `uname -r`.
+    pub kernel: String,
+    /// CPUs online.
+    pub cpus: u32,
+}
+
+/// When.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// Start, nanoseconds since 1970.
+    pub start_unix_ns: u64,
+    /// Length.
+    pub duration_ns: u64,
+    /// 0 for a single run, counts windows in continuous use.
+    pub sequence: u64,
+}
+
+/// A degradation of sampling: when and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SamplingStep {
+    /// Nanoseconds after the window's start.
+    pub at_ns: u64,
+    /// The new rate.
+    pub hz: u32,
+    /// Why.
+    pub why: String,
+}
+
+/// How densely on-CPU time was sampled.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sampling {
+    /// The rate asked for.
+    pub requested_hz: u32,
+    /// The rate achieved on busy CPUs; `None` if nothing ran.
+    pub effective_hz: Option<f64>,
+    /// Degradations.
+    pub steps: Vec<SamplingStep>,
+}
+
+/// Named losses. Always holds `samples_lost`, `stacks_truncated` and
+/// `stack_in_transition`; others only when not zero.
+pub type Loss = BTreeMap<String, u64>;
+
+/// What the observation itself cost.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Time in our eBPF programs; `None` if the kernel did not count it.
+    pub bpf_run_ns: Option<u64>,
+    /// CPU time of our own process.
+    pub user_cpu_ns: u64,
+    /// Its peak memory.
+    pub max_rss_bytes: u64,
+}
+
+/// Everything that was observed in one window.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Profile {
+    /// The machine.
+    pub host: Host,
+    /// When.
+    pub window: Window,
+    /// How densely.
+    pub sampling: Sampling,
+    /// What was lost.
+    pub loss: Loss,
+    /// What it cost.
+    pub cost: Cost,
+    /// The Python processes.
+    pub processes: Vec<Process>,
+    /// What the user should know beside the figures: a pid that was not Python ...
+    pub warnings: Vec<String>,
+}

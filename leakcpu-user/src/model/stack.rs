@@ -1,0 +1,79 @@
+//! Functions, frames, stacks and the time charged to them.
+
+use serde::{Deserialize, Serialize};
+
+use super::{FunctionId, Reason, StackId};
+
+/// A Python function of one process.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Function {
+    /// Qualified name where the version has it (3.11 and later), else the plain name.
+    pub name: String,
+    /// File name as the code object has it.
+    pub file: String,
+    /// First line of the definition.
+    pub first_line: u32,
+}
+
+/// One frame of a symbolized stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Frame {
+    /// The function, or `None` where the frame could not be named.
+    pub function: Option<FunctionId>,
+    /// The line being executed, where the line table told.
+    pub line: Option<u32>,
+}
+
+/// A distinct stack, leaf first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stack {
+    /// Leaf first; empty if the thread ran no Python or its frames were lost.
+    pub frames: Vec<Frame>,
+    /// The root was not reached.
+    pub truncated: bool,
+    /// A frame could not be read: only the leaf side is known.
+    pub partial: bool,
+}
+
+/// What a [`StackTime`] adds up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StackTimeKind {
+    /// On-CPU samples in user mode.
+    OnCpuUser,
+    /// On-CPU samples in kernel mode, with the system call in progress, if any.
+    OnCpuKernel {
+        /// Name of the system call.
+        syscall: Option<String>,
+    },
+    /// Off the CPU, waiting.
+    Blocked {
+        /// For what.
+        reason: Reason,
+        /// Name of the system call it waits in; `None` for a page fault.
+        syscall: Option<String>,
+        /// The other end of a network wait: `10.0.0.5:5432`, a socket path.
+        peer: Option<String>,
+        /// The file of a disk, pipe or terminal wait.
+        file: Option<String>,
+    },
+    /// Off the CPU, able to run.
+    Preempted,
+}
+
+/// Time charged to one (thread, stack, kind).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StackTime {
+    /// Where in the code.
+    pub stack: StackId,
+    /// Which kind of time.
+    pub kind: StackTimeKind,
+    /// Samples (on CPU) or intervals (off CPU).
+    pub count: u64,
+    /// Time blocked; 0 for on-CPU entries.
+    pub blocked_ns: u64,
+    /// Time ready but not running that followed; 0 for on-CPU entries.
+    pub runnable_ns: u64,
+    /// Longest blocked part of one interval.
+    pub max_blocked_ns: u64,
+}

@@ -1,0 +1,70 @@
+//! One thread's exact times and where they went.
+
+use serde::{Deserialize, Serialize};
+
+use super::{StackTime, Tid};
+
+/// Exact times of one thread (or sums over threads). Except `gil_wait_ns`,
+/// `steal_ns` and the user/kernel split they sum to `wall_ns`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadTimes {
+    /// Observed span.
+    pub wall_ns: u64,
+    /// On a CPU.
+    pub on_cpu_ns: u64,
+    /// Ready but not running.
+    pub runnable_ns: u64,
+    /// Kept from running by a CPU quota; `None` where not measured (then part of
+    /// `runnable_ns`).
+    pub throttled_ns: Option<u64>,
+    /// Blocked.
+    pub blocked_ns: u64,
+    /// `wall_ns` less the four above; negative never, by construction.
+    pub unaccounted_ns: u64,
+    /// Coalesced span of GIL waits, outside the partition.
+    pub gil_wait_ns: u64,
+}
+
+/// What a thread's system calls brought while they were briefly traced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyscallTally {
+    /// Name of the call.
+    pub syscall: String,
+    /// How long the calls were traced.
+    pub traced_ns: u64,
+    /// Calls that returned.
+    pub calls: u64,
+    /// Calls that asked not to wait.
+    pub zero_timeout: u64,
+    /// Calls that asked not to wait and found nothing.
+    pub zero_timeout_empty: u64,
+    /// Calls that failed with `EAGAIN`.
+    pub would_block: u64,
+    /// Calls that failed with `ETIMEDOUT` or `EINTR`.
+    pub timed_out: u64,
+    /// Calls with a timeout under 10 ms.
+    pub short_timeout: u64,
+}
+
+/// One thread.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Thread {
+    /// Thread id in the initial pid namespace.
+    pub tid: Tid,
+    /// Thread id in its own pid namespace, if it differs or is known.
+    pub ns_tid: Option<u32>,
+    /// The kernel's name for it (`comm`).
+    pub name: Option<String>,
+    /// Whether it is a thread that runs Python.
+    pub is_python: bool,
+    /// Exact times.
+    pub times: ThreadTimes,
+    /// Times it gave up the CPU to wait.
+    pub voluntary_switches: u64,
+    /// Times the CPU was taken from it.
+    pub involuntary_switches: u64,
+    /// Where the time went.
+    pub stack_times: Vec<StackTime>,
+    /// Evidence of useless system calls, if they were traced.
+    pub tallies: Vec<SyscallTally>,
+}

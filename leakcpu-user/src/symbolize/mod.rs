@@ -1,0 +1,1 @@
+//! Names for frames, or why there is none.

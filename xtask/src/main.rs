@@ -1,0 +1,3 @@
+//! `cargo xtask`: set-up, build, test and benches of pyobserve.
+
+fn main() {}
