@@ -6,6 +6,7 @@
 
 mod binary;
 mod cgroup;
+mod descriptors;
 mod error;
 mod maps;
 mod process;
@@ -15,6 +16,7 @@ mod thread;
 
 pub use binary::FileId;
 pub use cgroup::{CgroupFacts, container_id, systemd_unit};
+pub use descriptors::{Descriptor, Socket, SocketTable, descriptor};
 pub use error::DiscoveryError;
 pub use maps::Mapping;
 pub use process::{ProcessFacts, clock_tick_ns, process_facts, start_boottime_ns};
