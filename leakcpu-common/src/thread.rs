@@ -91,4 +91,9 @@ pub struct ThreadState {
     pub voluntary_switches: u64,
     /// Times the CPU was taken from it.
     pub involuntary_switches: u64,
+    /// On-CPU samples.
+    pub samples: u64,
+    /// On-CPU samples inside a system call that may return empty-handed
+    /// (`SyscallSpec::may_be_useless`).
+    pub suspect_samples: u64,
 }

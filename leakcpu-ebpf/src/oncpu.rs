@@ -18,7 +18,7 @@ use leakcpu_common::{
 
 use crate::{
     count,
-    maps::{THREADS, stopped},
+    maps::{SYSCALLS, THREADS, stopped},
     python, task,
     task::{UserRegisters, reg},
     totals,
@@ -73,8 +73,14 @@ fn sample(ctx: &PerfEventContext) {
             && number < MAX_SYSCALLS as u64
         {
             wait.syscall = number as i16;
+            if let Some(spec) = SYSCALLS.get(number as u32)
+                && spec.may_be_useless == 1
+            {
+                thread.suspect_samples += 1;
+            }
         }
     }
+    thread.samples += 1;
     totals::add(thread, captured.hash, wait, 0, 0);
 }
 
