@@ -39,7 +39,8 @@ pub struct PythonTarget {
 pub enum Inspection {
     /// It has a CPython mapped.
     Python(Box<PythonTarget>),
-    /// It has just been executed and will map a libpython: ask again.
+    /// It is just being executed and nothing is mapped yet, or only a file that asks
+    /// for a libpython: ask again.
     MightBecomePython,
     /// It is something else; that may change with the next exec or `dlopen`.
     NotPython,
@@ -123,7 +124,15 @@ impl Discovery {
             return Ok(Inspection::Zombie);
         }
         let maps = procfile::read(pid, "maps")?;
+        if maps.is_empty() {
+            // The address space is gone: the process is exiting.
+            return Err(DiscoveryError::Gone { pid });
+        }
         let mut mappings = executable_mappings(&maps);
+        if mappings.is_empty() {
+            // No program has no code: the kernel is just executing it.
+            return Ok(Inspection::MightBecomePython);
+        }
         // The executable and files called python are the likeliest; the order saves
         // time and decides nothing.
         let exe = procfile::link(pid, "exe");
@@ -152,7 +161,9 @@ impl Discovery {
                 Err(error) => denied = Some((mapping, error)),
             }
         }
-        if needs_libpython {
+        // A libpython that is mapped but defines no `_PyRuntime` is 3.6 or older.
+        let is_libpython = |mapping: &Mapping| mapping.path.to_string_lossy().contains("/libpython");
+        if needs_libpython && !mappings.iter().any(is_libpython) {
             return Ok(Inspection::MightBecomePython);
         }
         match denied {
@@ -160,13 +171,7 @@ impl Discovery {
                 Err(DiscoveryError::Denied { path: mapping.path.to_string_lossy().into_owned() })
             }
             // Files that are gone for good were something else, as far as can be told.
-            Some(_) | None => {
-                if mappings.is_empty() && maps.is_empty() {
-                    // The address space is gone: the process is exiting.
-                    return Err(DiscoveryError::Gone { pid });
-                }
-                Ok(Inspection::NotPython)
-            }
+            Some(_) | None => Ok(Inspection::NotPython),
         }
     }
 

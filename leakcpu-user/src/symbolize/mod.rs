@@ -1,1 +1,10 @@
 //! Names for frames, or why there is none.
+//!
+//! "The operation failed" and "this frame has no name" are different answers: the
+//! outer `Result` of [`Symbolizer::symbolize`] is the first, the inner the second.
+
+mod library;
+mod symbolizer;
+
+pub use library::{is_library_file, library_dir};
+pub use symbolizer::{FunctionName, NoName, SymbolizeError, SymbolizedFrame, Symbolizer, Verification};
