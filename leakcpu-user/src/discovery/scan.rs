@@ -5,7 +5,7 @@ use std::{collections::HashMap, io, sync::Arc};
 use super::{
     DiscoveryError, Mapping, ProcessFacts,
     binary::{BinaryCache, FileId, Verdict},
-    maps::executable_mappings,
+    maps::{executable_mappings, is_writable},
     process::{Stat, process_facts},
     procfile,
 };
@@ -146,6 +146,10 @@ impl Discovery {
             match self.verdict(pid, mapping, seen) {
                 Ok((file, Verdict::Python(elf))) => {
                     let Some(load_bias) = elf.load_bias(mapping.start, mapping.file_offset) else { continue };
+                    if !is_writable(&maps, elf.runtime.address.wrapping_add(load_bias)) {
+                        // The loader has mapped the code and not yet the data.
+                        return Ok(Inspection::MightBecomePython);
+                    }
                     return Ok(Inspection::Python(Box::new(PythonTarget {
                         facts: process_facts(pid)?,
                         image: PythonImage {

@@ -171,14 +171,13 @@ impl Interpreters {
         let memory = RemoteMemory::new(pid);
         let runtime = run_time(elf.runtime.address);
         // Ready first: before it has started, its types may not be relocated either.
-        let main = memory.read_u64(runtime.wrapping_add(u64::from(layout.walk.runtime_main_interpreter)))?;
-        if main == 0 {
-            return Err(AttachError::NotReadyYet { pid, what: "it has no interpreter state" });
-        }
-        let threads = memory.read_u64(main.wrapping_add(u64::from(layout.walk.interp_threads_head)))?;
-        if threads == 0 {
-            return Err(AttachError::NotReadyYet { pid, what: "it has no thread state" });
-        }
+        let main = main_interpreter(&memory, &layout, runtime)
+            .or_else(|error| match error {
+                // The loader is still mapping the file, and what is there is not yet it.
+                RemoteError::Unmapped { .. } => Ok(Err("its memory is not set up")),
+                error => Err(error),
+            })?
+            .map_err(|what| AttachError::NotReadyYet { pid, what })?;
         if !known.checked {
             match (elf.code_type, elf.frame_type) {
                 (Some(code_type), frame_type) => {
@@ -208,6 +207,26 @@ impl Interpreters {
             code_type: elf.code_type.map(run_time),
         })
     }
+}
+
+/// Address of the main interpreter state, or what is still missing. Its first thread
+/// state must point back at it: before the interpreter has started there may be
+/// anything in its place.
+fn main_interpreter(
+    memory: &RemoteMemory,
+    layout: &InterpreterLayout,
+    runtime: u64,
+) -> Result<Result<u64, &'static str>, RemoteError> {
+    let main = memory.read_u64(runtime.wrapping_add(u64::from(layout.walk.runtime_main_interpreter)))?;
+    if main == 0 {
+        return Ok(Err("it has no interpreter state"));
+    }
+    let tstate = memory.read_u64(main.wrapping_add(u64::from(layout.walk.interp_threads_head)))?;
+    if tstate == 0 {
+        return Ok(Err("it has no thread state"));
+    }
+    let back = memory.read_u64(tstate.wrapping_add(u64::from(layout.tstate_interp)))?;
+    Ok(if back == main { Ok(main) } else { Err("its thread state is not set up") })
 }
 
 /// Address of the main interpreter's GIL; `None` if it has not been created.

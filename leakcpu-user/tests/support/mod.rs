@@ -80,7 +80,7 @@ impl Running {
     /// Starts `python` with a script of `tests/python`.
     pub fn script(python: &Installed, script: &str, args: &[&str]) -> Self {
         let mut command = Command::new(&python.path);
-        command.arg(script_path(script)).args(args).env("PYTHONIOENCODING", "utf-8");
+        command.arg(script_path(script)).args(args).env("PYTHONIOENCODING", "utf-8").env("PYTHONWARNINGS", "ignore");
         Self::start(command)
     }
 
