@@ -262,7 +262,7 @@ impl Subject<'_> {
             .ranking()
             .into_iter()
             .take(2)
-            .flat_map(|(class, share)| {
+            .map(|(class, share)| {
                 let detail = match class {
                     Class::CpuBound => {
                         let ns = self.spent.on_cpu_ns;
@@ -274,12 +274,12 @@ impl Subject<'_> {
                     }),
                 };
                 let said = detail.map_or(String::new(), |detail| format!(" ({detail})"));
-                Some(reason(
+                reason(
                     format!("{} {class}{said}", percent(share)),
                     "class_share",
                     share,
                     "ratio",
-                ))
+                )
             })
             .collect()
     }
@@ -291,8 +291,8 @@ impl Subject<'_> {
             let longer = if active == 0 {
                 "watch longer".to_owned()
             } else {
-                let wall = self.wall_ns as f64 * need as f64 / active as f64;
-                format!("watch for {}", duration((wall * 1.2) as u64))
+                let factor = (need * 6).div_ceil(active * 5); // a fifth more than just enough
+                format!("watch for {}", duration(self.wall_ns * factor))
             };
             return vec![reason(
                 format!(

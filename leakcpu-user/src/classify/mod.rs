@@ -85,8 +85,8 @@ fn of_process(process: &Process, lost_share: f64, limits: &Thresholds) -> Proces
         .collect();
 
     // Idle threads do not vote, unless nobody else does.
-    let votes = |i: &usize| threads[*i].class != Class::Idle;
-    let mut voting: Vec<usize> = (0..threads.len()).filter(votes).collect();
+    let is_active = |i: &usize| threads[*i].class != Class::Idle;
+    let mut voting: Vec<usize> = (0..threads.len()).filter(is_active).collect();
     let voters = voting.len();
     if voting.is_empty() {
         voting = (0..threads.len()).collect();

@@ -45,12 +45,15 @@ pub fn number(value: f64) -> String {
         let step = 10_f64.powf(whole.log10().floor() - 2.0);
         whole = (whole / step).round() * step;
     }
-    grouped(whole as u64)
+    group(&format!("{whole:.0}"))
 }
 
 /// `1,240`, all digits.
 pub fn grouped(value: u64) -> String {
-    let digits = value.to_string();
+    group(&value.to_string())
+}
+
+fn group(digits: &str) -> String {
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
         if i > 0 && (digits.len() - i).is_multiple_of(3) {

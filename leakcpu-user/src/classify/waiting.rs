@@ -42,9 +42,11 @@ pub(super) fn bucket(
     let bucket = certain_or_likely(process, thread, entry, limits);
     let is_guess = match &entry.kind {
         StackTimeKind::Blocked { reason, peer, .. } => match reason {
-            Reason::NetRecv | Reason::Pipe | Reason::IoUring | Reason::KernelOther => {
-                never_ended(thread, entry, limits)
-            }
+            Reason::NetRecv
+            | Reason::Pipe
+            | Reason::ChildWait
+            | Reason::IoUring
+            | Reason::KernelOther => never_ended(thread, entry, limits),
             Reason::PollWait => peer.is_some() && never_ended(thread, entry, limits),
             Reason::Lock | Reason::Futex => true,
             _ => false,
@@ -73,15 +75,14 @@ fn certain_or_likely(
         // A socket with a timeout waits in poll: one with a known other end is that.
         Reason::PollWait if peer.is_some() => receive(process, stack, peer.as_deref(), never_ended),
         Reason::Dns => Bucket::Dns,
-        Reason::Pipe if never_ended => Bucket::Rest, // a worker whose work does not come
+        // A worker whose work does not come.
+        Reason::Pipe | Reason::IoUring | Reason::KernelOther if never_ended => Bucket::Rest,
         Reason::Pipe => Bucket::Pipe,
         Reason::ChildWait => Bucket::Child,
-        Reason::IoUring if never_ended => Bucket::Rest,
         Reason::IoUring => Bucket::OtherIo,
         Reason::Gil => Bucket::Gil,
         Reason::Lock => lock(process, thread, entry, stack, never_ended, limits),
         Reason::Futex => native_lock(thread, entry, never_ended, limits),
-        Reason::KernelOther if never_ended => Bucket::Rest,
         Reason::KernelOther => Bucket::Unexplained,
         Reason::NetAccept
         | Reason::PollWait

@@ -11,7 +11,7 @@ pub fn apportion(total: u64, weights: &[u64]) -> Vec<u64> {
     let exact = |w: u64| u128::from(total) * u128::from(w);
     let mut parts: Vec<u64> = weights
         .iter()
-        .map(|&w| u64::try_from(exact(w) / sum).expect("a part is at most the total"))
+        .map(|&w| u64::try_from(exact(w) / sum).unwrap_or(total))
         .collect();
     let mut by_remainder: Vec<usize> = (0..weights.len()).filter(|&i| weights[i] > 0).collect();
     by_remainder.sort_by_key(|&i| std::cmp::Reverse(exact(weights[i]) % sum));
