@@ -21,12 +21,14 @@ pub mod timeout_arg {
     pub const NONE: u8 = 0;
     /// Milliseconds in a register.
     pub const MILLIS: u8 = 1;
-    /// Pointer to a `timespec` or `timeval` (both two words): null waits for ever.
-    pub const TWO_WORDS: u8 = 2;
+    /// Pointer to a `timespec`: null waits for ever.
+    pub const TIMESPEC: u8 = 2;
     /// A flag bit in a register asks not to wait (`WNOHANG`, `GRND_NONBLOCK` ...).
     pub const NO_WAIT_BIT: u8 = 3;
     /// The call never waits (`sched_yield`).
     pub const ALWAYS_ZERO: u8 = 4;
+    /// Pointer to a `timeval`: null waits for ever.
+    pub const TIMEVAL: u8 = 5;
 }
 
 /// One system call.

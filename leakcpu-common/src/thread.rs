@@ -29,6 +29,8 @@ pub mod thread_flags {
     pub const IN_GIL_WAIT: u32 = 8;
     /// The previous wait was a GIL wait.
     pub const AFTER_GIL_WAIT: u32 = 16;
+    /// Inside `do_exit`: its memory may be gone.
+    pub const EXITING: u32 = 32;
 }
 
 /// On-CPU bursts shorter than this between two GIL waits belong to one wait:

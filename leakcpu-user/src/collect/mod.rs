@@ -1,1 +1,9 @@
-//! Draining maps and rings: decoding, ordering, loss.
+//! Draining maps and rings: decoding, ordering, loss. No names, no policy.
+
+mod clock;
+mod ring;
+mod snapshot;
+
+pub use clock::{boottime_minus_monotonic_ns, monotonic_ns, unix_ns};
+pub use ring::{DecodeError, Event, RawStack, decode};
+pub use snapshot::{Snapshot, ThreadRecord, losses};

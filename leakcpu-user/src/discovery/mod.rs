@@ -1,1 +1,27 @@
 //! Which processes are CPython, their life and death.
+//!
+//! A process is CPython if an ELF file that is mapped executable in it defines
+//! `_PyRuntime`; names of files decide nothing. Everything here reads `/proc` and
+//! file contents; what a CPython looks like inside is the next room's business.
+
+mod binary;
+mod cgroup;
+mod descriptors;
+mod error;
+mod maps;
+mod process;
+mod procfile;
+mod scan;
+mod thread;
+
+pub use binary::FileId;
+pub use cgroup::{CgroupFacts, container_id, systemd_unit};
+pub use descriptors::{Descriptor, Socket, SocketTable, descriptor};
+pub use error::DiscoveryError;
+pub use maps::Mapping;
+pub use process::{ProcessFacts, clock_tick_ns, process_facts, start_boottime_ns};
+pub use scan::{Discovery, Inspection, PythonImage, PythonTarget, Scan};
+pub use thread::{
+    SchedStat, SyscallState, ThreadFacts, ThreadIds, sched_stat, syscall_state, thread_facts, thread_ids,
+    threads,
+};

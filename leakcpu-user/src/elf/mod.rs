@@ -1,1 +1,13 @@
-//! ELF facts from bytes: symbols, sections, notes.
+//! ELF facts from bytes: symbols, sections, load addresses, build ids.
+//!
+//! Nothing here opens a path. [`Image`] reads from anything that implements
+//! [`object::ReadRef`]: a byte slice, or a [`object::ReadCache`] over an open
+//! file, which reads only the tables that are asked for.
+
+mod error;
+mod image;
+mod python;
+
+pub use error::ElfError;
+pub use image::{Image, LoadSegment, Symbol, Wanted};
+pub use python::{PythonElf, needs_libpython, python_elf};

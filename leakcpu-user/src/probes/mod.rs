@@ -1,1 +1,16 @@
-//! Every load and attach; kernel features as data with a reason when one is missing.
+//! Every load and attach; kernel features as data with a reason when one is
+//! missing. The only room that knows aya's programs.
+
+mod features;
+mod kernel_btf;
+mod loader;
+mod maps;
+mod sources;
+mod syscalls;
+
+pub use features::{KernelFacts, KernelFactsError};
+pub use kernel_btf::{BtfError, KernelBtf, VMLINUX_BTF};
+pub use loader::{LoadConfig, MapSizes, ProbeError, Probes, object_is_built_in, verifier_excerpt};
+pub use maps::KernelMaps;
+pub use sources::{Attach, SOURCES, Source};
+pub use syscalls::{SyscallTable, syscall_name};

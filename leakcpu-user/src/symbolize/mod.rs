@@ -1,1 +1,5 @@
 //! Names for frames, or why there is none.
+
+mod waits;
+
+pub use waits::{NamedWait, name_wait};

@@ -1,0 +1,28 @@
+//! Facts about the running kernel and the run, set by the loader before load.
+//! Frozen read-only data: the verifier sees constants and prunes dead branches.
+
+use aya_ebpf::Global;
+
+macro_rules! global {
+    ($($name:ident: $ty:ty = $value:expr;)+) => {$(
+        #[unsafe(no_mangle)]
+        pub static $name: Global<$ty> = Global::new($value);
+    )+};
+}
+
+// Offsets in `task_struct`; the defaults are 6.18's and always overridden.
+global! {
+    OFF_TASK_PID: u32 = 0;
+    OFF_TASK_TGID: u32 = 0;
+    OFF_TASK_STATE: u32 = 24;
+    BIT_TASK_IN_IOWAIT: u32 = 9544;
+    OFF_TASK_START_BOOTTIME: u32 = 1560;
+    OFF_TASK_FSBASE: u32 = 3128;
+    OFF_TASK_STACK: u32 = 32;
+    OFF_STACK_PT_REGS: u32 = 16_216;
+    HAS_TASK_PT_REGS: u32 = 1;
+    HAS_PREV_STATE_ARG: u32 = 1;
+    FRAME_LIMIT: u32 = 128;
+    FOLLOW_CHILDREN: u32 = 0;
+    WATCH_EVERY_EXEC: u32 = 0;
+}

@@ -1,0 +1,274 @@
+//! Every interval of every watched thread: `sched_switch` and the wake-ups.
+
+use aya_ebpf::{
+    bindings::task_struct, helpers::bpf_ktime_get_ns, macros::btf_tracepoint,
+    programs::BtfTracePointContext,
+};
+use leakcpu_common::{
+    config::MAX_SYSCALLS,
+    counters::Counter,
+    stack::{EMPTY_STACK, flags},
+    syscall::wait_arg,
+    thread::{GIL_REARM_NS, ThreadState, run_state, thread_flags},
+    totals::{NO_SYSCALL, Wait, state, wait_flags},
+};
+
+use crate::{
+    count,
+    globals::HAS_PREV_STATE_ARG,
+    maps::{PROCESSES, SYSCALLS, THREADS, stopped},
+    python,
+    task::{Task, UserRegisters, reg},
+    totals,
+};
+
+/// Task states, `include/linux/sched.h`: any of the low seven bits is a wait,
+/// bit 7 is a dead task. Compared by mask: 0x100 (`TASK_WAKEKILL`) and higher
+/// bits accompany them.
+const STATE_WAITS: u32 = 0x7f;
+const STATE_UNINTERRUPTIBLE: u32 = 0x02;
+const STATE_STOPPED_OR_TRACED: u32 = 0x0c;
+const STATE_DEAD: u32 = 0x80;
+/// `FUTEX_PRIVATE_FLAG`.
+const FUTEX_PRIVATE: u64 = 128;
+
+// sched_switch(bool preempt, struct task_struct *prev, struct task_struct *next
+//              [, unsigned int prev_state: 5.18])
+#[btf_tracepoint(function = "sched_switch")]
+pub fn sched_switch(ctx: BtfTracePointContext) -> i32 {
+    let prev = Task::new(ctx.arg::<*const task_struct>(1));
+    let next = Task::new(ctx.arg::<*const task_struct>(2));
+    let prev_tid = prev.tid();
+    if prev_tid != 0
+        && let Some(thread) = THREADS.get_ptr_mut(prev_tid)
+        && !stopped()
+    {
+        let preempted = ctx.arg::<u64>(0) & 0xff != 0;
+        let prev_state = if HAS_PREV_STATE_ARG.load() == 1 {
+            ctx.arg::<u32>(3)
+        } else {
+            prev.state()
+        };
+        // SAFETY: a thread's own switch-out, wake-up and switch-in are ordered
+        // by the scheduler (`on_cpu`, the run-queue locks), so this is the only
+        // writer now.
+        switch_out(unsafe { &mut *thread }, prev, preempted, prev_state);
+    }
+    let next_tid = next.tid();
+    if next_tid != 0
+        && let Some(thread) = THREADS.get_ptr_mut(next_tid)
+        && !stopped()
+    {
+        // SAFETY: as above.
+        switch_in(unsafe { &mut *thread });
+    }
+    0
+}
+
+#[inline(always)]
+fn now() -> u64 {
+    // SAFETY: the helper has no preconditions.
+    unsafe { bpf_ktime_get_ns() }
+}
+
+/// Notes in which state watching found the thread, once an event tells.
+#[inline(always)]
+fn note_initial(thread: &mut ThreadState, was: u32, span_ns: u64) {
+    if thread.run_state == run_state::UNKNOWN {
+        thread.initial_state = was;
+        thread.initial_ns = span_ns;
+    }
+}
+
+#[inline(always)]
+fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state: u32) {
+    let now_ns = now();
+    let burst_ns = now_ns.saturating_sub(thread.state_since_ns);
+    note_initial(thread, run_state::ON_CPU, burst_ns);
+    thread.on_cpu_ns += burst_ns;
+    thread.state_since_ns = now_ns;
+    if prev_state & STATE_DEAD != 0 {
+        thread.run_state = run_state::DEAD;
+        thread.ended_ns = now_ns;
+        return;
+    }
+    let blocked = !preempted && prev_state & STATE_WAITS != 0;
+    thread.off_since_ns = now_ns;
+    thread.off_blocked_ns = 0;
+    thread.run_state = if blocked {
+        run_state::BLOCKED
+    } else {
+        run_state::RUNNABLE
+    };
+    let mut wait = Wait {
+        syscall: NO_SYSCALL,
+        flags: 0,
+        state: if blocked { state::BLOCKED } else { state::PREEMPTED },
+        fd: 0,
+    };
+    let mut stack = EMPTY_STACK;
+    if thread.flags & thread_flags::EXITING == 0 {
+        let captured = python::capture(thread, task.fsbase(), now_ns);
+        stack = captured.hash;
+        if captured.flags & flags::NO_TSTATE != 0 {
+            wait.flags |= wait_flags::NATIVE_THREAD;
+        }
+    }
+    if blocked {
+        thread.voluntary_switches += 1;
+        if prev_state & STATE_UNINTERRUPTIBLE != 0 {
+            wait.flags |= wait_flags::UNINTERRUPTIBLE;
+        }
+        if prev_state & STATE_STOPPED_OR_TRACED != 0 {
+            wait.flags |= wait_flags::STOPPED;
+        }
+        if task.in_iowait() {
+            wait.flags |= wait_flags::IN_IOWAIT;
+        }
+        read_reason(thread.pid, &mut wait);
+    } else {
+        thread.involuntary_switches += 1;
+    }
+    if wait.flags & wait_flags::GIL != 0 {
+        if thread.flags & thread_flags::AFTER_GIL_WAIT != 0 && burst_ns < GIL_REARM_NS {
+            // The 5 ms timed wait was re-armed: one wait, this burst included.
+            thread.gil_wait_ns += burst_ns;
+        }
+        thread.flags |= thread_flags::IN_GIL_WAIT;
+    }
+    thread.flags &= !thread_flags::AFTER_GIL_WAIT;
+    thread.wait = wait;
+    thread.wait_stack = stack;
+}
+
+/// Fills in the system call the thread waits in and what its arguments name.
+#[inline(always)]
+fn read_reason(pid: u32, wait: &mut Wait) {
+    let Some(regs) = UserRegisters::current() else {
+        count::one(Counter::RegistersUnreadable);
+        return;
+    };
+    let Some(number) = regs.get(reg::ORIG_AX) else {
+        count::one(Counter::RegistersUnreadable);
+        return;
+    };
+    if number >= MAX_SYSCALLS as u64 {
+        // -1: not in a system call, so a page fault.
+        return;
+    }
+    wait.syscall = number as i16;
+    let Some(spec) = SYSCALLS.get(number as u32) else {
+        return;
+    };
+    let kind = spec.wait_arg;
+    if kind == wait_arg::NONE {
+        return;
+    }
+    let (Some(arg0), Some(arg1)) = (regs.get(reg::DI), regs.get(reg::SI)) else {
+        count::one(Counter::RegistersUnreadable);
+        return;
+    };
+    if kind == wait_arg::FD {
+        wait.flags |= wait_flags::HAS_FD;
+        wait.fd = arg0 as i32;
+    } else if kind == wait_arg::NFDS {
+        wait.flags |= wait_flags::HAS_NFDS;
+        wait.fd = arg0 as i32;
+    } else if kind == wait_arg::POLLFDS {
+        if arg1 == 1 {
+            // A socket with a timeout: CPython waits in poll on that one socket.
+            // `struct pollfd` begins with the descriptor.
+            if let Some(word) = python::read_user_u64(arg0) {
+                wait.flags |= wait_flags::HAS_FD;
+                wait.fd = word as u32 as i32;
+            } else {
+                count::one(Counter::PollfdReadFailed);
+            }
+        } else {
+            wait.flags |= wait_flags::HAS_NFDS;
+            wait.fd = arg1 as i32;
+        }
+    } else if kind == wait_arg::FUTEX {
+        if arg1 & FUTEX_PRIVATE == 0 {
+            wait.flags |= wait_flags::FUTEX_SHARED;
+        }
+        if let Some(process) = PROCESSES.get_ptr(pid) {
+            // SAFETY: as in `python::capture`.
+            let process = unsafe { &*process };
+            if arg0 >= process.gil_start && arg0 < process.gil_end {
+                wait.flags |= wait_flags::GIL;
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn switch_in(thread: &mut ThreadState) {
+    let now_ns = now();
+    let span_ns = now_ns.saturating_sub(thread.state_since_ns);
+    let before = thread.run_state;
+    note_initial(thread, run_state::RUNNABLE, span_ns);
+    thread.run_state = run_state::ON_CPU;
+    thread.state_since_ns = now_ns;
+    let mut runnable_ns = 0;
+    if before == run_state::BLOCKED {
+        count::one(Counter::WakeupMissed);
+        thread.blocked_ns += span_ns;
+        thread.off_blocked_ns = span_ns;
+    } else if before == run_state::RUNNABLE || before == run_state::UNKNOWN {
+        thread.runnable_ns += span_ns;
+        runnable_ns = span_ns;
+    } else {
+        return;
+    }
+    if thread.off_since_ns == 0 {
+        // The interval that was open when watching began has no stack of ours.
+        return;
+    }
+    let blocked_ns = thread.off_blocked_ns;
+    if thread.flags & thread_flags::IN_GIL_WAIT != 0 {
+        thread.flags &= !thread_flags::IN_GIL_WAIT;
+        thread.flags |= thread_flags::AFTER_GIL_WAIT;
+        thread.gil_wait_ns += now_ns.saturating_sub(thread.off_since_ns);
+    }
+    totals::add(thread, thread.wait_stack, thread.wait, blocked_ns, runnable_ns);
+}
+
+// sched_wakeup(struct task_struct *p): after the task is on a run queue, so that
+// the time from here to switch-in is what schedstat calls run delay.
+#[btf_tracepoint(function = "sched_wakeup")]
+pub fn sched_wakeup(ctx: BtfTracePointContext) -> i32 {
+    woken(&ctx);
+    0
+}
+
+#[btf_tracepoint(function = "sched_wakeup_new")]
+pub fn sched_wakeup_new(ctx: BtfTracePointContext) -> i32 {
+    woken(&ctx);
+    0
+}
+
+#[inline(always)]
+fn woken(ctx: &BtfTracePointContext) {
+    let task = Task::new(ctx.arg::<*const task_struct>(0));
+    let Some(thread) = THREADS.get_ptr_mut(task.tid()) else {
+        return;
+    };
+    if stopped() {
+        return;
+    }
+    // SAFETY: the waker holds the task's `pi_lock` and its run-queue lock: no
+    // switch of this thread overlaps.
+    let thread = unsafe { &mut *thread };
+    if thread.run_state != run_state::BLOCKED && thread.run_state != run_state::UNKNOWN {
+        // A wake-up of a task that had not yet left the CPU.
+        return;
+    }
+    let now_ns = now();
+    let span_ns = now_ns.saturating_sub(thread.state_since_ns);
+    note_initial(thread, run_state::BLOCKED, span_ns);
+    thread.blocked_ns += span_ns;
+    thread.off_blocked_ns = span_ns;
+    thread.run_state = run_state::RUNNABLE;
+    thread.state_since_ns = now_ns;
+}

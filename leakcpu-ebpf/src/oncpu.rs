@@ -1,0 +1,89 @@
+//! Where on-CPU time goes: a cpu-clock event on every CPU.
+
+use aya_ebpf::{
+    EbpfContext as _,
+    bindings::bpf_perf_event_data,
+    helpers::bpf_get_current_pid_tgid,
+    helpers::bpf_ktime_get_ns,
+    macros::perf_event,
+    programs::PerfEventContext,
+};
+use leakcpu_common::{
+    config::MAX_SYSCALLS,
+    counters::Counter,
+    stack::flags,
+    thread::run_state,
+    totals::{NO_SYSCALL, Wait, state, wait_flags},
+};
+
+use crate::{
+    count,
+    maps::{THREADS, stopped},
+    python, task,
+    task::{UserRegisters, reg},
+    totals,
+};
+
+#[perf_event]
+pub fn on_cpu_sample(ctx: PerfEventContext) -> u32 {
+    sample(&ctx);
+    0
+}
+
+#[inline(always)]
+fn sample(ctx: &PerfEventContext) {
+    let tid = bpf_get_current_pid_tgid() as u32;
+    if tid == 0 {
+        return;
+    }
+    let Some(thread) = THREADS.get_ptr_mut(tid) else {
+        return;
+    };
+    if stopped() {
+        return;
+    }
+    // SAFETY: the current thread's entry: it is on this CPU, so none of its
+    // switches runs now.
+    let thread = unsafe { &mut *thread };
+    // SAFETY: the helper has no preconditions.
+    let now_ns = unsafe { bpf_ktime_get_ns() };
+    if thread.run_state == run_state::UNKNOWN {
+        // No switch since watching began, and it runs: it has run all along.
+        thread.run_state = run_state::ON_CPU;
+        thread.initial_state = run_state::ON_CPU;
+    }
+    count::one(Counter::OnCpuSamples);
+    let Some(thread_id) = task::current_fsbase() else {
+        return;
+    };
+    let captured = python::capture(thread, thread_id, now_ns);
+    let mut wait = Wait {
+        syscall: NO_SYSCALL,
+        flags: 0,
+        state: state::ON_CPU_USER,
+        fd: 0,
+    };
+    if captured.flags & flags::NO_TSTATE != 0 {
+        wait.flags |= wait_flags::NATIVE_THREAD;
+    }
+    if in_kernel(ctx) {
+        wait.state = state::ON_CPU_KERNEL;
+        let syscall = UserRegisters::current().and_then(|regs| regs.get(reg::ORIG_AX));
+        if let Some(number) = syscall
+            && number < MAX_SYSCALLS as u64
+        {
+            wait.syscall = number as i16;
+        }
+    }
+    totals::add(thread, captured.hash, wait, 0, 0);
+}
+
+/// Whether the sample interrupted the kernel: privilege level in `cs`.
+#[inline(always)]
+fn in_kernel(ctx: &PerfEventContext) -> bool {
+    let data = ctx.as_ptr().cast::<bpf_perf_event_data>();
+    // SAFETY: a perf event program's context is a `bpf_perf_event_data`; `cs` is
+    // word CS of its registers.
+    let cs = unsafe { (&raw const (*data).regs).cast::<u64>().add(reg::CS).read_volatile() };
+    cs & 3 == 0
+}

@@ -1,0 +1,184 @@
+//! Birth, change and death of processes and threads. Process context: inserts
+//! are allowed here.
+
+use aya_ebpf::{
+    bindings::task_struct,
+    helpers::{bpf_ktime_get_ns, generated::bpf_map_update_elem},
+    macros::btf_tracepoint,
+    programs::BtfTracePointContext,
+};
+use leakcpu_common::{
+    counters::Counter,
+    event::{EventHeader, ProcessEvent, kind},
+    thread::{ThreadState, run_state, thread_flags},
+};
+
+use crate::{
+    count,
+    globals::{FOLLOW_CHILDREN, WATCH_EVERY_EXEC},
+    maps::{EVENTS, PROCESSES, THREADS, stopped},
+    task::Task,
+};
+
+#[inline(always)]
+fn now() -> u64 {
+    // SAFETY: the helper has no preconditions.
+    unsafe { bpf_ktime_get_ns() }
+}
+
+#[inline(always)]
+fn emit(kind: u32, task: Task, parent_pid: u32, now_ns: u64) {
+    let event = ProcessEvent {
+        header: EventHeader {
+            kind,
+            pid: task.pid(),
+            tid: task.tid(),
+            count: 0,
+            ktime_ns: now_ns,
+        },
+        parent_pid,
+        pad: 0,
+        start_boottime_ns: task.start_boottime_ns(),
+    };
+    if EVENTS.output::<ProcessEvent>(event, 0).is_err() {
+        count::one(Counter::EventRingFull);
+    }
+}
+
+#[inline(always)]
+fn watch(tid: u32, state: ThreadState) {
+    if THREADS.get_ptr(tid).is_some() {
+        count::one(Counter::ThreadSlotReused);
+    }
+    if THREADS.insert(tid, state, 0).is_err() {
+        count::one(Counter::ThreadsFull);
+    }
+}
+
+#[inline(always)]
+fn newborn(task: Task, now_ns: u64, run_state: u32, flags: u32) -> ThreadState {
+    ThreadState {
+        start_boottime_ns: task.start_boottime_ns(),
+        watched_since_ns: now_ns,
+        state_since_ns: now_ns,
+        pid: task.pid(),
+        tid: task.tid(),
+        run_state,
+        initial_state: run_state,
+        flags: flags | thread_flags::FROM_BIRTH,
+        ..ThreadState::default()
+    }
+}
+
+// sched_process_fork(struct task_struct *parent, struct task_struct *child):
+// in the parent's context, before the child first runs.
+#[btf_tracepoint(function = "sched_process_fork")]
+pub fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
+    let parent = Task::new(ctx.arg::<*const task_struct>(0));
+    let child = Task::new(ctx.arg::<*const task_struct>(1));
+    let Some(parent_thread) = THREADS.get_ptr(parent.tid()) else {
+        return 0;
+    };
+    if stopped() {
+        return 0;
+    }
+    // SAFETY: the parent is current and inside fork: its entry is not changing.
+    let parent_thread = unsafe { &*parent_thread };
+    let now_ns = now();
+    let inherited =
+        parent_thread.flags & (thread_flags::PROVISIONAL | thread_flags::NOT_PYTHON);
+    let mut state = newborn(child, now_ns, run_state::RUNNABLE, inherited);
+    if child.pid() != parent.pid() {
+        if FOLLOW_CHILDREN.load() == 0 {
+            return 0;
+        }
+        // The child is a copy: same image, same addresses, one thread.
+        state.tstate = parent_thread.tstate;
+        copy_process(parent.pid(), child.pid());
+        emit(kind::FORK, child, parent.pid(), now_ns);
+    }
+    watch(child.tid(), state);
+    0
+}
+
+#[inline(always)]
+fn copy_process(from: u32, to: u32) {
+    let Some(process) = PROCESSES.get_ptr(from) else {
+        return;
+    };
+    // SAFETY: key and value are as large as the map says; the value is the
+    // parent's own entry.
+    let ret = unsafe {
+        bpf_map_update_elem(
+            (&raw const PROCESSES).cast_mut().cast(),
+            (&raw const to).cast(),
+            process.cast(),
+            0,
+        )
+    };
+    if ret != 0 {
+        count::one(Counter::ProcessesFull);
+    }
+}
+
+// sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)
+#[btf_tracepoint(function = "sched_process_exec")]
+pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
+    let task = Task::new(ctx.arg::<*const task_struct>(0));
+    let tid = task.tid();
+    if stopped() {
+        return 0;
+    }
+    let now_ns = now();
+    if let Some(thread) = THREADS.get_ptr_mut(tid) {
+        // SAFETY: the thread is current and inside exec: no switch overlaps.
+        let thread = unsafe { &mut *thread };
+        thread.tstate = 0;
+        thread.tstate_misses = 0;
+        thread.tstate_retry_ns = 0;
+        thread.flags |= thread_flags::PROVISIONAL;
+        thread.flags &= !thread_flags::EXITING;
+        if thread.run_state == run_state::DEAD {
+            // Another thread called exec and took over the leader's tid.
+            thread.run_state = run_state::ON_CPU;
+            thread.state_since_ns = now_ns;
+            thread.ended_ns = 0;
+        }
+        let _ = PROCESSES.remove(task.pid());
+    } else if WATCH_EVERY_EXEC.load() == 1 {
+        watch(
+            tid,
+            newborn(task, now_ns, run_state::ON_CPU, thread_flags::PROVISIONAL),
+        );
+    } else {
+        return 0;
+    }
+    let old_tid = ctx.arg::<u32>(1);
+    if old_tid != tid
+        && let Some(old) = THREADS.get_ptr_mut(old_tid)
+    {
+        // SAFETY: the tid that the caller had before it became the leader: no
+        // task has it any more.
+        let old = unsafe { &mut *old };
+        old.run_state = run_state::DEAD;
+        old.ended_ns = now_ns;
+    }
+    emit(kind::EXEC, task, 0, now_ns);
+    0
+}
+
+// sched_process_exit(struct task_struct *p [, bool group_dead])
+#[btf_tracepoint(function = "sched_process_exit")]
+pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
+    let task = Task::new(ctx.arg::<*const task_struct>(0));
+    let Some(thread) = THREADS.get_ptr_mut(task.tid()) else {
+        return 0;
+    };
+    if stopped() {
+        return 0;
+    }
+    // SAFETY: the thread is current and inside exit: no switch overlaps.
+    unsafe { (*thread).flags |= thread_flags::EXITING };
+    emit(kind::THREAD_EXIT, task, 0, now());
+    0
+}

@@ -1,0 +1,184 @@
+//! The kernel's maps, read once the window has ended.
+
+use std::collections::HashMap;
+
+use leakcpu_common::{
+    counters::Counter,
+    syscall::{SyscallTally, TallyKey},
+    thread::{ThreadState, run_state},
+    totals::{Totals, TotalsKey},
+};
+
+use crate::{
+    model::Loss,
+    probes::{KernelMaps, ProbeError},
+};
+
+/// One thread as the kernel knew it when the window ended: times of the interval
+/// still open then are added.
+#[derive(Clone, Copy, Debug)]
+pub struct ThreadRecord {
+    /// State with its open interval closed at the window's end.
+    pub state: ThreadState,
+    /// What the thread was doing at the end.
+    pub run_state_at_end: u32,
+    /// Length of the interval that was open at the end.
+    pub open_ns: u64,
+}
+
+impl ThreadRecord {
+    /// Closes the open interval of `state` at `end_ns`.
+    pub fn close(mut state: ThreadState, end_ns: u64) -> Self {
+        let run_state_at_end = state.run_state;
+        let mut open_ns = 0;
+        if run_state_at_end != run_state::DEAD {
+            open_ns = end_ns.saturating_sub(state.state_since_ns);
+            match run_state_at_end {
+                run_state::ON_CPU => state.on_cpu_ns += open_ns,
+                run_state::RUNNABLE => state.runnable_ns += open_ns,
+                run_state::BLOCKED => state.blocked_ns += open_ns,
+                _ => {}
+            }
+            state.ended_ns = end_ns.max(state.state_since_ns);
+        }
+        Self {
+            state,
+            run_state_at_end,
+            open_ns,
+        }
+    }
+
+    /// Observed span.
+    pub fn wall_ns(&self) -> u64 {
+        self.state
+            .ended_ns
+            .saturating_sub(self.state.watched_since_ns)
+    }
+
+    /// Tells two owners of one tid apart; equal to the kernel side's.
+    pub fn generation(&self) -> u32 {
+        generation(&self.state)
+    }
+}
+
+fn generation(state: &ThreadState) -> u32 {
+    // The low half, as the kernel side stores it.
+    u32::try_from((state.start_boottime_ns >> 20) & u64::from(u32::MAX)).unwrap_or(0)
+}
+
+/// Everything the maps held.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    /// Threads.
+    pub threads: Vec<ThreadRecord>,
+    /// Aggregated time by (tid, generation).
+    pub totals: HashMap<(u32, u32), Vec<(TotalsKey, Totals)>>,
+    /// Tallied system calls by tid.
+    pub tallies: HashMap<u32, Vec<(u32, SyscallTally)>>,
+    /// Counters.
+    pub counters: Vec<(Counter, u64)>,
+}
+
+impl Snapshot {
+    /// Reads the maps. Call it after [`KernelMaps::stop`], with the same time.
+    pub fn read(maps: &KernelMaps<'_>, end_ns: u64) -> Result<Self, ProbeError> {
+        let mut snapshot = Self::default();
+        for entry in maps.threads.iter() {
+            let (_, state) = entry?;
+            snapshot.threads.push(ThreadRecord::close(state, end_ns));
+        }
+        for entry in maps.totals.iter() {
+            let (key, totals) = entry?;
+            snapshot
+                .totals
+                .entry((key.tid, key.generation))
+                .or_default()
+                .push((key, totals));
+        }
+        for counter in Counter::ALL {
+            snapshot.counters.push((counter, maps.counter(counter)?));
+        }
+        Ok(snapshot)
+    }
+
+    /// Adds one reading of the tallies to those of earlier armed moments.
+    pub fn add_tally(&mut self, key: TallyKey, tally: SyscallTally) {
+        self.tallies
+            .entry(key.tid)
+            .or_default()
+            .push((key.syscall, tally));
+    }
+
+    /// A counter's value.
+    pub fn counter(&self, counter: Counter) -> u64 {
+        self.counters
+            .iter()
+            .find(|(c, _)| *c == counter)
+            .map_or(0, |(_, n)| *n)
+    }
+}
+
+/// The kernel side's losses, as the report names them: those not zero, and
+/// always the three that the contract fixes.
+pub fn losses(counters: &[(Counter, u64)]) -> Loss {
+    let mut loss = Loss::new();
+    let mut lost = 0;
+    for (counter, n) in counters.iter().filter(|(c, _)| c.is_loss()) {
+        if matches!(counter, Counter::TotalsFull | Counter::StackRingFull | Counter::StackTableFull) {
+            lost += n;
+        }
+        if *n > 0 {
+            loss.insert(counter.name().to_owned(), *n);
+        }
+    }
+    loss.insert("samples_lost".to_owned(), lost);
+    for name in ["stacks_truncated", "stack_in_transition"] {
+        loss.entry(name.to_owned()).or_insert(0);
+    }
+    loss
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_open_interval_goes_to_the_state_it_is_in() {
+        let state = ThreadState {
+            watched_since_ns: 100,
+            state_since_ns: 400,
+            on_cpu_ns: 300,
+            run_state: run_state::BLOCKED,
+            ..ThreadState::default()
+        };
+        let record = ThreadRecord::close(state, 1_000);
+        assert_eq!(record.state.blocked_ns, 600);
+        assert_eq!(record.wall_ns(), 900);
+        let sum = record.state.on_cpu_ns + record.state.runnable_ns + record.state.blocked_ns;
+        assert_eq!(sum, record.wall_ns());
+    }
+
+    #[test]
+    fn a_dead_thread_is_left_as_it_is() {
+        let state = ThreadState {
+            watched_since_ns: 100,
+            state_since_ns: 400,
+            ended_ns: 400,
+            on_cpu_ns: 300,
+            run_state: run_state::DEAD,
+            ..ThreadState::default()
+        };
+        let record = ThreadRecord::close(state, 1_000);
+        assert_eq!((record.wall_ns(), record.open_ns), (300, 0));
+    }
+
+    #[test]
+    fn the_contract_s_losses_are_always_there() {
+        let loss = losses(&[(Counter::StackRingFull, 3), (Counter::OnCpuSamples, 9)]);
+        assert_eq!(loss["samples_lost"], 3);
+        assert_eq!(loss["stack_ring_full"], 3);
+        assert_eq!(loss["stacks_truncated"], 0);
+        assert_eq!(loss["stack_in_transition"], 0);
+        assert!(!loss.contains_key("on_cpu_samples"));
+    }
+}

@@ -1,0 +1,192 @@
+//! What a file descriptor of another process is, and who is at its other end.
+
+use std::collections::HashMap;
+
+use procfs::{
+    net::{TcpState, UnixState},
+    process::Process,
+};
+
+use super::{DiscoveryError, procfile};
+
+/// The well-known port of name servers.
+const DNS_PORT: u16 = 53;
+
+/// What a descriptor refers to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Descriptor {
+    /// A socket.
+    Socket(Socket),
+    /// A pipe or FIFO.
+    Pipe,
+    /// A terminal.
+    Tty {
+        /// Its device.
+        path: String,
+    },
+    /// An epoll instance.
+    Epoll,
+    /// An eventfd, timerfd, signalfd, inotify or pidfd.
+    Notifier,
+    /// A file or device by path.
+    File {
+        /// Its path in the process' mount namespace.
+        path: String,
+    },
+    /// Something else of the kernel's (`anon_inode:...`).
+    Other {
+        /// As the kernel names it.
+        name: String,
+    },
+}
+
+/// A socket.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Socket {
+    /// The other end, `address:port` or a socket path; `None` if not connected
+    /// or not found in the tables.
+    pub peer: Option<String>,
+    /// It accepts connections.
+    pub listening: bool,
+    /// The other end is a name server.
+    pub is_dns: bool,
+}
+
+/// Sockets of one process' network namespace, by inode.
+#[derive(Debug, Default)]
+pub struct SocketTable {
+    by_inode: HashMap<u64, Socket>,
+}
+
+impl SocketTable {
+    /// Reads `/proc/PID/net/{tcp,tcp6,udp,udp6,unix}`; a table that cannot be
+    /// read is empty.
+    pub fn read(pid: u32) -> Self {
+        let mut table = Self::default();
+        let Ok(process) = i32::try_from(pid).map_or(Err(()), |pid| Process::new(pid).map_err(|_| ())) else {
+            return table;
+        };
+        for entries in [process.tcp(), process.tcp6()] {
+            for entry in entries.unwrap_or_default() {
+                let listening = entry.state == TcpState::Listen;
+                table.by_inode.insert(entry.inode, Socket {
+                    peer: (!listening).then(|| entry.remote_address.to_string()),
+                    listening,
+                    is_dns: entry.remote_address.port() == DNS_PORT,
+                });
+            }
+        }
+        for entries in [process.udp(), process.udp6()] {
+            for entry in entries.unwrap_or_default() {
+                let connected = entry.remote_address.port() != 0;
+                table.by_inode.insert(entry.inode, Socket {
+                    peer: connected.then(|| entry.remote_address.to_string()),
+                    listening: false,
+                    is_dns: entry.remote_address.port() == DNS_PORT,
+                });
+            }
+        }
+        for entry in process.unix().unwrap_or_default() {
+            let connected = entry.state == UnixState::CONNECTED;
+            let path = entry.path.map(|path| path.display().to_string());
+            // A bound stream that is not connected is a listener.
+            let listening = !connected
+                && path.is_some()
+                && i32::from(entry.socket_type) != libc::SOCK_DGRAM;
+            let peer = connected.then(|| path.unwrap_or_else(|| "unix socket".to_owned()));
+            table.by_inode.insert(entry.inode, Socket { peer, listening, is_dns: false });
+        }
+        table
+    }
+
+    /// A socket by its inode.
+    pub fn get(&self, inode: u64) -> Option<&Socket> {
+        self.by_inode.get(&inode)
+    }
+}
+
+/// Tells what descriptor `fd` of `pid` is now; it may have been another thing
+/// when it was waited for. `sockets` is read on the first socket.
+pub fn descriptor(
+    pid: u32,
+    fd: i32,
+    sockets: &mut Option<SocketTable>,
+) -> Result<Descriptor, DiscoveryError> {
+    let link = procfile::link(pid, &format!("fd/{fd}")).ok_or(DiscoveryError::Gone { pid })?;
+    if let Some(inode) = link.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']')) {
+        let inode = inode.parse().map_err(|_| procfile::malformed(pid, "fd"))?;
+        let table = sockets.get_or_insert_with(|| SocketTable::read(pid));
+        return Ok(Descriptor::Socket(table.get(inode).cloned().unwrap_or_default()));
+    }
+    Ok(from_link(link))
+}
+
+fn from_link(link: String) -> Descriptor {
+    if link.starts_with("pipe:[") {
+        return Descriptor::Pipe;
+    }
+    if let Some(name) = link.strip_prefix("anon_inode:") {
+        return match name {
+            "[eventpoll]" => Descriptor::Epoll,
+            "[eventfd]" | "[timerfd]" | "[signalfd]" | "[pidfd]" | "inotify" => Descriptor::Notifier,
+            _ => Descriptor::Other { name: link },
+        };
+    }
+    if link.starts_with("/dev/pts/") || link.starts_with("/dev/tty") || link == "/dev/console" {
+        return Descriptor::Tty { path: link };
+    }
+    if link.starts_with('/') {
+        return Descriptor::File { path: link };
+    }
+    Descriptor::Other { name: link }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs::File,
+        net::{TcpListener, TcpStream},
+        os::{fd::AsRawFd as _, unix::net::UnixStream},
+    };
+
+    use super::*;
+
+    fn of(fd: i32) -> Descriptor {
+        descriptor(std::process::id(), fd, &mut None).unwrap()
+    }
+
+    #[test]
+    fn sockets_name_their_peer() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = TcpStream::connect(address).unwrap();
+        let Descriptor::Socket(socket) = of(client.as_raw_fd()) else { panic!() };
+        assert_eq!(socket.peer, Some(address.to_string()));
+        assert!(!socket.listening && !socket.is_dns);
+        let Descriptor::Socket(socket) = of(listener.as_raw_fd()) else { panic!() };
+        assert!(socket.listening);
+        let (one, _other) = UnixStream::pair().unwrap();
+        assert!(matches!(of(one.as_raw_fd()), Descriptor::Socket(s) if !s.listening));
+    }
+
+    #[test]
+    fn files_and_pipes() {
+        let exe = std::env::current_exe().unwrap();
+        let file = File::open(&exe).unwrap();
+        assert_eq!(
+            of(file.as_raw_fd()),
+            Descriptor::File { path: exe.display().to_string() }
+        );
+        let (read, _write) = nix::unistd::pipe().unwrap();
+        assert_eq!(of(read.as_raw_fd()), Descriptor::Pipe);
+        assert!(descriptor(std::process::id(), 1_000_000, &mut None).is_err());
+    }
+
+    #[test]
+    fn links() {
+        assert_eq!(from_link("anon_inode:[eventpoll]".into()), Descriptor::Epoll);
+        assert_eq!(from_link("anon_inode:inotify".into()), Descriptor::Notifier);
+        assert!(matches!(from_link("/dev/pts/3".into()), Descriptor::Tty { .. }));
+        assert!(matches!(from_link("strange".into()), Descriptor::Other { .. }));
+    }
+}

@@ -1,0 +1,385 @@
+//! Loading the object, attaching and detaching the sources.
+
+use std::collections::HashMap;
+
+use aya::{
+    Btf, BtfError as AyaBtfError, Ebpf, EbpfError, EbpfLoader,
+    maps::MapError,
+    programs::{
+        BtfTracePoint, PerfEvent, Program, ProgramError,
+        perf_event::{PerfEventConfig, PerfEventScope, SamplePolicy, SoftwareEvent},
+        tp_btf::BtfTracePointLinkId,
+    },
+    util::online_cpus,
+};
+use leakcpu_common::{
+    config::globals,
+    names::{maps as map_names, programs},
+};
+
+use super::{
+    features::{KernelFacts, KernelFactsError},
+    kernel_btf::{BtfError, KernelBtf},
+    maps::KernelMaps,
+    sources::{Attach, SOURCES, Source},
+    syscalls::SyscallTable,
+};
+
+/// The eBPF object, built from source by this crate's build script. Empty if no
+/// BPF toolchain was there.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("PYOBSERVE_EBPF_OBJECT"));
+
+/// Whether this build holds the eBPF programs.
+pub fn object_is_built_in() -> bool {
+    !OBJECT.is_empty()
+}
+
+/// Why loading or attaching failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// Built without a BPF toolchain.
+    #[error("this pyobserve was built without its eBPF programs; run `cargo xtask setup` and build again")]
+    NoObject,
+    /// No usable BTF.
+    #[error(transparent)]
+    Btf(#[from] BtfError),
+    /// A kernel that lacks something basic.
+    #[error(transparent)]
+    Kernel(#[from] KernelFactsError),
+    /// aya could not read the kernel's BTF.
+    #[error("cannot use the kernel's BTF: {0}")]
+    AyaBtf(#[from] AyaBtfError),
+    /// The object was refused as a whole: maps, relocations.
+    #[error("cannot load the eBPF object: {0}")]
+    Load(#[from] EbpfError),
+    /// One program was refused or could not be attached.
+    #[error("cannot {step} the eBPF program `{program}`: {source}")]
+    Program {
+        /// `load` or `attach`.
+        step: &'static str,
+        /// Which.
+        program: &'static str,
+        /// Why.
+        source: Box<ProgramError>,
+    },
+    /// A program or map that the object should have is not there.
+    #[error("the eBPF object has no `{0}`")]
+    Missing(&'static str),
+    /// A map could not be read or written.
+    #[error("eBPF map: {0}")]
+    Map(#[from] MapError),
+    /// The list of CPUs could not be read.
+    #[error("cannot read {0}: {1}")]
+    Cpus(String, std::io::Error),
+}
+
+impl ProbeError {
+    /// Whether the kernel said no for want of privilege.
+    pub fn is_permission(&self) -> bool {
+        let mut source: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = source {
+            if let Some(io) = error.downcast_ref::<std::io::Error>()
+                && io.kind() == std::io::ErrorKind::PermissionDenied
+            {
+                return true;
+            }
+            source = error.source();
+        }
+        false
+    }
+}
+
+/// Last lines of a verifier log: where it says why.
+pub fn verifier_excerpt(error: &ProgramError) -> Option<String> {
+    let ProgramError::LoadError { verifier_log, .. } = error else {
+        return None;
+    };
+    let log = verifier_log.to_string();
+    let lines: Vec<&str> = log.lines().filter(|l| !l.trim().is_empty()).collect();
+    let from = lines.len().saturating_sub(12);
+    Some(lines[from..].join("\n"))
+}
+
+/// Sizes of the maps, entries (bytes for the ring buffer).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MapSizes {
+    /// Watched threads.
+    pub threads: u32,
+    /// Watched processes.
+    pub processes: u32,
+    /// Distinct (thread, stack, wait) combinations.
+    pub totals: u32,
+    /// Distinct stacks.
+    pub stacks: u32,
+    /// Ring buffer, bytes; a power of two and a multiple of the page size.
+    pub ring_bytes: u32,
+}
+
+impl Default for MapSizes {
+    fn default() -> Self {
+        Self {
+            threads: 32_768,
+            processes: 4_096,
+            totals: 65_536,
+            stacks: 65_536,
+            ring_bytes: 4 << 20,
+        }
+    }
+}
+
+/// What the programs are told at load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadConfig {
+    /// Frames recorded at most.
+    pub frame_limit: u32,
+    /// Children of watched processes are watched.
+    pub follow_children: bool,
+    /// Every exec of the host is looked at.
+    pub watch_every_exec: bool,
+    /// Map sizes.
+    pub sizes: MapSizes,
+    /// Samples per second and CPU.
+    pub rate_hz: u32,
+}
+
+/// Loaded programs and their links. Dropping it detaches everything.
+pub struct Probes {
+    ebpf: Ebpf,
+    armed: Option<BtfTracePointLinkId>,
+    attached: bool,
+    /// Sources that could not be loaded, and why.
+    pub skipped: Vec<(&'static Source, ProbeError)>,
+    config: LoadConfig,
+}
+
+impl Probes {
+    /// Loads every program; nothing runs yet.
+    pub fn load(config: LoadConfig) -> Result<Self, ProbeError> {
+        if OBJECT.is_empty() {
+            return Err(ProbeError::NoObject);
+        }
+        let facts = KernelFacts::from_btf(&KernelBtf::from_sys_fs()?)?;
+        let aya_btf = Btf::from_sys_fs()?;
+        let mut ebpf = open(&facts, &config, &aya_btf)?;
+        let mut skipped = Vec::new();
+        for source in &SOURCES {
+            if let Err(error) = load_program(&mut ebpf, source, &aya_btf) {
+                if source.required {
+                    return Err(error);
+                }
+                tracing::warn!(program = source.program, %error, "optional program not loaded");
+                skipped.push((source, error));
+            }
+        }
+        let mut probes = Self {
+            ebpf,
+            armed: None,
+            attached: false,
+            skipped,
+            config,
+        };
+        let mut specs = KernelMaps::new(&mut probes.ebpf)?.syscalls;
+        for (number, spec) in SyscallTable::default().entries() {
+            specs.set(number, *spec, 0)?;
+        }
+        Ok(probes)
+    }
+
+    /// Loads one program for real and drops it: the check that `doctor` makes.
+    pub fn try_load(source: &'static Source) -> Result<(), ProbeError> {
+        if OBJECT.is_empty() {
+            return Err(ProbeError::NoObject);
+        }
+        let facts = KernelFacts::from_btf(&KernelBtf::from_sys_fs()?)?;
+        let aya_btf = Btf::from_sys_fs()?;
+        let config = LoadConfig {
+            frame_limit: 128,
+            follow_children: false,
+            watch_every_exec: false,
+            sizes: MapSizes {
+                threads: 16,
+                processes: 16,
+                totals: 16,
+                stacks: 16,
+                ring_bytes: 1 << 16,
+            },
+            rate_hz: 99,
+        };
+        let mut ebpf = open(&facts, &config, &aya_btf)?;
+        load_program(&mut ebpf, source, &aya_btf)?;
+        // Attached for an instant: no thread is watched, so nothing is recorded.
+        attach_program(&mut ebpf, source, config.rate_hz)
+    }
+
+    /// Attaches every source that is not on demand.
+    pub fn attach(&mut self) -> Result<(), ProbeError> {
+        for source in SOURCES.iter().filter(|s| !s.on_demand) {
+            attach_program(&mut self.ebpf, source, self.config.rate_hz)?;
+        }
+        self.attached = true;
+        Ok(())
+    }
+
+    /// The maps, for reading and writing.
+    pub fn maps(&mut self) -> Result<KernelMaps<'_>, ProbeError> {
+        KernelMaps::new(&mut self.ebpf)
+    }
+
+    /// Takes the ring buffer out, for reading it while the maps are used.
+    pub fn take_events(
+        &mut self,
+    ) -> Result<aya::maps::RingBuf<aya::maps::MapData>, ProbeError> {
+        let map = self
+            .ebpf
+            .take_map(map_names::EVENTS)
+            .ok_or(ProbeError::Missing(map_names::EVENTS))?;
+        Ok(aya::maps::RingBuf::try_from(map)?)
+    }
+
+    /// Attaches the system-call tracepoint; `false` if this kernel refused the
+    /// program.
+    pub fn arm_syscalls(&mut self) -> Result<bool, ProbeError> {
+        if self.armed.is_some() {
+            return Ok(true);
+        }
+        if self.skipped.iter().any(|(s, _)| s.program == programs::SYS_EXIT) {
+            return Ok(false);
+        }
+        let program = tracepoint(&mut self.ebpf, programs::SYS_EXIT)?;
+        let link = program
+            .attach()
+            .map_err(|e| wrap("attach", programs::SYS_EXIT, e))?;
+        self.armed = Some(link);
+        Ok(true)
+    }
+
+    /// Detaches the system-call tracepoint.
+    pub fn disarm_syscalls(&mut self) -> Result<(), ProbeError> {
+        if let Some(link) = self.armed.take() {
+            tracepoint(&mut self.ebpf, programs::SYS_EXIT)?
+                .detach(link)
+                .map_err(|e| wrap("detach", programs::SYS_EXIT, e))?;
+        }
+        Ok(())
+    }
+
+    /// Run time of each program so far, from the kernel's statistics
+    /// (`BPF_ENABLE_STATS`, 5.8); zero while they are off.
+    pub fn run_stats(&self) -> HashMap<&'static str, ProgramStats> {
+        let mut stats = HashMap::new();
+        for source in &SOURCES {
+            let Some(program) = self.ebpf.program(source.program) else {
+                continue;
+            };
+            let Ok(info) = program.info() else { continue };
+            stats.insert(
+                source.program,
+                ProgramStats {
+                    run_time_ns: u64::try_from(info.run_time().as_nanos()).unwrap_or(u64::MAX),
+                    run_count: info.run_count(),
+                },
+            );
+        }
+        stats
+    }
+}
+
+/// Run time and count of one program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProgramStats {
+    /// Total.
+    pub run_time_ns: u64,
+    /// Runs.
+    pub run_count: u64,
+}
+
+fn open(facts: &KernelFacts, config: &LoadConfig, btf: &Btf) -> Result<Ebpf, ProbeError> {
+    let pt_regs = u32::from(facts.has_task_pt_regs);
+    let prev_state = u32::from(facts.has_prev_state_arg);
+    let follow = u32::from(config.follow_children);
+    let every_exec = u32::from(config.watch_every_exec);
+    let mut loader = EbpfLoader::new();
+    loader.btf(Some(btf));
+    for (name, value) in [
+        (globals::OFF_TASK_PID, &facts.task_pid),
+        (globals::OFF_TASK_TGID, &facts.task_tgid),
+        (globals::OFF_TASK_STATE, &facts.task_state),
+        (globals::BIT_TASK_IN_IOWAIT, &facts.task_in_iowait_bit),
+        (globals::OFF_TASK_START_BOOTTIME, &facts.task_start_boottime),
+        (globals::OFF_TASK_FSBASE, &facts.task_fsbase),
+        (globals::OFF_TASK_STACK, &facts.task_stack),
+        (globals::OFF_STACK_PT_REGS, &facts.stack_pt_regs),
+        (globals::HAS_TASK_PT_REGS, &pt_regs),
+        (globals::HAS_PREV_STATE_ARG, &prev_state),
+        (globals::FRAME_LIMIT, &config.frame_limit),
+        (globals::FOLLOW_CHILDREN, &follow),
+        (globals::WATCH_EVERY_EXEC, &every_exec),
+    ] {
+        loader.override_global(name, value, true);
+    }
+    let sizes = &config.sizes;
+    loader
+        .map_max_entries(map_names::THREADS, sizes.threads)
+        .map_max_entries(map_names::PROCESSES, sizes.processes)
+        .map_max_entries(map_names::TOTALS, sizes.totals)
+        .map_max_entries(map_names::STACKS_SENT, sizes.stacks)
+        .map_max_entries(map_names::EVENTS, sizes.ring_bytes);
+    Ok(loader.load(OBJECT)?)
+}
+
+fn wrap(step: &'static str, program: &'static str, source: ProgramError) -> ProbeError {
+    ProbeError::Program {
+        step,
+        program,
+        source: Box::new(source),
+    }
+}
+
+fn tracepoint<'a>(
+    ebpf: &'a mut Ebpf,
+    name: &'static str,
+) -> Result<&'a mut BtfTracePoint, ProbeError> {
+    let program: &mut Program = ebpf.program_mut(name).ok_or(ProbeError::Missing(name))?;
+    program.try_into().map_err(|e| wrap("load", name, e))
+}
+
+fn load_program(ebpf: &mut Ebpf, source: &Source, btf: &Btf) -> Result<(), ProbeError> {
+    match source.attach {
+        Attach::BtfTracepoint(event) => tracepoint(ebpf, source.program)?
+            .load(event, btf)
+            .map_err(|e| wrap("load", source.program, e)),
+        Attach::CpuClock => sampler(ebpf, source.program)?
+            .load()
+            .map_err(|e| wrap("load", source.program, e)),
+    }
+}
+
+fn sampler<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut PerfEvent, ProbeError> {
+    let program = ebpf.program_mut(name).ok_or(ProbeError::Missing(name))?;
+    program.try_into().map_err(|e| wrap("load", name, e))
+}
+
+fn attach_program(ebpf: &mut Ebpf, source: &Source, rate_hz: u32) -> Result<(), ProbeError> {
+    match source.attach {
+        Attach::BtfTracepoint(_) => {
+            tracepoint(ebpf, source.program)?
+                .attach()
+                .map_err(|e| wrap("attach", source.program, e))?;
+        }
+        Attach::CpuClock => {
+            let period_ns = 1_000_000_000 / u64::from(rate_hz.max(1));
+            let cpus = online_cpus().map_err(|(path, e)| ProbeError::Cpus(path.to_owned(), e))?;
+            for cpu in cpus {
+                sampler(ebpf, source.program)?
+                    .attach(
+                        PerfEventConfig::Software(SoftwareEvent::CpuClock),
+                        PerfEventScope::AllProcessesOneCpu { cpu },
+                        SamplePolicy::Period(period_ns),
+                        false,
+                    )
+                    .map_err(|e| wrap("attach", source.program, e))?;
+            }
+        }
+    }
+    Ok(())
+}

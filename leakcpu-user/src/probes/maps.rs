@@ -1,0 +1,81 @@
+//! Typed handles of the kernel maps.
+
+use aya::{
+    Ebpf,
+    maps::{Array, HashMap, Map, MapData, PerCpuArray},
+};
+use leakcpu_common::{
+    config::CONTROL_STOPPED,
+    counters::Counter,
+    names::maps as names,
+    process::PyProcess,
+    syscall::{SyscallSpec, SyscallTally, TallyKey},
+    thread::ThreadState,
+    totals::{Totals, TotalsKey},
+};
+
+use super::loader::ProbeError;
+
+/// All maps that user space reads or writes, borrowed from the loaded object.
+pub struct KernelMaps<'a> {
+    /// Watched threads.
+    pub threads: HashMap<&'a mut MapData, u32, ThreadState>,
+    /// What the walker knows of each process.
+    pub processes: HashMap<&'a mut MapData, u32, PyProcess>,
+    /// Aggregated time.
+    pub totals: HashMap<&'a mut MapData, TotalsKey, Totals>,
+    /// Per-CPU counters.
+    pub counters: PerCpuArray<&'a mut MapData, u64>,
+    /// Control words.
+    pub control: Array<&'a mut MapData, u64>,
+    /// System-call meanings.
+    pub syscalls: Array<&'a mut MapData, SyscallSpec>,
+    /// Threads whose system calls are tallied.
+    pub suspects: HashMap<&'a mut MapData, u32, u32>,
+    /// The tallies.
+    pub tallies: HashMap<&'a mut MapData, TallyKey, SyscallTally>,
+}
+
+fn typed<'a, T>(map: Option<&'a mut Map>, name: &'static str) -> Result<T, ProbeError>
+where
+    T: TryFrom<&'a mut Map, Error = aya::maps::MapError>,
+{
+    Ok(T::try_from(map.ok_or(ProbeError::Missing(name))?)?)
+}
+
+impl<'a> KernelMaps<'a> {
+    pub(super) fn new(ebpf: &'a mut Ebpf) -> Result<Self, ProbeError> {
+        let [threads, processes, totals, counters, control, syscalls, suspects, tallies] = ebpf
+            .maps_disjoint_mut([
+                names::THREADS,
+                names::PROCESSES,
+                names::TOTALS,
+                names::COUNTERS,
+                names::CONTROL,
+                names::SYSCALLS,
+                names::SUSPECTS,
+                names::TALLIES,
+            ]);
+        Ok(Self {
+            threads: typed(threads, names::THREADS)?,
+            processes: typed(processes, names::PROCESSES)?,
+            totals: typed(totals, names::TOTALS)?,
+            counters: typed(counters, names::COUNTERS)?,
+            control: typed(control, names::CONTROL)?,
+            syscalls: typed(syscalls, names::SYSCALLS)?,
+            suspects: typed(suspects, names::SUSPECTS)?,
+            tallies: typed(tallies, names::TALLIES)?,
+        })
+    }
+
+    /// Ends the window: the programs stop changing state.
+    pub fn stop(&mut self, now_ns: u64) -> Result<(), ProbeError> {
+        Ok(self.control.set(CONTROL_STOPPED, now_ns, 0)?)
+    }
+
+    /// A counter, summed over CPUs.
+    pub fn counter(&self, counter: Counter) -> Result<u64, ProbeError> {
+        let values = self.counters.get(&(counter as u32), 0)?;
+        Ok(values.iter().sum())
+    }
+}
