@@ -5,6 +5,7 @@
 //! commands to type. `debian` holds the recipe.
 
 use std::{
+    env,
     ffi::OsStr,
     fs,
     process::{Command, ExitCode, Stdio},
@@ -97,6 +98,9 @@ pub fn ensure(host: &Host) -> Result<()> {
 }
 
 fn install(host: &Host, found: &Found) -> Result<()> {
+    if let (Err(why), Some(_)) = (&found.toolchain, env::var_os(TOOLCHAIN_VARIABLE)) {
+        bail!("{why}\ncorrect or unset {TOOLCHAIN_VARIABLE}");
+    }
     if !is_debian() || host::find("apt-get").is_none() {
         bail!(
             "do not know how to install packages on this system\n{}",
