@@ -18,9 +18,10 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use self::toolchain::{NEXT_STEP, TOOLCHAIN_VARIABLE, Toolchain};
+use self::toolchain::{TOOLCHAIN_VARIABLE, Toolchain};
 
 const REQUIRE_VARIABLE: &str = "PYOBSERVE_REQUIRE_EBPF";
+const NEXT_STEP: &str = "run `cargo xtask setup`";
 const PACKAGE: &str = "leakcpu-ebpf";
 const BINARY: &str = "leakcpu";
 

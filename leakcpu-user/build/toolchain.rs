@@ -1,8 +1,7 @@
 //! Finds what builds the eBPF programs: a cargo and rustc that come with the
 //! standard library's sources, and bpf-linker.
 //!
-//! Shared by the build script of leakcpu-user and by xtask, hence std only. The
-//! one Debian assumption of the project, [`debian`], stands at the end.
+//! Shared by the build script of leakcpu-user and by xtask, hence std only.
 
 use std::{
     env,
@@ -15,8 +14,8 @@ use std::{
 /// Chooses the toolchain: `rustup:<name>` or `system:<path to cargo>`.
 pub const TOOLCHAIN_VARIABLE: &str = "PYOBSERVE_EBPF_TOOLCHAIN";
 
-/// The next step whenever something is missing.
-pub const NEXT_STEP: &str = "run `cargo xtask setup`";
+/// Where a distribution's packages put their cargo; rustc lies beside it.
+const SYSTEM_CARGO: &str = "/usr/bin/cargo";
 
 /// A cargo and its rustc, able to build `core` for the BPF target.
 #[derive(Clone, Debug)]
@@ -71,8 +70,8 @@ pub fn find_toolchain() -> Result<Toolchain, Missing> {
         }
         Err(why) => tried.push(why),
     }
-    from_cargo("the system's toolchain", Path::new(debian::CARGO)).map_err(|why| {
-        tried.push(format!("{}: {why}", debian::CARGO));
+    from_cargo("the system's toolchain", Path::new(SYSTEM_CARGO)).map_err(|why| {
+        tried.push(format!("{SYSTEM_CARGO}: {why}"));
         Missing(tried)
     })
 }
@@ -239,11 +238,4 @@ fn is_of_a_toolchain(folder: &Path) -> bool {
             let part = part.as_os_str();
             part == "rustlib" || part == "toolchains"
         })
-}
-
-/// The recipe for Debian: its packages hold a rustc with sources and an LLVM that
-/// bpf-linker can be built against, so that no other source is needed.
-pub mod debian {
-    /// The packages' cargo; rustc lies beside it.
-    pub const CARGO: &str = "/usr/bin/cargo";
 }

@@ -1,3 +1,71 @@
-//! `cargo xtask`: set-up, build, test and benches of pyobserve.
+//! `cargo xtask`: set-up, build, test and install of pyobserve.
+//!
+//! Runs as the user and asks sudo for single steps, so that nothing in `target/`
+//! ends up owned by root. Data goes to stdout, what is being done to stderr.
 
-fn main() {}
+mod build;
+mod classify;
+mod debian;
+mod host;
+mod install;
+mod lint;
+mod setup;
+mod tally;
+mod test;
+#[expect(dead_code, reason = "the build script uses the rest")]
+#[path = "../../leakcpu-user/build/toolchain.rs"]
+mod toolchain;
+mod workload;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use self::host::Host;
+
+/// Set-up, build, test and install of pyobserve.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what building and testing need, after saying what that is
+    Setup(setup::Arguments),
+    /// Build pyobserve, its eBPF programs included
+    Build(build::Arguments),
+    /// Run every test: the pure ones as the user, the kernel's as root
+    Test(test::Arguments),
+    /// Check formatting and run clippy
+    Lint,
+    /// Put pyobserve where `sudo pyobserve` finds it
+    Install(install::Arguments),
+    /// Build and run `pyobserve classify`, on demo workloads if asked for
+    Classify(classify::Arguments),
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(code) => code,
+        Err(why) => {
+            eprintln!("error: {why:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<ExitCode> {
+    let host = Host::look()?;
+    match arguments.task {
+        Task::Setup(arguments) => setup::run(&host, &arguments),
+        Task::Build(arguments) => build::run(&host, &arguments),
+        Task::Test(arguments) => test::run(&host, &arguments),
+        Task::Lint => lint::run(&host),
+        Task::Install(arguments) => install::run(&host, &arguments),
+        Task::Classify(arguments) => classify::run(&host, &arguments),
+    }
+}

@@ -1,0 +1,118 @@
+//! `cargo xtask build`: pyobserve with its eBPF programs.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    path::PathBuf,
+    process::{Command, ExitCode, Stdio},
+};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use serde::Deserialize;
+
+use crate::{
+    host::{self, Host},
+    setup,
+};
+
+/// Arguments of `build`.
+#[derive(Args)]
+pub struct Arguments {
+    /// Optimised, as it is installed
+    #[arg(long)]
+    release: bool,
+}
+
+/// The environment variable that turns a missing BPF toolchain into an error.
+pub const REQUIRE_EBPF: (&str, &str) = ("PYOBSERVE_REQUIRE_EBPF", "1");
+
+/// Runs the task.
+#[expect(
+    clippy::print_stdout,
+    reason = "the path of the binary is this task's data"
+)]
+pub fn run(host: &Host, arguments: &Arguments) -> Result<ExitCode> {
+    setup::ensure(host)?;
+    println!("{}", pyobserve(host, arguments.release)?.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Builds pyobserve as the user; where it lies.
+pub fn pyobserve(host: &Host, release: bool) -> Result<PathBuf> {
+    let mut cargo = host.cargo();
+    cargo
+        .args(["build", "--package", "leakcpu-user", "--bin", "pyobserve"])
+        .env(REQUIRE_EBPF.0, REQUIRE_EBPF.1);
+    if release {
+        cargo.arg("--release");
+    }
+    executables(&mut cargo)?
+        .pop()
+        .map(|artifact| artifact.path)
+        .context("cargo built no pyobserve")
+}
+
+/// Something cargo built that can be run.
+pub struct Executable {
+    /// The target's name: a binary's, or a test file's.
+    pub name: String,
+    /// Where it lies.
+    pub path: PathBuf,
+    /// The folder of its package: tests run there.
+    pub package: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    reason: String,
+    executable: Option<PathBuf>,
+    manifest_path: Option<PathBuf>,
+    target: Option<Target>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+}
+
+/// Runs a cargo that builds, and gathers what can be run. The compiler's messages
+/// appear as always.
+pub fn executables(cargo: &mut Command) -> Result<Vec<Executable>> {
+    cargo
+        .arg("--message-format=json-render-diagnostics")
+        .stdout(Stdio::piped());
+    let line = host::typed(cargo);
+    eprintln!("$ {line}");
+    let mut child = cargo
+        .spawn()
+        .with_context(|| format!("cannot run `{line}`"))?;
+    let stdout = child.stdout.take().context("stdout is piped")?;
+    let mut found = Vec::new();
+    for line in BufReader::new(stdout).lines() {
+        let line = line.context("cannot read cargo's messages")?;
+        // Build scripts' own lines may stand between cargo's messages.
+        let Ok(message) = serde_json::from_str::<Message>(&line) else {
+            continue;
+        };
+        if let ("compiler-artifact", Some(path), Some(target), Some(manifest)) = (
+            message.reason.as_str(),
+            message.executable,
+            message.target,
+            message.manifest_path,
+        ) {
+            let package = manifest.parent().context("a manifest lies in a folder")?;
+            found.push(Executable {
+                name: target.name,
+                path,
+                package: package.to_owned(),
+            });
+        }
+    }
+    let status = child
+        .wait()
+        .with_context(|| format!("cannot wait for `{line}`"))?;
+    if !status.success() {
+        bail!("`{line}` failed ({status})");
+    }
+    Ok(found)
+}
