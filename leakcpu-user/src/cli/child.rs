@@ -12,7 +12,10 @@ use std::{
     thread::JoinHandle,
 };
 
-use nix::unistd::{Gid, Uid, User, getgrouplist, pipe};
+use nix::{
+    fcntl::OFlag,
+    unistd::{Gid, Uid, User, getgrouplist, pipe2},
+};
 
 use super::exit::Failure;
 
@@ -62,16 +65,9 @@ pub fn hold(words: &[String]) -> Result<HeldCommand, Failure> {
         doing: format!("run {name}"),
         source,
     };
-    let (pid_read, pid_write) = pipe().map_err(|e| failed(e.into()))?;
-    let (go_read, go_write) = pipe().map_err(|e| failed(e.into()))?;
     // Not inherited past exec.
-    for fd in [&pid_read, &pid_write, &go_read, &go_write] {
-        nix::fcntl::fcntl(
-            fd,
-            nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC),
-        )
-        .map_err(|e| failed(e.into()))?;
-    }
+    let (pid_read, pid_write) = pipe2(OFlag::O_CLOEXEC).map_err(|e| failed(e.into()))?;
+    let (go_read, go_write) = pipe2(OFlag::O_CLOEXEC).map_err(|e| failed(e.into()))?;
     let mut command = Command::new(&name);
     command.args(&words[1..]);
     let caller = caller();

@@ -6,8 +6,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use nix::libc;
-
 use super::{
     args::{Color, Format},
     exit::Failure,
@@ -168,21 +166,7 @@ pub fn wants_color(color: Color, terminal: bool) -> bool {
     }
 }
 
-nix::ioctl_read_bad!(window_size, libc::TIOCGWINSZ, libc::winsize);
-
 /// Columns of the terminal on standard output.
 fn terminal_width() -> usize {
-    let mut size = libc::winsize {
-        ws_row: 0,
-        ws_col: 0,
-        ws_xpixel: 0,
-        ws_ypixel: 0,
-    };
-    // SAFETY: TIOCGWINSZ fills a `winsize`, which `size` is.
-    let known = unsafe { window_size(libc::STDOUT_FILENO, &raw mut size) }.is_ok();
-    match usize::from(size.ws_col) {
-        0 => 80,
-        columns if known => columns,
-        _ => 80,
-    }
+    terminal_size::terminal_size().map_or(80, |(terminal_size::Width(columns), _)| usize::from(columns))
 }
