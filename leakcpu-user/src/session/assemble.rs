@@ -7,6 +7,7 @@ use leakcpu_common::{counters::Counter, thread::run_state};
 use super::{
     Session, Targets,
     build::ThreadBuilder,
+    cost::own_usage,
     watched::{Interpreter, Watched},
 };
 use crate::{
@@ -151,17 +152,7 @@ impl Session {
     }
 
     fn cost(&self, window_ns: u64) -> Cost {
-        let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF);
-        let (user_cpu_ns, max_rss_bytes) = usage.map_or((0, 0), |usage| {
-            let ns = |t: nix::sys::time::TimeVal| {
-                u64::try_from(t.tv_sec()).unwrap_or(0) * 1_000_000_000
-                    + u64::try_from(t.tv_usec()).unwrap_or(0) * 1_000
-            };
-            (
-                ns(usage.user_time()) + ns(usage.system_time()),
-                u64::try_from(usage.max_rss()).unwrap_or(0) * 1024,
-            )
-        });
+        let (cpu_ns, max_rss_bytes) = own_usage();
         let counted_ns = self
             .probes
             .run_stats()
@@ -170,7 +161,7 @@ impl Session {
             .sum();
         Cost {
             bpf_run_ns: self.meter.scale(counted_ns, window_ns),
-            user_cpu_ns,
+            user_cpu_ns: cpu_ns.saturating_sub(self.meter.start_cpu_ns),
             max_rss_bytes,
         }
     }

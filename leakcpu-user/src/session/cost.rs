@@ -18,6 +18,9 @@ const COUNTED_TICK: u32 = 40;
 pub(super) struct CostMeter {
     counting: Option<(OwnedFd, u64)>,
     counted_ns: u64,
+    /// CPU time of our process when the window began: what loading cost is not
+    /// the window's.
+    pub start_cpu_ns: u64,
 }
 
 impl CostMeter {
@@ -47,4 +50,19 @@ impl CostMeter {
         let scaled = u128::from(run_ns) * u128::from(window_ns) / u128::from(self.counted_ns);
         u64::try_from(scaled).ok()
     }
+}
+
+/// CPU time of our process so far, and its peak memory in bytes.
+pub(super) fn own_usage() -> (u64, u64) {
+    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF);
+    usage.map_or((0, 0), |usage| {
+        let ns = |t: nix::sys::time::TimeVal| {
+            u64::try_from(t.tv_sec()).unwrap_or(0) * 1_000_000_000
+                + u64::try_from(t.tv_usec()).unwrap_or(0) * 1_000
+        };
+        (
+            ns(usage.user_time()) + ns(usage.system_time()),
+            u64::try_from(usage.max_rss()).unwrap_or(0) * 1024,
+        )
+    })
 }

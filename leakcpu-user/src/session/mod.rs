@@ -30,7 +30,7 @@ use crate::{
     probes::{LoadConfig, ProbeError, Probes},
     symbolize::Symbolizer,
 };
-use cost::CostMeter;
+use cost::{CostMeter, own_usage};
 use suspects::Suspects;
 use watched::Watched;
 
@@ -122,6 +122,7 @@ impl Session {
         // The window begins when everything that runs now is watched.
         session.start_unix_ns = unix_ns();
         session.start_ns = monotonic_ns();
+        session.meter.start_cpu_ns = own_usage().0;
         Ok(session)
     }
 
