@@ -84,7 +84,7 @@ impl Subject<'_> {
                     format!("{} sched_yield calls/s", number(*rate))
                 } else {
                     format!(
-                        "{} {syscall} calls/s that do not wait, {} find nothing",
+                        "{} {syscall} calls/s, {} find nothing",
                         number(*rate),
                         percent(*useless_share)
                     )

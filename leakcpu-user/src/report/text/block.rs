@@ -17,7 +17,7 @@ const MIN_SHARE: f64 = 0.02;
 
 /// At most `room` lines.
 pub(super) fn block(row: &Row<'_>, width: usize, room: usize) -> Vec<Line> {
-    let steps = step(row, width);
+    let steps = step(row, width, room - 1);
     let functions = functions(row, width);
     // The verdict may take a second line if that leaves the functions one.
     let spare = room.saturating_sub(steps.len() + usize::from(!functions.is_empty()));
@@ -92,7 +92,7 @@ fn verdict(row: &Row<'_>, width: usize, max_lines: usize) -> Vec<Line> {
 }
 
 /// `-> block instead: ...; frees up to 0.99 of a core`
-fn step(row: &Row<'_>, width: usize) -> Vec<Line> {
+fn step(row: &Row<'_>, width: usize, max_lines: usize) -> Vec<Line> {
     let room = width - INDENT - 3;
     let mut text = clean(&row.findings.next_step).into_owned();
     let gain = row
@@ -109,7 +109,12 @@ fn step(row: &Row<'_>, width: usize) -> Vec<Line> {
             text = longer;
         }
     }
-    wrap(&text, room)
+    let mut parts = wrap(&text, room);
+    if parts.len() > max_lines {
+        let rest = parts.split_off(max_lines - 1).join(" ");
+        parts.push(cut_end(&rest, room));
+    }
+    parts
         .iter()
         .enumerate()
         .map(|(i, part)| {

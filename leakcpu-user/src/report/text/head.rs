@@ -38,10 +38,11 @@ pub(super) fn head(profile: &Profile, active: usize, width: usize) -> Line {
     } else {
         ", nothing lost"
     };
+    let loss_alone = loss.replace(',', " -");
     let candidates = [
         vec![machine.as_str(), &state, &cost, loss],
         vec![&state, &cost, loss],
-        vec![&state, &cost],
+        vec![&state, &loss_alone],
         vec![&state],
         vec![],
     ];

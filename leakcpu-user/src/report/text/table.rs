@@ -77,7 +77,7 @@ pub(super) fn table(rows: &[Row<'_>], width: usize) -> Vec<Line> {
         let mut line = Line::new();
         line.push(&format!("{:>pid$}", cell.pid), Look::Strong)
             .pad_to(starts[0])
-            .push(&cut_middle(&cell.program, program), Look::Plain)
+            .push(&program_cell(&cell.program, program), Look::Plain)
             .pad_to(starts[1])
             .push(&cut_end(&cell.python, python), Look::Plain)
             .pad_to(starts[2])
@@ -93,6 +93,23 @@ pub(super) fn table(rows: &[Row<'_>], width: usize) -> Vec<Line> {
         lines.push(line);
     }
     lines
+}
+
+/// The script alone where `python` before it is one word too many.
+fn program_cell(program: &str, room: usize) -> String {
+    match program.strip_prefix("python ") {
+        Some(script) if program.width() > room => cut_end(script, room),
+        _ => cut_end(program, room),
+    }
+}
+
+/// The plain name where the qualified one does not fit.
+fn function_cell(name: &str, room: usize) -> String {
+    if name.width() <= room {
+        return name.to_owned();
+    }
+    let plain = name.rsplit('.').next().unwrap_or(name);
+    cut_middle(plain, room)
 }
 
 fn cells(row: &Row<'_>, roomy: bool) -> Cells {
@@ -215,7 +232,7 @@ fn place(line: &mut Line, place: &Place, room: usize) {
     let function = if function_room < 5 {
         String::new()
     } else {
-        format!("{} ", cut_middle(&place.function, function_room))
+        format!("{} ", function_cell(&place.function, function_room))
     };
     let used = function.width() + file_line.width();
     line.push(&function, Look::Strong)
