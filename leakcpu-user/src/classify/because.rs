@@ -81,10 +81,10 @@ impl Subject<'_> {
                 ..
             }) => {
                 let what = if syscall == "sched_yield" {
-                    format!("it yields the CPU {} times a second", number(*rate))
+                    format!("{} sched_yield calls/s", number(*rate))
                 } else {
                     format!(
-                        "{syscall} asks without waiting {} times a second, {} of the calls find nothing",
+                        "{} {syscall} calls/s, {} find nothing",
                         number(*rate),
                         percent(*useless_share)
                     )
@@ -97,7 +97,7 @@ impl Subject<'_> {
             Some(Spin::MicroSleep { rate, mean_ns, .. }) => vec![
                 reason(
                     format!(
-                        "it sleeps {} times a second from one line, {} each",
+                        "{} sleeps/s from one line, {} each",
                         number(*rate),
                         duration(*mean_ns)
                     ),
@@ -199,17 +199,23 @@ impl Subject<'_> {
         let rate = self.spent.gil_events as f64 * 1e9 / self.wall_ns.max(1) as f64;
         vec![
             reason(
-                format!(
-                    "{} waiting for the GIL, {} of what they could have run",
-                    self.span(ns),
-                    percent(share)
-                ),
+                if self.threads.len() > 1 {
+                    format!(
+                        "{} threads, {} of GIL waits in {} ({})",
+                        self.threads.len(),
+                        duration(ns),
+                        duration(self.wall_ns),
+                        percent(share)
+                    )
+                } else {
+                    format!("{} waiting for the GIL", self.span(ns))
+                },
                 "gil_wait_ns",
                 ns as f64,
                 "ns",
             ),
             reason(
-                format!("{} such waits a second", number(rate)),
+                format!("{} GIL waits/s", number(rate)),
                 "gil_waits_per_s",
                 rate,
                 "1/s",
@@ -370,11 +376,11 @@ struct TopWait<'a> {
     max_ns: u64,
 }
 
-/// `waiting for bytes from 10.0.0.5:5432 (postgresql)`.
+/// `waiting for postgresql at 10.0.0.5:5432`.
 pub fn waited_for(reason: Reason, peer: Option<&str>, file: Option<&str>) -> String {
     let end = |default: &str| {
         peer.map_or(default.to_owned(), |peer| match service_name(peer) {
-            Some(service) => format!("{peer} ({service})"),
+            Some(service) => format!("{service} at {peer}"),
             None => peer.to_owned(),
         })
     };
@@ -385,7 +391,7 @@ pub fn waited_for(reason: Reason, peer: Option<&str>, file: Option<&str>) -> Str
         Reason::Fsync => format!("in fsync{}", of("of")),
         Reason::PageFault => "in page faults that read from disk".to_owned(),
         Reason::Swap => "being swapped in".to_owned(),
-        Reason::NetRecv => format!("waiting for bytes from {}", end("a socket")),
+        Reason::NetRecv => format!("waiting for {}", end("bytes from a socket")),
         Reason::NetSend => format!("waiting for {} to take bytes", end("a socket")),
         Reason::NetConnect => format!("connecting to {}", end("a socket")),
         Reason::NetAccept => "waiting for connections".to_owned(),

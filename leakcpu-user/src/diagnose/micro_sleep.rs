@@ -66,7 +66,7 @@ impl Rule for MicroSleep {
                 place,
                 evidence: vec![Because {
                     text: format!(
-                        "it sleeps {} times a second from one line, {} each",
+                        "{} sleeps/s from one line, {} each",
                         number(rate),
                         duration(mean_ns)
                     ),

@@ -102,11 +102,11 @@ fn network(case: Case<'_>, place: &str) -> String {
     }
     if is_many_small(&wait) {
         format!(
-            "make fewer round trips to {peer}{place}: fetch in batches, or run them at the same time (thread pool, asyncio.gather)"
+            "make fewer round trips to {peer}{place}: fetch in batches or overlap them (threads, asyncio)"
         )
     } else {
         format!(
-            "find out why {peer} answers late{place}, or do other work meanwhile (thread pool, asyncio)"
+            "find out why {peer} is slow to answer{place}, or do other work meanwhile (threads, asyncio)"
         )
     }
 }
