@@ -158,7 +158,7 @@ impl Interpreters {
     pub fn attach(&mut self, target: &PythonTarget) -> Result<PythonProcess, AttachError> {
         let pid = target.facts.pid;
         let elf = &target.image.elf;
-        let run_time = |linked: u64| linked.wrapping_add(target.image.load_bias);
+        let live = |linked: u64| linked.wrapping_add(target.image.load_bias);
         let known = match self.known.entry(target.image.file) {
             std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
             std::collections::hash_map::Entry::Vacant(empty) => {
@@ -169,9 +169,9 @@ impl Interpreters {
         };
         let (version, layout) = (known.version, Arc::clone(&known.layout));
         let memory = RemoteMemory::new(pid);
-        let runtime = run_time(elf.runtime.address);
+        let runtime = live(elf.runtime.address);
         // Ready first: before it has started, its types may not be relocated either.
-        let main = main_interpreter(&memory, &layout, runtime)
+        let main = main_interpreter(memory, &layout, runtime)
             .or_else(|error| match error {
                 // The loader is still mapping the file, and what is there is not yet it.
                 RemoteError::Unmapped { .. } => Ok(Err("its memory is not set up")),
@@ -181,7 +181,7 @@ impl Interpreters {
         if !known.checked {
             match (elf.code_type, elf.frame_type) {
                 (Some(code_type), frame_type) => {
-                    check(&memory, &layout, run_time(code_type), frame_type.map(run_time))?
+                    check(memory, &layout, live(code_type), frame_type.map(live))?
                         .map_err(|mismatch| AttachError::Mismatch { version, mismatch })?;
                 }
                 // Offsets from the binary itself need no second witness.
@@ -190,9 +190,9 @@ impl Interpreters {
             }
             known.checked = true;
         }
-        let gil = gil_address(&memory, &layout, runtime, main)?
+        let gil = gil_address(memory, &layout, runtime, main)?
             .ok_or(AttachError::NotReadyYet { pid, what: "it has no GIL" })?;
-        check_gil(&memory, &layout, gil, pid, version)?;
+        check_gil(memory, &layout, gil, pid, version)?;
         Ok(PythonProcess {
             pid,
             start_boottime_ns: target.facts.start_boottime_ns,
@@ -204,7 +204,7 @@ impl Interpreters {
                 gil_end: gil.wrapping_add(u64::from(layout.gil.end)),
             },
             layout,
-            code_type: elf.code_type.map(run_time),
+            code_type: elf.code_type.map(live),
         })
     }
 }
@@ -213,7 +213,7 @@ impl Interpreters {
 /// state must point back at it: before the interpreter has started there may be
 /// anything in its place.
 fn main_interpreter(
-    memory: &RemoteMemory,
+    memory: RemoteMemory,
     layout: &InterpreterLayout,
     runtime: u64,
 ) -> Result<Result<u64, &'static str>, RemoteError> {
@@ -231,7 +231,7 @@ fn main_interpreter(
 
 /// Address of the main interpreter's GIL; `None` if it has not been created.
 fn gil_address(
-    memory: &RemoteMemory,
+    memory: RemoteMemory,
     layout: &InterpreterLayout,
     runtime: u64,
     main_interpreter: u64,
@@ -248,7 +248,7 @@ fn gil_address(
 /// Sees that the words at `gil` are those of a GIL: `struct _gil_runtime_state` begins
 /// with the switch interval in microseconds; `locked` is -1, 0 or 1.
 fn check_gil(
-    memory: &RemoteMemory,
+    memory: RemoteMemory,
     layout: &InterpreterLayout,
     gil: u64,
     pid: u32,

@@ -89,7 +89,7 @@ impl CodeObject {
 struct Head([u8; HEAD_BYTES]);
 
 impl Head {
-    fn read(memory: &RemoteMemory, layout: &ObjectLayout, address: u64) -> Result<Self, RemoteError> {
+    fn read(memory: RemoteMemory, layout: &ObjectLayout, address: u64) -> Result<Self, RemoteError> {
         // Up to the end of the last field that is used, so as not to reach over the
         // end of the mapping.
         let fields = [layout.code_filename, layout.code_name, layout.code_line_table, layout.code_first_line];
@@ -127,13 +127,13 @@ impl Head {
 pub fn read_code(process: &PythonProcess, address: u64) -> Result<CodeObject, CodeError> {
     let memory = process.memory();
     let layout = &process.layout.object;
-    let head = Head::read(&memory, layout, address)?;
+    let head = Head::read(memory, layout, address)?;
     if !head.is_code(process) {
         return Err(CodeError::NotCode { address });
     }
     let witness = head.witness(layout);
     let qualname = match layout.code_qualname {
-        Some(offset) => Some(read_text(&memory, layout, head.u64(offset))?),
+        Some(offset) => Some(read_text(memory, layout, head.u64(offset))?),
         None => None,
     };
     let table_bytes = memory.read_u64(witness.line_table.wrapping_add(u64::from(layout.bytes_size)))?;
@@ -144,9 +144,9 @@ pub fn read_code(process: &PythonProcess, address: u64) -> Result<CodeObject, Co
     )?;
     let code = CodeObject {
         address,
-        name: read_text(&memory, layout, witness.name)?,
+        name: read_text(memory, layout, witness.name)?,
         qualname,
-        filename: read_text(&memory, layout, witness.filename)?,
+        filename: read_text(memory, layout, witness.filename)?,
         first_line: witness.first_line,
         line_table: line_table.into(),
         line_table_kind: layout.line_table_kind,
@@ -163,6 +163,6 @@ pub fn read_code(process: &PythonProcess, address: u64) -> Result<CodeObject, Co
 /// Reads the witness of the code object at `address`; `None` if there is none.
 pub fn read_witness(process: &PythonProcess, address: u64) -> Result<Option<CodeWitness>, RemoteError> {
     let layout = &process.layout.object;
-    let head = Head::read(&process.memory(), layout, address)?;
+    let head = Head::read(process.memory(), layout, address)?;
     Ok(head.is_code(process).then(|| head.witness(layout)))
 }

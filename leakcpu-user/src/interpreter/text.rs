@@ -25,7 +25,7 @@ pub enum TextError {
 
 /// Reads the `str` at `address`.
 pub(super) fn read_text(
-    memory: &RemoteMemory,
+    memory: RemoteMemory,
     layout: &ObjectLayout,
     address: u64,
 ) -> Result<String, TextError> {

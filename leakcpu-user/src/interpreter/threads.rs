@@ -136,7 +136,7 @@ fn map_to_kernel(process: &PythonProcess, states: Vec<State>) -> Result<Vec<PyTh
         .map(|State { mut thread, native_thread_id }| {
             thread.tid = native_thread_id
                 .and_then(|native| by_ns_tid.get(&native))
-                .or_else(|| by_ns_tid.get(&pthread_tid(&memory, thread.thread_id)?))
+                .or_else(|| by_ns_tid.get(&pthread_tid(memory, thread.thread_id)?))
                 .copied();
             thread
         })
@@ -145,7 +145,7 @@ fn map_to_kernel(process: &PythonProcess, states: Vec<State>) -> Result<Vec<PyTh
 
 /// The thread id that glibc keeps in the thread's descriptor, whose address is
 /// `pthread_self()`; `None` if that is no such descriptor (another libc).
-fn pthread_tid(memory: &RemoteMemory, pthread: u64) -> Option<u64> {
+fn pthread_tid(memory: RemoteMemory, pthread: u64) -> Option<u64> {
     let is_descriptor = memory.read_u64(pthread.checked_add(PTHREAD_SELF)?) == Ok(pthread);
     is_descriptor.then(|| memory.read_u32(pthread + PTHREAD_TID).ok().map(u64::from)).flatten()
 }

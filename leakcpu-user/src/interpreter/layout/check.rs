@@ -34,7 +34,7 @@ fn at(found: Option<u64>) -> String {
 
 /// Compares the live types at these run-time addresses with `layout`.
 pub fn check(
-    memory: &RemoteMemory,
+    memory: RemoteMemory,
     layout: &InterpreterLayout,
     code_type: u64,
     frame_type: Option<u64>,
@@ -78,7 +78,7 @@ fn frame_members(layout: &InterpreterLayout) -> Vec<(&'static str, u64)> {
 }
 
 fn compare(
-    memory: &RemoteMemory,
+    memory: RemoteMemory,
     object: &ObjectLayout,
     type_name: &'static str,
     type_address: u64,
