@@ -7,4 +7,6 @@ mod library;
 mod symbolizer;
 
 pub use library::{is_library_file, library_dir};
-pub use symbolizer::{FunctionName, NoName, SymbolizeError, SymbolizedFrame, Symbolizer, Verification};
+pub use symbolizer::{
+    FunctionName, NoName, SymbolizeError, SymbolizedFrame, Symbolizer, Verification,
+};
