@@ -35,7 +35,9 @@ pub(super) fn is_writable(maps: &[u8], address: u64) -> bool {
         let range = u64::from_str_radix(start, 16).ok()?..u64::from_str_radix(end, 16).ok()?;
         next_field(&mut rest)?.contains('w').then_some(range)
     };
-    lines(maps).filter_map(range).any(|range| range.contains(&address))
+    lines(maps)
+        .filter_map(range)
+        .any(|range| range.contains(&address))
 }
 
 fn lines(maps: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -67,7 +69,10 @@ fn executable_mapping(line: &[u8]) -> Option<Mapping> {
         start: u64::from_str_radix(start, 16).ok()?,
         end: u64::from_str_radix(end, 16).ok()?,
         file_offset,
-        device: (u32::from_str_radix(major, 16).ok()?, u32::from_str_radix(minor, 16).ok()?),
+        device: (
+            u32::from_str_radix(major, 16).ok()?,
+            u32::from_str_radix(minor, 16).ok()?,
+        ),
         inode,
         path: OsString::from_vec(unescape(deleted.unwrap_or(rest))),
         deleted: deleted.is_some(),
@@ -107,7 +112,10 @@ mod tests {
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].path, "/usr/bin/my cat");
         assert!(found[0].deleted);
-        assert_eq!((found[0].file_offset, found[0].device, found[0].inode), (0x2000, (0xfe, 0), 247_030));
+        assert_eq!(
+            (found[0].file_offset, found[0].device, found[0].inode),
+            (0x2000, (0xfe, 0), 247_030)
+        );
         assert_eq!(found[1].path, "/a\nb");
         assert!(is_writable(maps, 0x7f00_0000_0fff));
         assert!(!is_writable(maps, 0x7f00_0000_1000) && !is_writable(maps, 0x5590_b031_e000));

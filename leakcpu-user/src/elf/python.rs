@@ -46,7 +46,9 @@ pub struct PythonElf {
 impl PythonElf {
     /// What the loader added to linked addresses, given one mapping of the file.
     pub fn load_bias(&self, mapped_at: u64, mapped_offset: u64) -> Option<u64> {
-        self.segments.iter().find_map(|segment| segment.load_bias(mapped_at, mapped_offset))
+        self.segments
+            .iter()
+            .find_map(|segment| segment.load_bias(mapped_at, mapped_offset))
     }
 }
 
@@ -74,9 +76,21 @@ pub fn python_elf<'data, R: ReadRef<'data>>(
         found[0] = image
             .section(".PyRuntime")?
             .filter(|(_, bytes)| !bytes.is_empty())
-            .map(|(address, bytes)| Symbol { address, size: bytes.len() as u64 });
+            .map(|(address, bytes)| Symbol {
+                address,
+                size: bytes.len() as u64,
+            });
     }
-    let [Some(runtime), version, code_type, frame_type, api_3_8, api_3_9, api_3_10] = found else {
+    let [
+        Some(runtime),
+        version,
+        code_type,
+        frame_type,
+        api_3_8,
+        api_3_9,
+        api_3_10,
+    ] = found
+    else {
         return Ok(None);
     };
     let version_hex = version
@@ -93,7 +107,9 @@ pub fn python_elf<'data, R: ReadRef<'data>>(
     Ok(Some(PythonElf {
         machine: image.machine(),
         runtime,
-        runtime_head: image.bytes_at(runtime.address, RUNTIME_HEAD_BYTES.min(runtime.size)).to_vec(),
+        runtime_head: image
+            .bytes_at(runtime.address, RUNTIME_HEAD_BYTES.min(runtime.size))
+            .to_vec(),
         version_hex,
         version_strings,
         has_api_3_8: api_3_8.is_some(),
@@ -107,8 +123,13 @@ pub fn python_elf<'data, R: ReadRef<'data>>(
 }
 
 /// True if the loader will map a `libpython` beside this file.
-pub fn needs_libpython<'data, R: ReadRef<'data>>(image: &Image<'data, R>) -> Result<bool, ElfError> {
-    Ok(image.needed()?.iter().any(|library| library.starts_with("libpython")))
+pub fn needs_libpython<'data, R: ReadRef<'data>>(
+    image: &Image<'data, R>,
+) -> Result<bool, ElfError> {
+    Ok(image
+        .needed()?
+        .iter()
+        .any(|library| library.starts_with("libpython")))
 }
 
 /// Texts of the shape `3.<minor>.<patch>`, with what may follow in a version
@@ -116,17 +137,27 @@ pub fn needs_libpython<'data, R: ReadRef<'data>>(image: &Image<'data, R>) -> Res
 /// another (`/opt/python-3.9.18`), so that what precedes may be anything but a part of
 /// the version.
 fn version_strings(bytes: &[u8]) -> BTreeSet<String> {
-    bytes.split(|byte| *byte == 0).filter_map(version_at_end).collect()
+    bytes
+        .split(|byte| *byte == 0)
+        .filter_map(version_at_end)
+        .collect()
 }
 
 fn version_at_end(text: &[u8]) -> Option<String> {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b".+".contains(byte);
-    let start = text.iter().rposition(|byte| !is_part(byte)).map_or(0, |before| before + 1);
+    let start = text
+        .iter()
+        .rposition(|byte| !is_part(byte))
+        .map_or(0, |before| before + 1);
     let version = std::str::from_utf8(&text[start..]).ok()?;
     let (minor, patch) = version.strip_prefix("3.")?.split_once('.')?;
-    let is_number = |text: &str| !text.is_empty() && text.len() <= 3 && text.bytes().all(|b| b.is_ascii_digit());
+    let is_number = |text: &str| {
+        !text.is_empty() && text.len() <= 3 && text.bytes().all(|b| b.is_ascii_digit())
+    };
     let patch_number = patch.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let patch_number = patch_number.split(|c: char| c.is_ascii_alphabetic()).next()?;
+    let patch_number = patch_number
+        .split(|c: char| c.is_ascii_alphabetic())
+        .next()?;
     (is_number(minor) && is_number(patch_number)).then(|| version.to_owned())
 }
 

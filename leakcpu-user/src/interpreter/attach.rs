@@ -45,7 +45,9 @@ pub enum AttachError {
         mismatch: Mismatch,
     },
     /// The file has no symbols to check the layout with.
-    #[error("this build of Python {version} is stripped of the symbols that its layout is checked with")]
+    #[error(
+        "this build of Python {version} is stripped of the symbols that its layout is checked with"
+    )]
     Unverifiable {
         /// The version.
         version: PythonVersion,
@@ -68,12 +70,19 @@ impl AttachError {
     /// The next step for the user.
     pub fn how_to_fix(&self) -> &'static str {
         match self {
-            Self::NotPython { .. } => "name a process that runs Python; `pyobserve classify` without -p finds them",
+            Self::NotPython { .. } => {
+                "name a process that runs Python; `pyobserve classify` without -p finds them"
+            }
             Self::NotReadyYet { .. } => "try again in a moment",
-            Self::Version(_) | Self::Mismatch { .. } | Self::Unverifiable { .. } | Self::NoGil { .. } => {
+            Self::Version(_)
+            | Self::Mismatch { .. }
+            | Self::Unverifiable { .. }
+            | Self::NoGil { .. } => {
                 "report this build of Python; its exact times are right all the same"
             }
-            Self::Layout(_) => "use a release of Python 3.8 to 3.13; its exact times are right all the same",
+            Self::Layout(_) => {
+                "use a release of Python 3.8 to 3.13; its exact times are right all the same"
+            }
             Self::Remote(error) => error.how_to_fix(),
             Self::Discovery(error) => error.how_to_fix(),
         }
@@ -145,9 +154,10 @@ impl Interpreters {
                 let process = self.attach(&target)?;
                 Ok((*target, process))
             }
-            Inspection::MightBecomePython => {
-                Err(AttachError::NotReadyYet { pid, what: "its libpython is not mapped" })
-            }
+            Inspection::MightBecomePython => Err(AttachError::NotReadyYet {
+                pid,
+                what: "its libpython is not mapped",
+            }),
             Inspection::Zombie => Err(DiscoveryError::Gone { pid }.into()),
             Inspection::NotPython | Inspection::KernelThread => Err(AttachError::NotPython { pid }),
         }
@@ -158,20 +168,24 @@ impl Interpreters {
     pub fn attach(&mut self, target: &PythonTarget) -> Result<PythonProcess, AttachError> {
         let pid = target.facts.pid;
         let elf = &target.image.elf;
-        let run_time = |linked: u64| linked.wrapping_add(target.image.load_bias);
+        let live = |linked: u64| linked.wrapping_add(target.image.load_bias);
         let known = match self.known.entry(target.image.file) {
             std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
             std::collections::hash_map::Entry::Vacant(empty) => {
                 let version = PythonVersion::of(elf)?;
                 let layout = Arc::new(InterpreterLayout::of(elf, version)?);
-                empty.insert(Known { version, layout, checked: false })
+                empty.insert(Known {
+                    version,
+                    layout,
+                    checked: false,
+                })
             }
         };
         let (version, layout) = (known.version, Arc::clone(&known.layout));
         let memory = RemoteMemory::new(pid);
-        let runtime = run_time(elf.runtime.address);
+        let runtime = live(elf.runtime.address);
         // Ready first: before it has started, its types may not be relocated either.
-        let main = main_interpreter(&memory, &layout, runtime)
+        let main = main_interpreter(memory, &layout, runtime)
             .or_else(|error| match error {
                 // The loader is still mapping the file, and what is there is not yet it.
                 RemoteError::Unmapped { .. } => Ok(Err("its memory is not set up")),
@@ -181,7 +195,7 @@ impl Interpreters {
         if !known.checked {
             match (elf.code_type, elf.frame_type) {
                 (Some(code_type), frame_type) => {
-                    check(&memory, &layout, run_time(code_type), frame_type.map(run_time))?
+                    check(memory, &layout, live(code_type), frame_type.map(live))?
                         .map_err(|mismatch| AttachError::Mismatch { version, mismatch })?;
                 }
                 // Offsets from the binary itself need no second witness.
@@ -190,9 +204,11 @@ impl Interpreters {
             }
             known.checked = true;
         }
-        let gil = gil_address(&memory, &layout, runtime, main)?
-            .ok_or(AttachError::NotReadyYet { pid, what: "it has no GIL" })?;
-        check_gil(&memory, &layout, gil, pid, version)?;
+        let gil = gil_address(memory, &layout, runtime, main)?.ok_or(AttachError::NotReadyYet {
+            pid,
+            what: "it has no GIL",
+        })?;
+        check_gil(memory, &layout, gil, pid, version)?;
         Ok(PythonProcess {
             pid,
             start_boottime_ns: target.facts.start_boottime_ns,
@@ -204,7 +220,7 @@ impl Interpreters {
                 gil_end: gil.wrapping_add(u64::from(layout.gil.end)),
             },
             layout,
-            code_type: elf.code_type.map(run_time),
+            code_type: elf.code_type.map(live),
         })
     }
 }
@@ -213,11 +229,12 @@ impl Interpreters {
 /// state must point back at it: before the interpreter has started there may be
 /// anything in its place.
 fn main_interpreter(
-    memory: &RemoteMemory,
+    memory: RemoteMemory,
     layout: &InterpreterLayout,
     runtime: u64,
 ) -> Result<Result<u64, &'static str>, RemoteError> {
-    let main = memory.read_u64(runtime.wrapping_add(u64::from(layout.walk.runtime_main_interpreter)))?;
+    let main =
+        memory.read_u64(runtime.wrapping_add(u64::from(layout.walk.runtime_main_interpreter)))?;
     if main == 0 {
         return Ok(Err("it has no interpreter state"));
     }
@@ -226,12 +243,16 @@ fn main_interpreter(
         return Ok(Err("it has no thread state"));
     }
     let back = memory.read_u64(tstate.wrapping_add(u64::from(layout.tstate_interp)))?;
-    Ok(if back == main { Ok(main) } else { Err("its thread state is not set up") })
+    Ok(if back == main {
+        Ok(main)
+    } else {
+        Err("its thread state is not set up")
+    })
 }
 
 /// Address of the main interpreter's GIL; `None` if it has not been created.
 fn gil_address(
-    memory: &RemoteMemory,
+    memory: RemoteMemory,
     layout: &InterpreterLayout,
     runtime: u64,
     main_interpreter: u64,
@@ -248,7 +269,7 @@ fn gil_address(
 /// Sees that the words at `gil` are those of a GIL: `struct _gil_runtime_state` begins
 /// with the switch interval in microseconds; `locked` is -1, 0 or 1.
 fn check_gil(
-    memory: &RemoteMemory,
+    memory: RemoteMemory,
     layout: &InterpreterLayout,
     gil: u64,
     pid: u32,
@@ -258,12 +279,20 @@ fn check_gil(
     const MAX_INTERVAL_US: u64 = 3_600_000_000;
     let interval = memory.read_u64(gil)?;
     let holder = memory.read_u64(gil.wrapping_add(u64::from(layout.gil.last_holder)))?;
-    let locked = memory.read_u32(gil.wrapping_add(u64::from(layout.gil.locked)))?.cast_signed();
+    let locked = memory
+        .read_u32(gil.wrapping_add(u64::from(layout.gil.locked)))?
+        .cast_signed();
     match locked {
-        -1 => Err(AttachError::NotReadyYet { pid, what: "its GIL has not been created" }),
+        -1 => Err(AttachError::NotReadyYet {
+            pid,
+            what: "its GIL has not been created",
+        }),
         0 | 1 if interval <= MAX_INTERVAL_US && holder % 8 == 0 => {
             if interval == 0 || holder == 0 {
-                return Err(AttachError::NotReadyYet { pid, what: "its GIL has not been taken" });
+                return Err(AttachError::NotReadyYet {
+                    pid,
+                    what: "its GIL has not been taken",
+                });
             }
             Ok(())
         }

@@ -1,7 +1,5 @@
 //! Code objects.
 
-use std::sync::Arc;
-
 use super::{
     LineTableKind, PythonProcess, RemoteError, RemoteMemory, TextError,
     layout::{InstructionPointer, ObjectLayout},
@@ -49,27 +47,34 @@ pub struct CodeWitness {
 /// A code object's own facts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CodeObject {
-    /// Its address.
-    pub address: u64,
     /// `co_name`.
     pub name: String,
     /// `co_qualname` (3.11 and later).
     pub qualname: Option<String>,
     /// `co_filename`.
     pub filename: String,
-    /// `co_firstlineno`.
-    pub first_line: u32,
-    /// `co_lnotab` or `co_linetable`.
-    pub line_table: Arc<[u8]>,
-    /// How it is written.
-    pub line_table_kind: LineTableKind,
-    /// How a frame of it says where it stands.
-    pub instruction_pointer: InstructionPointer,
+    /// Its lines.
+    pub lines: CodeLines,
     /// To see later whether it is still there.
     pub witness: CodeWitness,
 }
 
-impl CodeObject {
+/// From where a frame stands to the line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CodeLines {
+    /// Address of the code object.
+    pub address: u64,
+    /// `co_firstlineno`.
+    pub first_line: u32,
+    /// `co_lnotab` or `co_linetable`.
+    pub table: Box<[u8]>,
+    /// How it is written.
+    pub kind: LineTableKind,
+    /// How a frame of it says where it stands.
+    pub instruction_pointer: InstructionPointer,
+}
+
+impl CodeLines {
     /// The line a frame stands at; `instr` as in
     /// [`RawFrame::instr`](leakcpu_common::stack::RawFrame).
     pub fn line(&self, instr: u64) -> Option<u32> {
@@ -81,7 +86,7 @@ impl CodeObject {
                 instr.wrapping_sub(start).cast_signed()
             }
         };
-        line_for(&self.line_table, self.line_table_kind, self.first_line, offset)
+        line_for(&self.table, self.kind, self.first_line, offset)
     }
 }
 
@@ -89,11 +94,24 @@ impl CodeObject {
 struct Head([u8; HEAD_BYTES]);
 
 impl Head {
-    fn read(memory: &RemoteMemory, layout: &ObjectLayout, address: u64) -> Result<Self, RemoteError> {
+    fn read(
+        memory: RemoteMemory,
+        layout: &ObjectLayout,
+        address: u64,
+    ) -> Result<Self, RemoteError> {
         // Up to the end of the last field that is used, so as not to reach over the
         // end of the mapping.
-        let fields = [layout.code_filename, layout.code_name, layout.code_line_table, layout.code_first_line];
-        let last = fields.into_iter().chain(layout.code_qualname).max().unwrap_or(0);
+        let fields = [
+            layout.code_filename,
+            layout.code_name,
+            layout.code_line_table,
+            layout.code_first_line,
+        ];
+        let last = fields
+            .into_iter()
+            .chain(layout.code_qualname)
+            .max()
+            .unwrap_or(0);
         let bytes = (usize::from(last) + 8).min(HEAD_BYTES);
         let mut head = [0; HEAD_BYTES];
         memory.read(address, &mut head[..bytes])?;
@@ -101,11 +119,17 @@ impl Head {
     }
 
     fn u64(&self, offset: u16) -> u64 {
-        self.0.get(usize::from(offset)..).and_then(<[u8]>::first_chunk).map_or(0, |b| u64::from_le_bytes(*b))
+        self.0
+            .get(usize::from(offset)..)
+            .and_then(<[u8]>::first_chunk)
+            .map_or(0, |b| u64::from_le_bytes(*b))
     }
 
     fn u32(&self, offset: u16) -> u32 {
-        self.0.get(usize::from(offset)..).and_then(<[u8]>::first_chunk).map_or(0, |b| u32::from_le_bytes(*b))
+        self.0
+            .get(usize::from(offset)..)
+            .and_then(<[u8]>::first_chunk)
+            .map_or(0, |b| u32::from_le_bytes(*b))
     }
 
     fn witness(&self, layout: &ObjectLayout) -> CodeWitness {
@@ -119,7 +143,9 @@ impl Head {
 
     /// A code object's type is `PyCode_Type`, which nothing else can have.
     fn is_code(&self, process: &PythonProcess) -> bool {
-        process.code_type.is_none_or(|code_type| self.u64(process.layout.object.ob_type) == code_type)
+        process
+            .code_type
+            .is_none_or(|code_type| self.u64(process.layout.object.ob_type) == code_type)
     }
 }
 
@@ -127,30 +153,38 @@ impl Head {
 pub fn read_code(process: &PythonProcess, address: u64) -> Result<CodeObject, CodeError> {
     let memory = process.memory();
     let layout = &process.layout.object;
-    let head = Head::read(&memory, layout, address)?;
+    let head = Head::read(memory, layout, address)?;
     if !head.is_code(process) {
         return Err(CodeError::NotCode { address });
     }
     let witness = head.witness(layout);
     let qualname = match layout.code_qualname {
-        Some(offset) => Some(read_text(&memory, layout, head.u64(offset))?),
+        Some(offset) => Some(read_text(memory, layout, head.u64(offset))?),
         None => None,
     };
-    let table_bytes = memory.read_u64(witness.line_table.wrapping_add(u64::from(layout.bytes_size)))?;
-    let line_table = memory.read_vec(
-        witness.line_table.wrapping_add(u64::from(layout.bytes_data)),
+    let table_bytes = memory.read_u64(
+        witness
+            .line_table
+            .wrapping_add(u64::from(layout.bytes_size)),
+    )?;
+    let table = memory.read_vec(
+        witness
+            .line_table
+            .wrapping_add(u64::from(layout.bytes_data)),
         table_bytes,
         MAX_LINE_TABLE_BYTES,
     )?;
     let code = CodeObject {
-        address,
-        name: read_text(&memory, layout, witness.name)?,
+        name: read_text(memory, layout, witness.name)?,
         qualname,
-        filename: read_text(&memory, layout, witness.filename)?,
-        first_line: witness.first_line,
-        line_table: line_table.into(),
-        line_table_kind: layout.line_table_kind,
-        instruction_pointer: layout.instruction_pointer,
+        filename: read_text(memory, layout, witness.filename)?,
+        lines: CodeLines {
+            address,
+            first_line: witness.first_line,
+            table: table.into(),
+            kind: layout.line_table_kind,
+            instruction_pointer: layout.instruction_pointer,
+        },
         witness,
     };
     // The object may have been freed while its parts were being read.
@@ -161,8 +195,11 @@ pub fn read_code(process: &PythonProcess, address: u64) -> Result<CodeObject, Co
 }
 
 /// Reads the witness of the code object at `address`; `None` if there is none.
-pub fn read_witness(process: &PythonProcess, address: u64) -> Result<Option<CodeWitness>, RemoteError> {
+pub fn read_witness(
+    process: &PythonProcess,
+    address: u64,
+) -> Result<Option<CodeWitness>, RemoteError> {
     let layout = &process.layout.object;
-    let head = Head::read(&process.memory(), layout, address)?;
+    let head = Head::read(process.memory(), layout, address)?;
     Ok(head.is_code(process).then(|| head.witness(layout)))
 }

@@ -68,7 +68,10 @@ fn locations_line(table: &[u8], first_line: u32, offset: i64) -> Option<i64> {
     let mut rest = table;
     while let Some((head, tail)) = rest.split_first() {
         // Only the first byte of an entry has its highest bit set.
-        let length = tail.iter().position(|byte| byte & 0x80 != 0).unwrap_or(tail.len());
+        let length = tail
+            .iter()
+            .position(|byte| byte & 0x80 != 0)
+            .unwrap_or(tail.len());
         let (fields, next) = tail.split_at(length);
         rest = next;
         end += (i64::from(head & 7) + 1) * UNIT_BYTES;
@@ -99,7 +102,11 @@ fn signed_varint(bytes: &[u8]) -> i64 {
         }
     }
     let magnitude = i64::try_from(value >> 1).unwrap_or(0);
-    if value & 1 == 0 { magnitude } else { -magnitude }
+    if value & 1 == 0 {
+        magnitude
+    } else {
+        -magnitude
+    }
 }
 
 #[cfg(test)]
@@ -114,14 +121,20 @@ mod tests {
         let table = [4, 2, 2, 0xfd, 2, 127, 0, 127, 0, 46];
         let line = |offset| line_for(&table, LineTableKind::Lnotab, 10, offset);
         assert_eq!([line(-1), line(0), line(2)], [Some(10); 3]);
-        assert_eq!([line(4), line(6), line(8), line(100)], [Some(12), Some(9), Some(309), Some(309)]);
+        assert_eq!(
+            [line(4), line(6), line(8), line(100)],
+            [Some(12), Some(9), Some(309), Some(309)]
+        );
     }
 
     #[test]
     fn ranges_without_a_line() {
         let table = [2, 1, 2, 0x80, 4, 0xff];
         let line = |offset| line_for(&table, LineTableKind::Ranges, 5, offset);
-        assert_eq!([line(0), line(2), line(4), line(6), line(8)], [Some(6), None, Some(5), Some(5), None]);
+        assert_eq!(
+            [line(0), line(2), line(4), line(6), line(8)],
+            [Some(6), None, Some(5), Some(5), None]
+        );
     }
 
     proptest! {

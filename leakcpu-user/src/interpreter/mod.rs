@@ -15,7 +15,7 @@ mod threads;
 mod version;
 
 pub use attach::{AttachError, Interpreters, PythonProcess};
-pub use code::{CodeError, CodeObject, CodeWitness, read_code, read_witness};
+pub use code::{CodeError, CodeLines, CodeObject, CodeWitness, read_code, read_witness};
 pub use line_table::{LineTableKind, line_for};
 pub use parked::{ParkedError, ParkedStack, parked};
 pub use remote::{RemoteError, RemoteMemory, RemoteReader};

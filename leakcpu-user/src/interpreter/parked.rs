@@ -59,13 +59,19 @@ pub fn parked(
 ) -> Result<ParkedStack, ParkedError> {
     for _ in 0..ATTEMPTS {
         let before = Moment::of(process.pid, tid)?;
-        if before.syscall == SyscallState::Running || matches!(before.thread.state, 'R' | 'Z' | 'X') {
+        if before.syscall == SyscallState::Running || matches!(before.thread.state, 'R' | 'Z' | 'X')
+        {
             std::thread::yield_now();
             continue;
         }
         let (frames, flags) = walk(process, tstate, frame_limit);
         if Moment::of(process.pid, tid)? == before {
-            return Ok(ParkedStack { frames, flags, state: before.thread.state, syscall: before.syscall });
+            return Ok(ParkedStack {
+                frames,
+                flags,
+                state: before.thread.state,
+                syscall: before.syscall,
+            });
         }
     }
     Err(ParkedError::NotParked { tid })
@@ -78,8 +84,13 @@ fn walk(process: &PythonProcess, tstate: u64, limit: usize) -> (Vec<RawFrame>, u
         return (Vec::new(), flags::TSTATE_UNREADABLE);
     };
     let mut collected = Collected(Vec::new());
-    let (_, flags) =
-        walk_frames::<_, _, MAX_FRAMES>(&mut reader, layout, frame, limit.min(MAX_FRAMES), &mut collected);
+    let (_, flags) = walk_frames::<_, _, MAX_FRAMES>(
+        &mut reader,
+        layout,
+        frame,
+        limit.min(MAX_FRAMES),
+        &mut collected,
+    );
     (collected.0, flags)
 }
 
@@ -92,6 +103,9 @@ struct Moment {
 
 impl Moment {
     fn of(pid: u32, tid: u32) -> Result<Self, DiscoveryError> {
-        Ok(Self { syscall: syscall_state(pid, tid)?, thread: thread_facts(pid, tid)? })
+        Ok(Self {
+            syscall: syscall_state(pid, tid)?,
+            thread: thread_facts(pid, tid)?,
+        })
     }
 }

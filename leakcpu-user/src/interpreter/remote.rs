@@ -86,7 +86,10 @@ impl RemoteMemory {
         let bytes = buffer.len();
         let unmapped = RemoteError::Unmapped { address, bytes };
         if bytes > MAX_READ_BYTES {
-            return Err(RemoteError::TooLong { address, bytes: bytes as u64 });
+            return Err(RemoteError::TooLong {
+                address,
+                bytes: bytes as u64,
+            });
         }
         let base = usize::try_from(address).map_err(|_| unmapped)?;
         let remote = [RemoteIoVec { base, len: bytes }];
@@ -97,15 +100,26 @@ impl RemoteMemory {
             Ok(_) | Err(Errno::EFAULT) => Err(unmapped),
             Err(Errno::ESRCH) => Err(RemoteError::Gone { pid: self.pid }),
             Err(Errno::EPERM | Errno::EACCES) => Err(RemoteError::Denied { pid: self.pid }),
-            Err(error) => Err(RemoteError::Os { pid: self.pid, error }),
+            Err(error) => Err(RemoteError::Os {
+                pid: self.pid,
+                error,
+            }),
         }
     }
 
     /// Reads `length` bytes, which came from the target, if they are not more than
     /// `limit`.
-    pub fn read_vec(&self, address: u64, length: u64, limit: usize) -> Result<Vec<u8>, RemoteError> {
+    pub fn read_vec(
+        &self,
+        address: u64,
+        length: u64,
+        limit: usize,
+    ) -> Result<Vec<u8>, RemoteError> {
         let bytes = usize::try_from(length).ok().filter(|bytes| *bytes <= limit);
-        let bytes = bytes.ok_or(RemoteError::TooLong { address, bytes: length })?;
+        let bytes = bytes.ok_or(RemoteError::TooLong {
+            address,
+            bytes: length,
+        })?;
         let mut buffer = vec![0; bytes];
         if bytes > 0 {
             self.read(address, &mut buffer)?;
@@ -138,7 +152,10 @@ pub struct RemoteReader {
 impl RemoteReader {
     /// A reader of `memory`.
     pub const fn new(memory: RemoteMemory) -> Self {
-        Self { memory, frame: [0; FRAME_READ_BYTES] }
+        Self {
+            memory,
+            frame: [0; FRAME_READ_BYTES],
+        }
     }
 }
 
@@ -162,15 +179,30 @@ mod tests {
         let memory = RemoteMemory::new(std::process::id());
         let value = 0x0123_4567_89ab_cdef_u64;
         assert_eq!(memory.read_u64(&raw const value as u64), Ok(value));
-        assert!(matches!(memory.read_u64(8), Err(RemoteError::Unmapped { address: 8, bytes: 8 })));
-        assert!(matches!(memory.read_u64(u64::MAX), Err(RemoteError::Unmapped { .. })));
+        assert!(matches!(
+            memory.read_u64(8),
+            Err(RemoteError::Unmapped {
+                address: 8,
+                bytes: 8
+            })
+        ));
+        assert!(matches!(
+            memory.read_u64(u64::MAX),
+            Err(RemoteError::Unmapped { .. })
+        ));
         let too_long = memory.read_vec(&raw const value as u64, 1 << 40, 64);
         assert!(matches!(too_long, Err(RemoteError::TooLong { .. })));
     }
 
     #[test]
     fn a_pid_that_is_not_there() {
-        assert_eq!(RemoteMemory::new(5_000_000).read_u64(8), Err(RemoteError::Gone { pid: 5_000_000 }));
-        assert_eq!(RemoteMemory::new(u32::MAX).read_u64(8), Err(RemoteError::Gone { pid: u32::MAX }));
+        assert_eq!(
+            RemoteMemory::new(5_000_000).read_u64(8),
+            Err(RemoteError::Gone { pid: 5_000_000 })
+        );
+        assert_eq!(
+            RemoteMemory::new(u32::MAX).read_u64(8),
+            Err(RemoteError::Gone { pid: u32::MAX })
+        );
     }
 }

@@ -25,7 +25,7 @@ pub enum TextError {
 
 /// Reads the `str` at `address`.
 pub(super) fn read_text(
-    memory: &RemoteMemory,
+    memory: RemoteMemory,
     layout: &ObjectLayout,
     address: u64,
 ) -> Result<String, TextError> {
@@ -33,7 +33,9 @@ pub(super) fn read_text(
     let head_bytes = usize::from(layout.unicode_ascii_data).min(HEAD_BYTES);
     memory.read(address, &mut head[..head_bytes])?;
     let word = |offset: u16| {
-        head.get(usize::from(offset)..).and_then(<[u8]>::first_chunk).map_or(0, |b| u64::from_le_bytes(*b))
+        head.get(usize::from(offset)..)
+            .and_then(<[u8]>::first_chunk)
+            .map_or(0, |b| u64::from_le_bytes(*b))
     };
     // Bit fields of a 32-bit word.
     let state = word(layout.unicode_state);
@@ -43,10 +45,18 @@ pub(super) fn read_text(
         return Err(TextError::NotCompact { address });
     }
     let length = word(layout.unicode_length);
-    let data = if bit(layout.unicode_ascii_bit) { layout.unicode_ascii_data } else { layout.unicode_compact_data };
+    let data = if bit(layout.unicode_ascii_bit) {
+        layout.unicode_ascii_data
+    } else {
+        layout.unicode_compact_data
+    };
     let data = address.wrapping_add(u64::from(data));
     if length > MAX_TEXT_CHARS {
-        return Err(RemoteError::TooLong { address: data, bytes: length.saturating_mul(width) }.into());
+        return Err(RemoteError::TooLong {
+            address: data,
+            bytes: length.saturating_mul(width),
+        }
+        .into());
     }
     let bytes = memory.read_vec(data, length * width, usize::MAX)?;
     Ok(decode_text(&bytes, width))
@@ -58,8 +68,18 @@ pub(super) fn read_text(
 pub fn decode_text(bytes: &[u8], width: u64) -> String {
     let character = |code: u32| char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
     match width {
-        2 => bytes.as_chunks::<2>().0.iter().map(|c| character(u16::from_le_bytes(*c).into())).collect(),
-        4 => bytes.as_chunks::<4>().0.iter().map(|c| character(u32::from_le_bytes(*c))).collect(),
+        2 => bytes
+            .as_chunks::<2>()
+            .0
+            .iter()
+            .map(|c| character(u16::from_le_bytes(*c).into()))
+            .collect(),
+        4 => bytes
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|c| character(u32::from_le_bytes(*c)))
+            .collect(),
         _ => bytes.iter().copied().map(char::from).collect(),
     }
 }
@@ -73,7 +93,10 @@ mod tests {
         assert_eq!(decode_text(b"abc", 1), "abc");
         assert_eq!(decode_text(b"caf\xe9", 1), "café");
         assert_eq!(decode_text(&[0x2d, 0x4e, 0x87, 0x65], 2), "中文");
-        assert_eq!(decode_text(&[0x0d, 0xf4, 0x01, 0x00, 0x61, 0, 0, 0], 4), "\u{1f40d}a");
+        assert_eq!(
+            decode_text(&[0x0d, 0xf4, 0x01, 0x00, 0x61, 0, 0, 0], 4),
+            "\u{1f40d}a"
+        );
     }
 
     #[test]

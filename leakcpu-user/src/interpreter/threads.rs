@@ -21,6 +21,10 @@ const PTHREAD_SELF: u64 = 0x10;
 const PTHREAD_TID: u64 = 0x2d0;
 
 /// One `PyThreadState`.
+///
+/// A kernel thread that runs code of another interpreter has a state in each; and up
+/// to 3.12 a state that was made by one thread and run by another (as the private
+/// module for subinterpreters does it) keeps the ids of the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PyThread {
     /// Its address.
@@ -53,7 +57,8 @@ pub enum ThreadsError {
     },
 }
 
-/// Lists the thread states of all interpreters of `process`.
+/// Lists the thread states of all interpreters of `process`, those of the main one
+/// first.
 pub fn threads(process: &PythonProcess) -> Result<Vec<PyThread>, ThreadsError> {
     let pid = process.pid;
     let mut last = None;
@@ -61,7 +66,9 @@ pub fn threads(process: &PythonProcess) -> Result<Vec<PyThread>, ThreadsError> {
         match walk_lists(process) {
             Ok(Some(states)) => return map_to_kernel(process, states),
             Ok(None) => {}
-            Err(error @ (RemoteError::Gone { .. } | RemoteError::Denied { .. })) => return Err(error.into()),
+            Err(error @ (RemoteError::Gone { .. } | RemoteError::Denied { .. })) => {
+                return Err(error.into());
+            }
             // A node was freed under our eyes.
             Err(error) => last = Some(error),
         }
@@ -99,7 +106,10 @@ fn walk_lists(process: &PythonProcess) -> Result<Option<Vec<State>>, RemoteError
             let mut bytes = [0; TSTATE_BYTES];
             memory.read(tstate, &mut bytes)?;
             let word = |offset: u16| {
-                bytes.get(usize::from(offset)..).and_then(<[u8]>::first_chunk).map_or(0, |b| u64::from_le_bytes(*b))
+                bytes
+                    .get(usize::from(offset)..)
+                    .and_then(<[u8]>::first_chunk)
+                    .map_or(0, |b| u64::from_le_bytes(*b))
             };
             if word(layout.tstate_interp) != interpreter {
                 // Freed, and perhaps something else already.
@@ -125,27 +135,39 @@ fn walk_lists(process: &PythonProcess) -> Result<Option<Vec<State>>, RemoteError
 
 /// Finds the kernel thread of each state. Ids in the target's memory are those of its
 /// own pid namespace.
-fn map_to_kernel(process: &PythonProcess, states: Vec<State>) -> Result<Vec<PyThread>, ThreadsError> {
+fn map_to_kernel(
+    process: &PythonProcess,
+    states: Vec<State>,
+) -> Result<Vec<PyThread>, ThreadsError> {
     let memory = process.memory();
     let by_ns_tid: HashMap<u64, u32> = discovery::threads(process.pid)?
         .into_iter()
         .map(|thread| (u64::from(thread.ids.ns_tid), thread.ids.tid))
         .collect();
-    Ok(states
+    let mut threads: Vec<PyThread> = states
         .into_iter()
-        .map(|State { mut thread, native_thread_id }| {
-            thread.tid = native_thread_id
-                .and_then(|native| by_ns_tid.get(&native))
-                .or_else(|| by_ns_tid.get(&pthread_tid(&memory, thread.thread_id)?))
-                .copied();
-            thread
-        })
-        .collect())
+        .map(
+            |State {
+                 mut thread,
+                 native_thread_id,
+             }| {
+                thread.tid = native_thread_id
+                    .and_then(|native| by_ns_tid.get(&native))
+                    .or_else(|| by_ns_tid.get(&pthread_tid(memory, thread.thread_id)?))
+                    .copied();
+                thread
+            },
+        )
+        .collect();
+    threads.sort_by_key(|thread| !thread.is_main_interpreter);
+    Ok(threads)
 }
 
 /// The thread id that glibc keeps in the thread's descriptor, whose address is
 /// `pthread_self()`; `None` if that is no such descriptor (another libc).
-fn pthread_tid(memory: &RemoteMemory, pthread: u64) -> Option<u64> {
+fn pthread_tid(memory: RemoteMemory, pthread: u64) -> Option<u64> {
     let is_descriptor = memory.read_u64(pthread.checked_add(PTHREAD_SELF)?) == Ok(pthread);
-    is_descriptor.then(|| memory.read_u32(pthread + PTHREAD_TID).ok().map(u64::from)).flatten()
+    is_descriptor
+        .then(|| memory.read_u32(pthread + PTHREAD_TID).ok().map(u64::from))
+        .flatten()
 }

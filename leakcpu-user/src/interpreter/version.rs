@@ -58,7 +58,9 @@ pub enum VersionError {
     #[error("the file exports neither Py_Version nor enough of the C API to tell its version")]
     NoEvidence,
     /// The API set is of one version, the text of another.
-    #[error("the exported API is that of 3.{minor}, but no version text of that minor version is there: {found:?}")]
+    #[error(
+        "the exported API is that of 3.{minor}, but no version text of that minor version is there: {found:?}"
+    )]
     Contradiction {
         /// Minor version by API.
         minor: u8,
@@ -79,7 +81,12 @@ impl PythonVersion {
             0xf => ReleaseLevel::Final,
             _ => return None,
         };
-        (major == 3).then_some(Self { major, minor, patch: Some(patch), level })
+        (major == 3).then_some(Self {
+            major,
+            minor,
+            patch: Some(patch),
+            level,
+        })
     }
 
     /// The version of a file: `Py_Version` from 3.11 on; before it, the minor version
@@ -110,8 +117,17 @@ impl PythonVersion {
             return Err(VersionError::Contradiction { minor, found });
         }
         // Two candidates: the minor version is certain, the patch level is not.
-        let patch = if let [patch] = patches[..] { Some(patch) } else { None };
-        Ok(Self { major: 3, minor, patch, level: ReleaseLevel::Final })
+        let patch = if let [patch] = patches[..] {
+            Some(patch)
+        } else {
+            None
+        };
+        Ok(Self {
+            major: 3,
+            minor,
+            patch,
+            level: ReleaseLevel::Final,
+        })
     }
 }
 

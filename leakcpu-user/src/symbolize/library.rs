@@ -13,7 +13,9 @@ pub fn library_dir(path: &str) -> Option<&str> {
     let mut standard_library = None;
     for part in path.split_inclusive('/') {
         end += part.len();
-        let Some(name) = part.strip_suffix('/') else { break };
+        let Some(name) = part.strip_suffix('/') else {
+            break;
+        };
         if matches!(name, "site-packages" | "dist-packages") {
             return path.get(..end - 1);
         }
@@ -28,8 +30,13 @@ pub fn library_dir(path: &str) -> Option<&str> {
 
 /// `python3.12`, `python3.13t`, `python312.zip`.
 fn is_python_dir(name: &str) -> bool {
-    let Some(version) = name.strip_prefix("python3") else { return false };
-    let version = version.strip_suffix(".zip").or_else(|| version.strip_prefix('.')).unwrap_or("");
+    let Some(version) = name.strip_prefix("python3") else {
+        return false;
+    };
+    let version = version
+        .strip_suffix(".zip")
+        .or_else(|| version.strip_prefix('.'))
+        .unwrap_or("");
     let digits = version.trim_end_matches(['t', 'd']);
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -41,14 +48,26 @@ mod tests {
     #[test]
     fn whose_file_it_is() {
         for (path, directory) in [
-            ("/usr/lib/python3.11/threading.py", Some("/usr/lib/python3.11")),
-            ("/usr/lib/python3/dist-packages/yaml/__init__.py", Some("/usr/lib/python3/dist-packages")),
-            ("/opt/py/lib/python3.13t/asyncio/events.py", Some("/opt/py/lib/python3.13t")),
+            (
+                "/usr/lib/python3.11/threading.py",
+                Some("/usr/lib/python3.11"),
+            ),
+            (
+                "/usr/lib/python3/dist-packages/yaml/__init__.py",
+                Some("/usr/lib/python3/dist-packages"),
+            ),
+            (
+                "/opt/py/lib/python3.13t/asyncio/events.py",
+                Some("/opt/py/lib/python3.13t"),
+            ),
             (
                 "/v/lib/python3.12/site-packages/requests/api.py",
                 Some("/v/lib/python3.12/site-packages"),
             ),
-            ("/usr/lib/python312.zip/json/decoder.py", Some("/usr/lib/python312.zip")),
+            (
+                "/usr/lib/python312.zip/json/decoder.py",
+                Some("/usr/lib/python312.zip"),
+            ),
             ("/home/me/lib/app.py", None),
             ("/home/me/python3.11/app.py", None),
             ("/home/me/lib/python3.11", None),

@@ -8,8 +8,7 @@ mod symbolizer;
 mod waits;
 
 pub use library::{is_library_file, library_dir};
-pub use symbolizer::{FunctionName, NoName, SymbolizeError, SymbolizedFrame, Symbolizer, Verification};
+pub use symbolizer::{
+    FunctionName, NoName, SymbolizeError, SymbolizedFrame, Symbolizer, Verification,
+};
 pub use waits::{NamedWait, name_wait};
-
-#[cfg(test)]
-mod tests;

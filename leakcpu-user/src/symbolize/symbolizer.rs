@@ -10,7 +10,10 @@ use leakcpu_common::stack::RawFrame;
 use super::library::library_dir;
 use crate::{
     discovery,
-    interpreter::{CodeError, CodeObject, PythonProcess, RemoteError, TextError, read_code, read_witness},
+    interpreter::{
+        CodeError, CodeLines, CodeWitness, PythonProcess, RemoteError, TextError, read_code,
+        read_witness,
+    },
 };
 
 /// What a function is called.
@@ -89,10 +92,12 @@ impl ImageKey {
     }
 }
 
+/// What is kept of a code object.
 #[derive(Debug)]
 struct Named {
-    code: CodeObject,
     function: Arc<FunctionName>,
+    lines: CodeLines,
+    witness: CodeWitness,
 }
 
 /// Names frames; keeps what it has read, also of processes that have ended.
@@ -118,30 +123,48 @@ impl Symbolizer {
             return Ok(Err(NoName::Placeholder));
         }
         let key = ImageKey::of(process);
-        if !self.images.get(&key).is_some_and(|names| names.contains_key(&frame.code)) {
+        if !self
+            .images
+            .get(&key)
+            .is_some_and(|names| names.contains_key(&frame.code))
+        {
             match self.read(process, frame.code)? {
-                Ok(named) => self.images.entry(key).or_default().insert(frame.code, named),
+                Ok(named) => self
+                    .images
+                    .entry(key)
+                    .or_default()
+                    .insert(frame.code, named),
                 Err(no_name) => return Ok(Err(no_name)),
             };
         }
-        let named = self.images.get(&key).and_then(|names| names.get(&frame.code));
-        Ok(named.ok_or(NoName::Unreadable).map(|named| SymbolizedFrame {
-            function: Arc::clone(&named.function),
-            line: named.code.line(frame.instr),
-        }))
+        let named = self
+            .images
+            .get(&key)
+            .and_then(|names| names.get(&frame.code));
+        Ok(named
+            .ok_or(NoName::Unreadable)
+            .map(|named| SymbolizedFrame {
+                function: Arc::clone(&named.function),
+                line: named.lines.line(frame.instr),
+            }))
     }
 
     /// Looks again at every code object that was named in `process`.
-    pub fn verify_unchanged(&self, process: &PythonProcess) -> Result<Verification, SymbolizeError> {
+    pub fn verify_unchanged(
+        &self,
+        process: &PythonProcess,
+    ) -> Result<Verification, SymbolizeError> {
         let mut verification = Verification::default();
-        let Some(names) = self.images.get(&ImageKey::of(process)) else { return Ok(verification) };
+        let Some(names) = self.images.get(&ImageKey::of(process)) else {
+            return Ok(verification);
+        };
         if !is_same_process(process) {
             verification.process_gone = true;
             return Ok(verification);
         }
         for (address, named) in names {
             match read_witness(process, *address) {
-                Ok(Some(witness)) if witness == named.code.witness => verification.unchanged += 1,
+                Ok(Some(witness)) if witness == named.witness => verification.unchanged += 1,
                 Ok(_) | Err(RemoteError::Unmapped { .. }) => verification.changed.push(*address),
                 Err(RemoteError::Gone { .. }) => {
                     verification.process_gone = true;
@@ -157,8 +180,14 @@ impl Symbolizer {
     /// Directories of the standard library and of installed packages, as far as
     /// functions from there were named in `process`.
     pub fn library_dirs(&self, process: &PythonProcess) -> Vec<String> {
-        let names = self.images.get(&ImageKey::of(process)).into_iter().flat_map(HashMap::values);
-        let dirs: BTreeSet<&str> = names.filter_map(|named| library_dir(&named.function.file)).collect();
+        let names = self
+            .images
+            .get(&ImageKey::of(process))
+            .into_iter()
+            .flat_map(HashMap::values);
+        let dirs: BTreeSet<&str> = names
+            .filter_map(|named| library_dir(&named.function.file))
+            .collect();
         dirs.into_iter().map(str::to_owned).collect()
     }
 
@@ -178,14 +207,18 @@ impl Symbolizer {
             Err(CodeError::Remote(error) | CodeError::Text(TextError::Remote(error))) => {
                 return match error {
                     RemoteError::Gone { .. } => Ok(Err(NoName::ProcessGone)),
-                    RemoteError::Unmapped { .. } if !is_same_process(process) => Ok(Err(NoName::ProcessGone)),
+                    RemoteError::Unmapped { .. } if !is_same_process(process) => {
+                        Ok(Err(NoName::ProcessGone))
+                    }
                     RemoteError::Unmapped { .. } => Ok(Err(NoName::Freed)),
                     RemoteError::TooLong { .. } => Ok(Err(NoName::Unreadable)),
                     RemoteError::Denied { .. } | RemoteError::Os { .. } => Err(error.into()),
                 };
             }
             Err(CodeError::NotCode { .. }) => return Ok(Err(NoName::Freed)),
-            Err(CodeError::Text(TextError::NotCompact { .. })) => return Ok(Err(NoName::Unreadable)),
+            Err(CodeError::Text(TextError::NotCompact { .. })) => {
+                return Ok(Err(NoName::Unreadable));
+            }
         };
         // After the read: the pid was still this process while it was being read.
         if !is_same_process(process) {
@@ -194,9 +227,13 @@ impl Symbolizer {
         let function = Arc::new(FunctionName {
             name: self.intern(code.qualname.as_deref().unwrap_or(&code.name)),
             file: self.intern(&code.filename),
-            first_line: code.first_line,
+            first_line: code.witness.first_line,
         });
-        Ok(Ok(Named { code, function }))
+        Ok(Ok(Named {
+            function,
+            lines: code.lines,
+            witness: code.witness,
+        }))
     }
 
     /// One copy of each text: a hundred functions share one file name.

@@ -29,7 +29,10 @@ pub fn installed() -> Vec<Installed> {
     let pyenv = std::env::var_os("PYENV_ROOT")
         .map(PathBuf::from)
         .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".pyenv")));
-    let mut dirs: Vec<PathBuf> = ["/usr/bin", "/usr/local/bin"].into_iter().map(PathBuf::from).collect();
+    let mut dirs: Vec<PathBuf> = ["/usr/bin", "/usr/local/bin"]
+        .into_iter()
+        .map(PathBuf::from)
+        .collect();
     if let Some(versions) = pyenv.and_then(|root| root.join("versions").read_dir().ok()) {
         dirs.extend(versions.flatten().map(|version| version.path().join("bin")));
     }
@@ -39,8 +42,16 @@ pub fn installed() -> Vec<Installed> {
         .flatten()
         .flatten()
         .filter_map(|entry| {
-            let minor = entry.file_name().to_str()?.strip_prefix("python3.")?.parse().ok()?;
-            Some(Installed { path: entry.path(), minor })
+            let minor = entry
+                .file_name()
+                .to_str()?
+                .strip_prefix("python3.")?
+                .parse()
+                .ok()?;
+            Some(Installed {
+                path: entry.path(),
+                minor,
+            })
         })
         .collect();
     found.sort_by(|a, b| (a.minor, &a.path).cmp(&(b.minor, &b.path)));
@@ -54,7 +65,9 @@ pub fn supported() -> Vec<Installed> {
     for minor in SUPPORTED.filter(|minor| !all.iter().any(|python| python.minor == *minor)) {
         eprintln!("SKIPPED: no python3.{minor} on this machine");
     }
-    all.into_iter().filter(|python| SUPPORTED.contains(&python.minor)).collect()
+    all.into_iter()
+        .filter(|python| SUPPORTED.contains(&python.minor))
+        .collect()
 }
 
 /// A child that ends with the test.
@@ -74,13 +87,21 @@ impl Running {
             .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         let stdin = child.stdin.take();
         let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
-        Self { child, stdin, stdout }
+        Self {
+            child,
+            stdin,
+            stdout,
+        }
     }
 
     /// Starts `python` with a script of `tests/python`.
     pub fn script(python: &Installed, script: &str, args: &[&str]) -> Self {
         let mut command = Command::new(&python.path);
-        command.arg(script_path(script)).args(args).env("PYTHONIOENCODING", "utf-8").env("PYTHONWARNINGS", "ignore");
+        command
+            .arg(script_path(script))
+            .args(args)
+            .env("PYTHONIOENCODING", "utf-8")
+            .env("PYTHONWARNINGS", "ignore");
         Self::start(command)
     }
 
@@ -91,8 +112,14 @@ impl Running {
     /// Next line of its output.
     pub fn line(&mut self) -> String {
         let mut line = String::new();
-        self.stdout.read_line(&mut line).expect("its output is UTF-8");
-        assert!(!line.is_empty(), "the script of pid {} ended early", self.pid());
+        self.stdout
+            .read_line(&mut line)
+            .expect("its output is UTF-8");
+        assert!(
+            !line.is_empty(),
+            "the script of pid {} ended early",
+            self.pid()
+        );
         line
     }
 
@@ -122,7 +149,9 @@ impl Drop for Running {
 }
 
 pub fn script_path(script: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(script)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/python")
+        .join(script)
 }
 
 /// Attaches as soon as the interpreter is ready. Until then no other answer than
@@ -140,7 +169,9 @@ pub fn attach_with(
     loop {
         match interpreters.attach_pid(discovery, pid) {
             Ok(attached) => return attached,
-            Err(AttachError::NotReadyYet { .. }) if Instant::now() < deadline => std::thread::yield_now(),
+            Err(AttachError::NotReadyYet { .. }) if Instant::now() < deadline => {
+                std::thread::yield_now()
+            }
             Err(error) => panic!("pid {pid}: {error}"),
         }
     }

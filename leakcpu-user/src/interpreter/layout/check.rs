@@ -34,17 +34,27 @@ fn at(found: Option<u64>) -> String {
 
 /// Compares the live types at these run-time addresses with `layout`.
 pub fn check(
-    memory: &RemoteMemory,
+    memory: RemoteMemory,
     layout: &InterpreterLayout,
     code_type: u64,
     frame_type: Option<u64>,
 ) -> Result<Result<(), Mismatch>, RemoteError> {
-    let code = compare(memory, &layout.object, "PyCode_Type", code_type, &code_members(&layout.object))?;
+    let code = compare(
+        memory,
+        &layout.object,
+        "PyCode_Type",
+        code_type,
+        &code_members(&layout.object),
+    )?;
     // From 3.11 on the frame object says nothing about the interpreter's frames.
     match frame_type {
-        Some(frame_type) if code.is_ok() && layout.walk.frame_base != 0 => {
-            compare(memory, &layout.object, "PyFrame_Type", frame_type, &frame_members(layout))
-        }
+        Some(frame_type) if code.is_ok() && layout.walk.frame_base != 0 => compare(
+            memory,
+            &layout.object,
+            "PyFrame_Type",
+            frame_type,
+            &frame_members(layout),
+        ),
         _ => Ok(code),
     }
 }
@@ -60,7 +70,11 @@ fn code_members(object: &ObjectLayout) -> Vec<(&'static str, u64)> {
         ("co_name", u64::from(object.code_name)),
         (line_table, u64::from(object.code_line_table)),
     ];
-    members.extend(object.code_qualname.map(|offset| ("co_qualname", u64::from(offset))));
+    members.extend(
+        object
+            .code_qualname
+            .map(|offset| ("co_qualname", u64::from(offset))),
+    );
     members
 }
 
@@ -78,7 +92,7 @@ fn frame_members(layout: &InterpreterLayout) -> Vec<(&'static str, u64)> {
 }
 
 fn compare(
-    memory: &RemoteMemory,
+    memory: RemoteMemory,
     object: &ObjectLayout,
     type_name: &'static str,
     type_address: u64,
@@ -89,20 +103,35 @@ fn compare(
     for i in 0..MAX_MEMBERS {
         let mut entry = [0; MEMBER_BYTES];
         memory.read(table.wrapping_add(i * MEMBER_BYTES as u64), &mut entry)?;
-        let word = |at: usize| entry[at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        let word = |at: usize| {
+            entry[at..]
+                .first_chunk()
+                .map_or(0, |bytes| u64::from_le_bytes(*bytes))
+        };
         if word(0) == 0 {
             break;
         }
         let mut name = [0; NAME_BYTES];
         memory.read(word(0), &mut name)?;
         let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
-        if let Some(i) = expected.iter().position(|(member, _)| member.as_bytes() == name) {
+        if let Some(i) = expected
+            .iter()
+            .position(|(member, _)| member.as_bytes() == name)
+        {
             found[i] = Some(word(MEMBER_OFFSET));
         }
     }
-    let wrong = expected.iter().zip(found).find(|((_, offset), found)| Some(*offset) != *found);
+    let wrong = expected
+        .iter()
+        .zip(found)
+        .find(|((_, offset), found)| Some(*offset) != *found);
     Ok(match wrong {
-        Some(((member, expected), found)) => Err(Mismatch { type_name, member, expected: *expected, found }),
+        Some(((member, expected), found)) => Err(Mismatch {
+            type_name,
+            member,
+            expected: *expected,
+            found,
+        }),
         None => Ok(()),
     })
 }

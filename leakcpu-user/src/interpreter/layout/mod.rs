@@ -149,9 +149,14 @@ impl InterpreterLayout {
     /// The layout of the CPython in a file.
     pub fn of(elf: &PythonElf, version: PythonVersion) -> Result<Self, LayoutError> {
         if elf.machine != EM_X86_64 {
-            return Err(LayoutError::Machine { machine: elf.machine });
+            return Err(LayoutError::Machine {
+                machine: elf.machine,
+            });
         }
-        if matches!(version.level, ReleaseLevel::Alpha(_) | ReleaseLevel::Beta(_)) {
+        if matches!(
+            version.level,
+            ReleaseLevel::Alpha(_) | ReleaseLevel::Beta(_)
+        ) {
             return Err(LayoutError::PreRelease { version });
         }
         if version.minor < table::OLDEST_MINOR {

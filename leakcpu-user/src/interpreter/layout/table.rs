@@ -15,14 +15,22 @@ pub(super) const OLDEST_MINOR: u8 = 8;
 
 /// The table's entry for a minor version.
 pub(super) fn layout(minor: u8) -> Option<InterpreterLayout> {
-    TABLE.get(usize::from(minor.checked_sub(OLDEST_MINOR)?)).copied()
+    TABLE
+        .get(usize::from(minor.checked_sub(OLDEST_MINOR)?))
+        .copied()
 }
 
 /// `struct _gil_runtime_state`: `interval` at 0, `last_holder`, `locked`,
 /// `switch_number`, then condition variable (48 bytes), mutex (40), and a second
 /// pair for `FORCE_SWITCHING`. Unchanged from 3.8 to 3.15 with the GIL.
 pub(super) const fn gil(place: GilPlace) -> GilLayout {
-    GilLayout { place, last_holder: 8, locked: 16, cond: 32, end: 208 }
+    GilLayout {
+        place,
+        last_holder: 8,
+        locked: 16,
+        cond: 32,
+        end: 208,
+    }
 }
 
 /// `PyFrameObject`, 3.8 to 3.10; `lasti` is the offset of `f_lasti`. The wide read
