@@ -62,7 +62,8 @@ impl BinaryCache {
             device: metadata.dev(),
             inode: metadata.ino(),
             bytes: metadata.size(),
-            modified_ns: i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec()),
+            modified_ns: i128::from(metadata.mtime()) * 1_000_000_000
+                + i128::from(metadata.mtime_nsec()),
         };
         if let Some(verdict) = self.verdicts.get(&id) {
             return Ok((id, verdict.clone()));
@@ -87,27 +88,45 @@ fn judge(file: File) -> Result<Verdict, ElfError> {
     if let Some(python) = python_elf(&image)? {
         return Ok(Verdict::Python(Arc::new(python)));
     }
-    Ok(if needs_libpython(&image)? { Verdict::NeedsLibpython } else { Verdict::Other })
+    Ok(if needs_libpython(&image)? {
+        Verdict::NeedsLibpython
+    } else {
+        Verdict::Other
+    })
 }
 
 /// Opens the very file that is mapped: by address range where we may (that works
 /// for removed files too), else by its path inside the process' mount namespace,
 /// provided that it is still the same inode.
 fn open_mapped(pid: u32, mapping: &Mapping) -> io::Result<File> {
-    let exact = format!("/proc/{pid}/map_files/{:x}-{:x}", mapping.start, mapping.end);
+    let exact = format!(
+        "/proc/{pid}/map_files/{:x}-{:x}",
+        mapping.start, mapping.end
+    );
     let open = |path: PathBuf| {
         // A path under /proc/PID/root may meanwhile be anything, a FIFO for one.
-        OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)
+        OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+            .open(path)
     };
     let first_error = match open(PathBuf::from(exact)) {
         Ok(file) => return Ok(file),
         Err(error) => error,
     };
     let mut by_path = PathBuf::from(format!("/proc/{pid}/root"));
-    by_path.push(std::ffi::OsStr::from_bytes(mapping.path.as_bytes().strip_prefix(b"/").unwrap_or_default()));
+    by_path.push(std::ffi::OsStr::from_bytes(
+        mapping
+            .path
+            .as_bytes()
+            .strip_prefix(b"/")
+            .unwrap_or_default(),
+    ));
     for path in [by_path, PathBuf::from(format!("/proc/{pid}/exe"))] {
         if let Ok(file) = open(path)
-            && file.metadata().is_ok_and(|found| found.ino() == mapping.inode)
+            && file
+                .metadata()
+                .is_ok_and(|found| found.ino() == mapping.inode)
         {
             return Ok(file);
         }

@@ -18,7 +18,9 @@ impl CgroupFacts {
         let mut facts = Self::default();
         for line in text.lines() {
             let mut parts = line.splitn(3, ':');
-            let (Some(_), Some(controllers), Some(path)) = (parts.next(), parts.next(), parts.next()) else {
+            let (Some(_), Some(controllers), Some(path)) =
+                (parts.next(), parts.next(), parts.next())
+            else {
                 continue;
             };
             if controllers.is_empty() {
@@ -33,7 +35,10 @@ impl CgroupFacts {
     /// Path in the v1 hierarchy that has `controller`.
     pub fn v1_path(&self, controller: &str) -> Option<&str> {
         let has = |list: &str| list.split(',').any(|name| name == controller);
-        self.v1.iter().find(|(list, _)| has(list)).map(|(_, path)| path.as_str())
+        self.v1
+            .iter()
+            .find(|(list, _)| has(list))
+            .map(|(_, path)| path.as_str())
     }
 
     /// The path that says most: the unified one; where that is the root, systemd's
@@ -43,7 +48,12 @@ impl CgroupFacts {
         unified
             .filter(|path| *path != "/")
             .or_else(|| self.v1_path("name=systemd").filter(|path| *path != "/"))
-            .or_else(|| self.v1.iter().map(|(_, path)| path.as_str()).find(|path| *path != "/"))
+            .or_else(|| {
+                self.v1
+                    .iter()
+                    .map(|(_, path)| path.as_str())
+                    .find(|path| *path != "/")
+            })
             .or(unified)
             .or_else(|| self.v1.first().map(|(_, path)| path.as_str()))
     }
@@ -64,7 +74,10 @@ pub fn container_id(path: &str) -> Option<&str> {
 /// Innermost systemd service or scope in a cgroup path.
 pub fn systemd_unit(path: &str) -> Option<&str> {
     let is_unit = |part: &&str| {
-        [".service", ".scope"].iter().any(|suffix| part.strip_suffix(suffix).is_some_and(|name| !name.is_empty()))
+        [".service", ".scope"].iter().any(|suffix| {
+            part.strip_suffix(suffix)
+                .is_some_and(|name| !name.is_empty())
+        })
     };
     path.rsplit('/').find(is_unit)
 }
@@ -105,7 +118,10 @@ mod tests {
 
     #[test]
     fn innermost_unit() {
-        assert_eq!(systemd_unit("/system.slice/api.service"), Some("api.service"));
+        assert_eq!(
+            systemd_unit("/system.slice/api.service"),
+            Some("api.service")
+        );
         let user = "/user.slice/user-1000.slice/user@1000.service/app.slice/job.scope/sub";
         assert_eq!(systemd_unit(user), Some("job.scope"));
         assert_eq!(systemd_unit("/system.slice"), None);
@@ -114,7 +130,8 @@ mod tests {
 
     #[test]
     fn the_path_that_says_most() {
-        let hybrid = CgroupFacts::parse("5:name=systemd:/\n4:memory:/a:b\n1:cpu,cpuacct:/quota\n0::/\n");
+        let hybrid =
+            CgroupFacts::parse("5:name=systemd:/\n4:memory:/a:b\n1:cpu,cpuacct:/quota\n0::/\n");
         assert_eq!(hybrid.path(), Some("/a:b"));
         assert_eq!(hybrid.v1_path("cpu"), Some("/quota"));
         assert_eq!(hybrid.v1_path("cpuset"), None);

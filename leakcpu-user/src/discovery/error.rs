@@ -40,7 +40,9 @@ impl DiscoveryError {
         match self {
             Self::Gone { .. } => "nothing to do: it ended while being looked at",
             Self::Denied { .. } => "run pyobserve with sudo",
-            Self::Io { .. } | Self::Malformed { .. } => "check that /proc is mounted and is the host's own",
+            Self::Io { .. } | Self::Malformed { .. } => {
+                "check that /proc is mounted and is the host's own"
+            }
         }
     }
 }

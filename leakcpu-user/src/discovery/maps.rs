@@ -24,7 +24,9 @@ pub struct Mapping {
 
 /// The executable mappings of files, in address order.
 pub(super) fn executable_mappings(maps: &[u8]) -> Vec<Mapping> {
-    maps.split(|byte| *byte == b'\n').filter_map(executable_mapping).collect()
+    maps.split(|byte| *byte == b'\n')
+        .filter_map(executable_mapping)
+        .collect()
 }
 
 fn executable_mapping(line: &[u8]) -> Option<Mapping> {
@@ -49,7 +51,10 @@ fn executable_mapping(line: &[u8]) -> Option<Mapping> {
         start: u64::from_str_radix(start, 16).ok()?,
         end: u64::from_str_radix(end, 16).ok()?,
         file_offset,
-        device: (u32::from_str_radix(major, 16).ok()?, u32::from_str_radix(minor, 16).ok()?),
+        device: (
+            u32::from_str_radix(major, 16).ok()?,
+            u32::from_str_radix(minor, 16).ok()?,
+        ),
         inode,
         path: OsString::from_vec(unescape(deleted.unwrap_or(rest))),
         deleted: deleted.is_some(),
@@ -89,7 +94,10 @@ mod tests {
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].path, "/usr/bin/my cat");
         assert!(found[0].deleted);
-        assert_eq!((found[0].file_offset, found[0].device, found[0].inode), (0x2000, (0xfe, 0), 247_030));
+        assert_eq!(
+            (found[0].file_offset, found[0].device, found[0].inode),
+            (0x2000, (0xfe, 0), 247_030)
+        );
         assert_eq!(found[1].path, "/a\nb");
     }
 

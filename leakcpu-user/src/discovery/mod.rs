@@ -22,6 +22,6 @@ pub use maps::Mapping;
 pub use process::{ProcessFacts, clock_tick_ns, process_facts, start_boottime_ns};
 pub use scan::{Discovery, Inspection, PythonImage, PythonTarget, Scan};
 pub use thread::{
-    SchedStat, SyscallState, ThreadFacts, ThreadIds, sched_stat, syscall_state, thread_facts, thread_ids,
-    threads,
+    SchedStat, SyscallState, ThreadFacts, ThreadIds, sched_stat, syscall_state, thread_facts,
+    thread_ids, threads,
 };

@@ -55,7 +55,11 @@ impl ProcessFacts {
 pub fn clock_tick_ns() -> u64 {
     // SAFETY: sysconf takes no pointers.
     let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
-    1_000_000_000 / u64::try_from(ticks).ok().filter(|ticks| *ticks > 0).unwrap_or(100)
+    1_000_000_000
+        / u64::try_from(ticks)
+            .ok()
+            .filter(|ticks| *ticks > 0)
+            .unwrap_or(100)
 }
 
 /// The fields of `/proc/PID/stat` that are used.
@@ -73,12 +77,17 @@ impl Stat {
             state: fields.first()?.chars().next()?,
             parent_pid: fields.get(1)?.parse().ok()?,
             flags: fields.get(6)?.parse().ok()?,
-            start_boottime_ns: fields.get(19)?.parse::<u64>().ok()?.checked_mul(clock_tick_ns())?,
+            start_boottime_ns: fields
+                .get(19)?
+                .parse::<u64>()
+                .ok()?
+                .checked_mul(clock_tick_ns())?,
         })
     }
 
     pub(super) fn read(pid: u32) -> Result<Self, DiscoveryError> {
-        Self::parse(&procfile::read_text(pid, "stat")?).ok_or_else(|| procfile::malformed(pid, "stat"))
+        Self::parse(&procfile::read_text(pid, "stat")?)
+            .ok_or_else(|| procfile::malformed(pid, "stat"))
     }
 
     pub(super) fn is_kernel_thread(&self) -> bool {
@@ -99,25 +108,47 @@ pub fn process_facts(pid: u32) -> Result<ProcessFacts, DiscoveryError> {
     let status = procfile::read_text(pid, "status")?;
     let numbers = |key| -> Vec<u32> {
         let value = procfile::status_value(&status, key).unwrap_or_default();
-        value.split_ascii_whitespace().filter_map(|n| n.parse().ok()).collect()
+        value
+            .split_ascii_whitespace()
+            .filter_map(|n| n.parse().ok())
+            .collect()
     };
-    let cgroup = procfile::read_text(pid, "cgroup").map(|text| CgroupFacts::parse(&text)).unwrap_or_default();
+    let cgroup = procfile::read_text(pid, "cgroup")
+        .map(|text| CgroupFacts::parse(&text))
+        .unwrap_or_default();
     // Any hierarchy may be the one that names the container or the unit.
-    let paths = || cgroup.unified.iter().chain(cgroup.v1.iter().map(|(_, path)| path));
-    let container_id = paths().find_map(|path| cgroup::container_id(path)).map(str::to_owned);
-    let systemd_unit = paths().find_map(|path| cgroup::systemd_unit(path)).map(str::to_owned);
+    let paths = || {
+        cgroup
+            .unified
+            .iter()
+            .chain(cgroup.v1.iter().map(|(_, path)| path))
+    };
+    let container_id = paths()
+        .find_map(|path| cgroup::container_id(path))
+        .map(str::to_owned);
+    let systemd_unit = paths()
+        .find_map(|path| cgroup::systemd_unit(path))
+        .map(str::to_owned);
     Ok(ProcessFacts {
         pid,
         parent_pid: stat.parent_pid,
         state: stat.state,
         is_kernel_thread: stat.is_kernel_thread(),
-        comm: procfile::read_text(pid, "comm")?.trim_end_matches('\n').to_owned(),
-        exe: procfile::link(pid, "exe")
-            .map(|exe| exe.strip_suffix(" (deleted)").map(str::to_owned).unwrap_or(exe)),
+        comm: procfile::read_text(pid, "comm")?
+            .trim_end_matches('\n')
+            .to_owned(),
+        exe: procfile::link(pid, "exe").map(|exe| {
+            exe.strip_suffix(" (deleted)")
+                .map(str::to_owned)
+                .unwrap_or(exe)
+        }),
         cmdline: arguments(&procfile::read(pid, "cmdline")?),
         start_boottime_ns: stat.start_boottime_ns,
         ns_pids: numbers("NSpid"),
-        uid: numbers("Uid").first().copied().ok_or_else(|| procfile::malformed(pid, "status"))?,
+        uid: numbers("Uid")
+            .first()
+            .copied()
+            .ok_or_else(|| procfile::malformed(pid, "status"))?,
         cgroup,
         container_id,
         systemd_unit,
@@ -131,7 +162,10 @@ fn arguments(cmdline: &[u8]) -> Vec<String> {
     if cmdline.is_empty() {
         return Vec::new();
     }
-    cmdline.split(|byte| *byte == 0).map(|arg| String::from_utf8_lossy(arg).into_owned()).collect()
+    cmdline
+        .split(|byte| *byte == 0)
+        .map(|arg| String::from_utf8_lossy(arg).into_owned())
+        .collect()
 }
 
 #[cfg(test)]
@@ -143,11 +177,20 @@ mod tests {
         let pid = std::process::id();
         let facts = process_facts(pid).unwrap();
         assert_eq!(facts.pid, pid);
-        assert_eq!(facts.exe.as_deref(), std::env::current_exe().unwrap().to_str());
-        assert_eq!(facts.cwd.as_deref(), std::env::current_dir().unwrap().to_str());
+        assert_eq!(
+            facts.exe.as_deref(),
+            std::env::current_exe().unwrap().to_str()
+        );
+        assert_eq!(
+            facts.cwd.as_deref(),
+            std::env::current_dir().unwrap().to_str()
+        );
         assert_eq!(facts.cmdline, std::env::args().collect::<Vec<_>>());
         assert_eq!(facts.uid, nix::unistd::getuid().as_raw());
-        assert_eq!(Some(facts.parent_pid), nix::unistd::getppid().as_raw().try_into().ok());
+        assert_eq!(
+            Some(facts.parent_pid),
+            nix::unistd::getppid().as_raw().try_into().ok()
+        );
         assert!(!facts.is_kernel_thread && !facts.is_zombie());
         assert!(facts.start_boottime_ns > 0);
         assert_eq!(facts.start_boottime_ns % clock_tick_ns(), 0);
@@ -156,13 +199,19 @@ mod tests {
     #[test]
     fn a_pid_that_is_not_there() {
         // Above the largest pid that a 64-bit kernel hands out (PID_MAX_LIMIT).
-        assert!(matches!(process_facts(5_000_000), Err(DiscoveryError::Gone { pid: 5_000_000 })));
+        assert!(matches!(
+            process_facts(5_000_000),
+            Err(DiscoveryError::Gone { pid: 5_000_000 })
+        ));
     }
 
     #[test]
     fn overwritten_arguments() {
         assert_eq!(arguments(b"a\0\0b\0"), ["a", "", "b"]);
-        assert_eq!(arguments(b"nginx: worker process"), ["nginx: worker process"]);
+        assert_eq!(
+            arguments(b"nginx: worker process"),
+            ["nginx: worker process"]
+        );
         assert!(arguments(b"").is_empty());
         assert_eq!(arguments(b"\xff\0"), ["\u{fffd}"]);
     }

@@ -15,12 +15,17 @@ pub(super) fn error(pid: u32, name: &str, error: io::Error) -> DiscoveryError {
     match error.raw_os_error() {
         Some(libc::ENOENT | libc::ESRCH) => DiscoveryError::Gone { pid },
         Some(libc::EACCES | libc::EPERM) => DiscoveryError::Denied { path: path() },
-        _ => DiscoveryError::Io { path: path(), error },
+        _ => DiscoveryError::Io {
+            path: path(),
+            error,
+        },
     }
 }
 
 pub(super) fn malformed(pid: u32, name: &str) -> DiscoveryError {
-    DiscoveryError::Malformed { path: path(pid, name).display().to_string() }
+    DiscoveryError::Malformed {
+        path: path(pid, name).display().to_string(),
+    }
 }
 
 /// Whole content; bytes, because names in `/proc` need not be UTF-8.
@@ -35,14 +40,20 @@ pub(super) fn read_text(pid: u32, name: &str) -> Result<String, DiscoveryError> 
 
 /// Target of a symbolic link; `None` where it cannot be read.
 pub(super) fn link(pid: u32, name: &str) -> Option<String> {
-    fs::read_link(path(pid, name)).ok().map(|target| target.to_string_lossy().into_owned())
+    fs::read_link(path(pid, name))
+        .ok()
+        .map(|target| target.to_string_lossy().into_owned())
 }
 
 /// Numeric names in a directory of `/proc`.
 pub(super) fn numbers_in(directory: &str) -> io::Result<Vec<u32>> {
     let mut numbers = Vec::new();
     for entry in fs::read_dir(directory)? {
-        if let Some(number) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) {
+        if let Some(number) = entry?
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+        {
             numbers.push(number);
         }
     }
@@ -58,7 +69,10 @@ pub(super) fn stat_fields(stat: &str) -> Option<Vec<&str>> {
 
 /// Value of a `Key:\tvalue` line of `/proc/PID/status`.
 pub(super) fn status_value<'a>(status: &'a str, key: &str) -> Option<&'a str> {
-    status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':')).map(str::trim)
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))
+        .map(str::trim)
 }
 
 #[cfg(test)]

@@ -85,8 +85,10 @@ impl Discovery {
 
     /// Looks at every process except this one.
     pub fn scan(&mut self) -> Result<Scan, DiscoveryError> {
-        let mut pids = procfile::numbers_in("/proc")
-            .map_err(|error| DiscoveryError::Io { path: "/proc".to_owned(), error })?;
+        let mut pids = procfile::numbers_in("/proc").map_err(|error| DiscoveryError::Io {
+            path: "/proc".to_owned(),
+            error,
+        })?;
         pids.sort_unstable();
         let own = std::process::id();
         let mut seen = Seen::new();
@@ -96,7 +98,8 @@ impl Discovery {
                 Ok(Inspection::Python(target)) => scan.python.push(*target),
                 Ok(Inspection::MightBecomePython) => scan.might_become_python.push(pid),
                 Ok(Inspection::NotPython) => scan.others += 1,
-                Ok(Inspection::KernelThread | Inspection::Zombie) | Err(DiscoveryError::Gone { .. }) => {}
+                Ok(Inspection::KernelThread | Inspection::Zombie)
+                | Err(DiscoveryError::Gone { .. }) => {}
                 Err(error) => scan.unreadable.push((pid, error)),
             }
         }
@@ -136,7 +139,9 @@ impl Discovery {
         for mapping in &mappings {
             match self.verdict(pid, mapping, seen) {
                 Ok((file, Verdict::Python(elf))) => {
-                    let Some(load_bias) = elf.load_bias(mapping.start, mapping.file_offset) else { continue };
+                    let Some(load_bias) = elf.load_bias(mapping.start, mapping.file_offset) else {
+                        continue;
+                    };
                     return Ok(Inspection::Python(Box::new(PythonTarget {
                         facts: process_facts(pid)?,
                         image: PythonImage {
@@ -157,7 +162,9 @@ impl Discovery {
         }
         match denied {
             Some((mapping, error)) if error.kind() == io::ErrorKind::PermissionDenied => {
-                Err(DiscoveryError::Denied { path: mapping.path.to_string_lossy().into_owned() })
+                Err(DiscoveryError::Denied {
+                    path: mapping.path.to_string_lossy().into_owned(),
+                })
             }
             // Files that are gone for good were something else, as far as can be told.
             Some(_) | None => {

@@ -55,8 +55,13 @@ pub enum SyscallState {
 
 /// Thread ids of `pid`, ascending as the kernel lists them.
 pub fn thread_ids(pid: u32) -> Result<Vec<u32>, DiscoveryError> {
-    let ids = procfile::numbers_in(&format!("/proc/{pid}/task")).map_err(|e| procfile::error(pid, "task", e))?;
-    if ids.is_empty() { Err(DiscoveryError::Gone { pid }) } else { Ok(ids) }
+    let ids = procfile::numbers_in(&format!("/proc/{pid}/task"))
+        .map_err(|e| procfile::error(pid, "task", e))?;
+    if ids.is_empty() {
+        Err(DiscoveryError::Gone { pid })
+    } else {
+        Ok(ids)
+    }
 }
 
 /// Facts of every thread of `pid`; threads that end meanwhile are left out.
@@ -69,7 +74,11 @@ pub fn threads(pid: u32) -> Result<Vec<ThreadFacts>, DiscoveryError> {
             Err(error) => return Err(error),
         }
     }
-    if all.is_empty() { Err(DiscoveryError::Gone { pid }) } else { Ok(all) }
+    if all.is_empty() {
+        Err(DiscoveryError::Gone { pid })
+    } else {
+        Ok(all)
+    }
 }
 
 /// Facts of one thread.
@@ -81,9 +90,13 @@ pub fn thread_facts(pid: u32, tid: u32) -> Result<ThreadFacts, DiscoveryError> {
 
 fn parse_status(status: &str, tid: u32) -> Option<ThreadFacts> {
     let value = |key| procfile::status_value(status, key);
-    let ns_tid = value("NSpid").and_then(|ids| ids.split_ascii_whitespace().next_back()?.parse().ok());
+    let ns_tid =
+        value("NSpid").and_then(|ids| ids.split_ascii_whitespace().next_back()?.parse().ok());
     Some(ThreadFacts {
-        ids: ThreadIds { tid, ns_tid: ns_tid.unwrap_or(tid) },
+        ids: ThreadIds {
+            tid,
+            ns_tid: ns_tid.unwrap_or(tid),
+        },
         comm: value("Name")?.to_owned(),
         state: value("State")?.chars().next()?,
         voluntary_switches: value("voluntary_ctxt_switches")?.parse().ok()?,
@@ -111,18 +124,25 @@ fn parse_syscall(text: &str) -> Option<SyscallState> {
     for arg in &mut args {
         *arg = u64::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok()?;
     }
-    Some(SyscallState::InSyscall { number: first.parse().ok()?, args })
+    Some(SyscallState::InSyscall {
+        number: first.parse().ok()?,
+        args,
+    })
 }
 
 /// A thread's times as the scheduler counts them.
 pub fn sched_stat(pid: u32, tid: u32) -> Result<SchedStat, DiscoveryError> {
     let name = format!("task/{tid}/schedstat");
     let text = procfile::read_text(pid, &name)?;
-    let mut numbers = text.split_ascii_whitespace().map_while(|word| word.parse().ok());
+    let mut numbers = text
+        .split_ascii_whitespace()
+        .map_while(|word| word.parse().ok());
     match (numbers.next(), numbers.next(), numbers.next()) {
-        (Some(on_cpu_ns), Some(runnable_ns), Some(timeslices)) => {
-            Ok(SchedStat { on_cpu_ns, runnable_ns, timeslices })
-        }
+        (Some(on_cpu_ns), Some(runnable_ns), Some(timeslices)) => Ok(SchedStat {
+            on_cpu_ns,
+            runnable_ns,
+            timeslices,
+        }),
         _ => Err(procfile::malformed(pid, &name)),
     }
 }
@@ -140,7 +160,9 @@ mod tests {
         let thread = std::thread::Builder::new()
             .name("waiter (x)".into())
             .spawn(move || {
-                send_tid.send(u32::try_from(nix::unistd::gettid().as_raw()).unwrap()).unwrap();
+                send_tid
+                    .send(u32::try_from(nix::unistd::gettid().as_raw()).unwrap())
+                    .unwrap();
                 wait.recv().ok();
             })
             .unwrap();
@@ -160,16 +182,27 @@ mod tests {
             SyscallState::InSyscall { number: 202, .. } // futex
         ));
         assert!(sched_stat(pid, tid).unwrap().timeslices > 0);
-        assert!(threads(pid).unwrap().iter().any(|thread| thread.ids.tid == tid));
+        assert!(
+            threads(pid)
+                .unwrap()
+                .iter()
+                .any(|thread| thread.ids.tid == tid)
+        );
         drop(go);
         thread.join().unwrap();
-        assert!(matches!(thread_facts(pid, tid), Err(DiscoveryError::Gone { .. })));
+        assert!(matches!(
+            thread_facts(pid, tid),
+            Err(DiscoveryError::Gone { .. })
+        ));
     }
 
     #[test]
     fn syscall_lines() {
         assert_eq!(parse_syscall("running\n"), Some(SyscallState::Running));
-        assert_eq!(parse_syscall("-1 0x7ffc 0x55\n"), Some(SyscallState::NotInSyscall));
+        assert_eq!(
+            parse_syscall("-1 0x7ffc 0x55\n"),
+            Some(SyscallState::NotInSyscall)
+        );
         let blocked = parse_syscall("7 0x1 0x2 0x3 0x4 0x5 0xffffffffffffffff 0x7ffc 0x7f\n");
         let args = [1, 2, 3, 4, 5, u64::MAX];
         assert_eq!(blocked, Some(SyscallState::InSyscall { number: 7, args }));

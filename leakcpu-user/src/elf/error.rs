@@ -31,6 +31,9 @@ pub enum ElfError {
 
 impl ElfError {
     pub(super) fn corrupt(what: &'static str) -> impl FnOnce(object::read::Error) -> Self {
-        move |why| Self::Corrupt { what, why: why.to_string() }
+        move |why| Self::Corrupt {
+            what,
+            why: why.to_string(),
+        }
     }
 }

@@ -8,7 +8,10 @@ use object::{
     },
     read::{
         SectionIndex, StringTable,
-        elf::{Dyn as _, FileHeader as _, ProgramHeader as _, SectionHeader as _, SectionTable, Sym as _},
+        elf::{
+            Dyn as _, FileHeader as _, ProgramHeader as _, SectionHeader as _, SectionTable,
+            Sym as _,
+        },
     },
 };
 
@@ -64,7 +67,10 @@ impl LoadSegment {
         if mapped_offset < first || mapped_offset >= end {
             return None;
         }
-        let linked = self.address.wrapping_sub(self.file_offset).wrapping_add(mapped_offset);
+        let linked = self
+            .address
+            .wrapping_sub(self.file_offset)
+            .wrapping_add(mapped_offset);
         Some(mapped_at.wrapping_sub(linked))
     }
 }
@@ -91,10 +97,19 @@ impl<'data, R: ReadRef<'data>> Image<'data, R> {
         }
         let header = Header::parse(data).map_err(ElfError::corrupt("file header"))?;
         let endian = header.endian().map_err(ElfError::corrupt("byte order"))?;
-        let segments =
-            header.program_headers(endian, data).map_err(ElfError::corrupt("program headers"))?;
-        let sections = header.sections(endian, data).map_err(ElfError::corrupt("section headers"))?;
-        Ok(Self { data, endian, header, segments, sections })
+        let segments = header
+            .program_headers(endian, data)
+            .map_err(ElfError::corrupt("program headers"))?;
+        let sections = header
+            .sections(endian, data)
+            .map_err(ElfError::corrupt("section headers"))?;
+        Ok(Self {
+            data,
+            endian,
+            header,
+            segments,
+            sections,
+        })
     }
 
     /// `e_machine`: 62 is x86-64, 183 aarch64.
@@ -136,8 +151,11 @@ impl<'data, R: ReadRef<'data>> Image<'data, R> {
         let Some((_, section)) = self.sections.section_by_name(self.endian, name.as_bytes()) else {
             return Ok(None);
         };
-        let bytes =
-            if section.sh_type(self.endian) == SHT_NOBITS { &[] } else { self.contents(section, "section")? };
+        let bytes = if section.sh_type(self.endian) == SHT_NOBITS {
+            &[]
+        } else {
+            self.contents(section, "section")?
+        };
         Ok(Some((section.sh_addr(self.endian), bytes)))
     }
 
@@ -153,7 +171,11 @@ impl<'data, R: ReadRef<'data>> Image<'data, R> {
             Wanted::Exported => SHT_DYNSYM,
             Wanted::All => SHT_SYMTAB,
         };
-        let Some(section) = self.sections.iter().find(|s| s.sh_type(self.endian) == kind) else {
+        let Some(section) = self
+            .sections
+            .iter()
+            .find(|s| s.sh_type(self.endian) == kind)
+        else {
             return Ok(found);
         };
         self.check_size(section, "symbol table")?;
@@ -165,7 +187,9 @@ impl<'data, R: ReadRef<'data>> Image<'data, R> {
             if symbol.is_undefined(self.endian) {
                 continue;
             }
-            let Ok(name) = strings.get(symbol.st_name(self.endian)) else { continue };
+            let Ok(name) = strings.get(symbol.st_name(self.endian)) else {
+                continue;
+            };
             if let Some(i) = names.iter().position(|wanted| wanted.as_bytes() == name) {
                 found[i].get_or_insert(Symbol {
                     address: symbol.st_value(self.endian),
@@ -178,8 +202,13 @@ impl<'data, R: ReadRef<'data>> Image<'data, R> {
 
     /// Libraries that the file asks the loader for (`DT_NEEDED`).
     pub fn needed(&self) -> Result<Vec<String>, ElfError> {
-        let section = self.sections.iter().find(|s| s.sh_type(self.endian) == object::elf::SHT_DYNAMIC);
-        let Some(section) = section else { return Ok(Vec::new()) };
+        let section = self
+            .sections
+            .iter()
+            .find(|s| s.sh_type(self.endian) == object::elf::SHT_DYNAMIC);
+        let Some(section) = section else {
+            return Ok(Vec::new());
+        };
         self.check_size(section, "dynamic section")?;
         let entries: &[object::elf::Dyn64<Endianness>] = section
             .data_as_array(self.endian, self.data)
@@ -214,7 +243,11 @@ impl<'data, R: ReadRef<'data>> Image<'data, R> {
     ) -> Result<(), ElfError> {
         let bytes = section.sh_size(self.endian);
         if bytes > MAX_TABLE_BYTES {
-            return Err(ElfError::TooLarge { what, bytes, limit: MAX_TABLE_BYTES });
+            return Err(ElfError::TooLarge {
+                what,
+                bytes,
+                limit: MAX_TABLE_BYTES,
+            });
         }
         Ok(())
     }
@@ -225,7 +258,9 @@ impl<'data, R: ReadRef<'data>> Image<'data, R> {
         what: &'static str,
     ) -> Result<&'data [u8], ElfError> {
         self.check_size(section, what)?;
-        section.data(self.endian, self.data).map_err(ElfError::corrupt(what))
+        section
+            .data(self.endian, self.data)
+            .map_err(ElfError::corrupt(what))
     }
 
     /// The string table of a symbol table, read in one piece: name look-ups must

@@ -46,7 +46,9 @@ pub struct PythonElf {
 impl PythonElf {
     /// What the loader added to linked addresses, given one mapping of the file.
     pub fn load_bias(&self, mapped_at: u64, mapped_offset: u64) -> Option<u64> {
-        self.segments.iter().find_map(|segment| segment.load_bias(mapped_at, mapped_offset))
+        self.segments
+            .iter()
+            .find_map(|segment| segment.load_bias(mapped_at, mapped_offset))
     }
 }
 
@@ -74,9 +76,21 @@ pub fn python_elf<'data, R: ReadRef<'data>>(
         found[0] = image
             .section(".PyRuntime")?
             .filter(|(_, bytes)| !bytes.is_empty())
-            .map(|(address, bytes)| Symbol { address, size: bytes.len() as u64 });
+            .map(|(address, bytes)| Symbol {
+                address,
+                size: bytes.len() as u64,
+            });
     }
-    let [Some(runtime), version, code_type, frame_type, api_3_8, api_3_9, api_3_10] = found else {
+    let [
+        Some(runtime),
+        version,
+        code_type,
+        frame_type,
+        api_3_8,
+        api_3_9,
+        api_3_10,
+    ] = found
+    else {
         return Ok(None);
     };
     let version_hex = version
@@ -93,7 +107,9 @@ pub fn python_elf<'data, R: ReadRef<'data>>(
     Ok(Some(PythonElf {
         machine: image.machine(),
         runtime,
-        runtime_head: image.bytes_at(runtime.address, RUNTIME_HEAD_BYTES.min(runtime.size)).to_vec(),
+        runtime_head: image
+            .bytes_at(runtime.address, RUNTIME_HEAD_BYTES.min(runtime.size))
+            .to_vec(),
         version_hex,
         version_strings,
         has_api_3_8: api_3_8.is_some(),
@@ -107,8 +123,13 @@ pub fn python_elf<'data, R: ReadRef<'data>>(
 }
 
 /// True if the loader will map a `libpython` beside this file.
-pub fn needs_libpython<'data, R: ReadRef<'data>>(image: &Image<'data, R>) -> Result<bool, ElfError> {
-    Ok(image.needed()?.iter().any(|library| library.starts_with("libpython")))
+pub fn needs_libpython<'data, R: ReadRef<'data>>(
+    image: &Image<'data, R>,
+) -> Result<bool, ElfError> {
+    Ok(image
+        .needed()?
+        .iter()
+        .any(|library| library.starts_with("libpython")))
 }
 
 /// NUL-terminated strings of the shape `3.<minor>.<patch>`, with what may follow in
@@ -119,10 +140,15 @@ fn version_strings(bytes: &[u8]) -> BTreeSet<String> {
         .filter(|s| s.starts_with(b"3.") && s.len() <= 16)
         .filter(|s| {
             let mut numbers = s.split(|byte| *byte == b'.').skip(1);
-            let digits = |part: Option<&[u8]>| part.is_some_and(|p| p.first().is_some_and(u8::is_ascii_digit));
+            let digits = |part: Option<&[u8]>| {
+                part.is_some_and(|p| p.first().is_some_and(u8::is_ascii_digit))
+            };
             digits(numbers.next()) && digits(numbers.next()) && numbers.next().is_none()
         })
-        .filter(|s| s.iter().all(|byte| byte.is_ascii_alphanumeric() || b".+".contains(byte)))
+        .filter(|s| {
+            s.iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || b".+".contains(byte))
+        })
         .map(|s| String::from_utf8_lossy(s).into_owned())
         .collect()
 }
@@ -133,7 +159,8 @@ mod tests {
 
     #[test]
     fn version_strings_are_told_from_other_text() {
-        let text = b"x\x003.9.18\x003.9\x003.a.b\x003.10.0rc1\x00see 3.9.1\x003.8.1/lib\x003.11.2+\x00";
+        let text =
+            b"x\x003.9.18\x003.9\x003.a.b\x003.10.0rc1\x00see 3.9.1\x003.8.1/lib\x003.11.2+\x00";
         let found: Vec<_> = version_strings(text).into_iter().collect();
         assert_eq!(found, ["3.10.0rc1", "3.11.2+", "3.9.18"]);
     }
