@@ -7,6 +7,7 @@
 
 #[path = "build/object.rs"]
 mod object;
+#[expect(dead_code, reason = "xtask uses the rest")]
 #[path = "build/toolchain.rs"]
 mod toolchain;
 

@@ -18,7 +18,7 @@ pub const TOOLCHAIN_VARIABLE: &str = "PYOBSERVE_EBPF_TOOLCHAIN";
 const SYSTEM_CARGO: &str = "/usr/bin/cargo";
 
 /// A cargo and its rustc, able to build `core` for the BPF target.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Toolchain {
     /// What a person calls it.
     pub name: String,
@@ -28,6 +28,8 @@ pub struct Toolchain {
     pub rustc: PathBuf,
     /// Its own version line.
     pub version: String,
+    /// The major version of its LLVM, if it says so: bpf-linker must read what it writes.
+    pub llvm: Option<u32>,
     /// Whether unstable options need `RUSTC_BOOTSTRAP=1`.
     pub needs_bootstrap: bool,
 }
@@ -141,13 +143,19 @@ fn from_cargo(name: &str, cargo: &Path) -> Result<Toolchain, String> {
     if !library.is_file() {
         return Err("lacks the sources of the standard library (rust-src)".to_owned());
     }
-    let version = ask(&["--version"])?;
+    let verbose = ask(&["--version", "--verbose"])?;
+    let version = verbose.lines().next().unwrap_or_default().to_owned();
+    let llvm = verbose
+        .lines()
+        .find_map(|line| line.strip_prefix("LLVM version: "))
+        .and_then(|version| version.split('.').next()?.parse().ok());
     Ok(Toolchain {
         name: name.to_owned(),
         cargo: cargo.to_owned(),
         rustc,
         needs_bootstrap: !version.contains("nightly") && !version.contains("-dev"),
         version,
+        llvm,
     })
 }
 

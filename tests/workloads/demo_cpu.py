@@ -15,8 +15,8 @@ def main():
     samples = [float(number % 97) for number in range(20_000)]
     rounds = 0
     checksum = 0.0
-    workload.ready("cpu-bound", "python", normalise, "one thread computes without a pause")
     try:
+        workload.ready("cpu-bound", "python", normalise, "one thread computes without a pause")
         while True:
             checksum += normalise(samples, 48.0, 28.0)
             rounds += 1

@@ -30,8 +30,8 @@ def main():
         threading.Thread(target=work, args=(workload, rounds, index), name="worker-%d" % index)
         for index in range(THREADS)
     ]
-    workload.ready("lock-bound", "gil", crunch, "four threads compute, the GIL lets one")
     try:
+        workload.ready("lock-bound", "gil", crunch, "four threads compute, the GIL lets one")
         for thread in threads:
             thread.start()
         for thread in threads:

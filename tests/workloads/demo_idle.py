@@ -24,8 +24,8 @@ def main():
     listener = socket.create_server(("127.0.0.1", 0))
     selector = selectors.DefaultSelector()
     selector.register(listener, selectors.EVENT_READ)
-    workload.ready("idle", None, serve, "a server at rest, not waiting for anyone in particular")
     try:
+        workload.ready("idle", None, serve, "a server at rest, not waiting for anyone in particular")
         serve(selector, workload)
     except Stop:
         pass

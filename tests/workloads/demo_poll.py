@@ -24,10 +24,10 @@ def next_message(inbox):
 def main():
     workload = Workload()
     inbox, outbox = socket.socketpair()
-    workload.ready(
-        "busy-waiting", "poll-spin", next_message, "select with a timeout of zero, over and over"
-    )
     try:
+        workload.ready(
+            "busy-waiting", "poll-spin", next_message, "select with a timeout of zero, over and over"
+        )
         while True:
             next_message(inbox)
             Asked.messages += 1

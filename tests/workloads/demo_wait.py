@@ -38,9 +38,9 @@ def main():
     )
     port = int(server.stdout.readline())
     connection = socket.create_connection(("127.0.0.1", port))
-    workload.ready("io-bound", "network", fetch_price, "waits for a server that takes 50 ms")
     answers = 0
     try:
+        workload.ready("io-bound", "network", fetch_price, "waits for a server that takes 50 ms")
         while True:
             asked_ns = time.monotonic_ns()
             try:

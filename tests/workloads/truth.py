@@ -64,11 +64,12 @@ class Workload:
             "line": line_of(function, marker),
             "note": note,
         }
-        _say({"ready": True, "pid": os.getpid(), "python": sys.version.split()[0], "truth": truth})
         self._process_started_ns = time.process_time_ns()
         self.thread_begins()
         self._started_ns = time.monotonic_ns()
+        # Before the word is out: whoever reads it may end this at once.
         self._arm()
+        _say({"ready": True, "pid": os.getpid(), "python": sys.version.split()[0], "truth": truth})
 
     def thread_begins(self):
         """Starts the calling thread's clock."""

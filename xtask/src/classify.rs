@@ -1,7 +1,15 @@
 //! `cargo xtask classify`: builds pyobserve and lets it tell what Python does, on
 //! this host or on demo workloads that state their truth beforehand.
 
-use std::{ffi::OsString, os::unix::process::ExitStatusExt as _, path::PathBuf, process::ExitCode};
+use std::{
+    ffi::OsString,
+    num::NonZeroUsize,
+    os::unix::process::ExitStatusExt as _,
+    path::{Path, PathBuf},
+    process::{ExitCode, ExitStatus},
+    sync::atomic::{AtomicBool, Ordering},
+    thread::available_parallelism,
+};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -13,6 +21,9 @@ use crate::{
     setup,
     workload::{self, Workload},
 };
+
+/// Ctrl-C was pressed.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Arguments of `classify`.
 #[derive(Args)]
@@ -32,45 +43,87 @@ pub struct Arguments {
 pub fn run(host: &Host, arguments: &Arguments) -> Result<ExitCode> {
     setup::ensure(host)?;
     let pyobserve = build::pyobserve(host, true)?;
-    let mut command = host.as_root(&pyobserve, &[])?;
-    command.arg("classify");
-
-    let mut workloads = Vec::new();
     if arguments.demo {
-        outlive_interrupts()?;
-        let python = match &arguments.python {
-            Some(python) => python.clone(),
-            None => workload::find_python()?.into(),
-        };
-        workloads = start_demo(host, &python)?;
-        let asks_for = |option: &str| {
-            arguments.passed_on.iter().any(|argument| {
-                let argument = argument.to_string_lossy();
-                argument.split('=').next() == Some(option)
-            })
-        };
-        if !asks_for("-d") && !asks_for("--duration") {
+        demo(host, arguments, &pyobserve)
+    } else {
+        let mut command = host.as_root(&pyobserve, &[])?;
+        command.arg("classify").args(&arguments.passed_on);
+        Ok(code(host::status(&mut command)?).into())
+    }
+}
+
+/// Starts the workloads and has them watched, in as many rounds as it takes for each
+/// hungry one to have a CPU: one that fights for it is starved, whatever it is else.
+fn demo(host: &Host, arguments: &Arguments, pyobserve: &Path) -> Result<ExitCode> {
+    outlive_interrupts()?;
+    let python = match &arguments.python {
+        Some(python) => python.clone(),
+        None => workload::find_python()?.into(),
+    };
+    let asks_for = |options: [&str; 2]| {
+        arguments.passed_on.iter().any(|argument| {
+            let argument = argument.to_string_lossy();
+            options.contains(&argument.split('=').next().unwrap_or_default())
+        })
+    };
+    let cpus = if asks_for(["-o", "--output"]) {
+        // One file holds one report.
+        usize::MAX
+    } else {
+        available_parallelism().map_or(1, NonZeroUsize::get)
+    };
+
+    let mut scripts = workload::demos(host)?;
+    let mut worst = 0;
+    while !scripts.is_empty() {
+        let (workloads, deferred) = start_round(host, &python, &scripts, cpus)?;
+        if INTERRUPTED.load(Ordering::Relaxed) {
+            return Ok(130.into());
+        }
+        let mut command = host.as_root(pyobserve, &[])?;
+        command.arg("classify");
+        if !asks_for(["-d", "--duration"]) {
             command.args(["-d", "5s"]);
         }
         for workload in &workloads {
             command.arg("-p").arg(workload.said.pid.to_string());
         }
+        command.args(&arguments.passed_on);
+        let status = host::status(&mut command)?;
+        drop(workloads);
+        worst = worst.max(code(status));
+        if INTERRUPTED.load(Ordering::Relaxed) {
+            break;
+        }
+        if !deferred.is_empty() {
+            eprintln!("\nthe rest had to wait, for this host has no CPU for each ({cpus}):");
+        }
+        scripts = deferred;
     }
-    command.args(&arguments.passed_on);
-    let status = host::status(&mut command)?;
-    drop(workloads);
-    let code = status
-        .code()
-        .or_else(|| status.signal().map(|signal| 128 + signal))
-        .and_then(|code| u8::try_from(code).ok())
-        .unwrap_or(1);
-    Ok(code.into())
+    Ok(worst.into())
 }
 
-fn start_demo(host: &Host, python: &std::path::Path) -> Result<Vec<Workload>> {
+/// Starts the scripts, with no more hungry ones than there are CPUs; what runs, and
+/// what has to wait for the next round.
+fn start_round(
+    host: &Host,
+    python: &Path,
+    scripts: &[PathBuf],
+    cpus: usize,
+) -> Result<(Vec<Workload>, Vec<PathBuf>)> {
     let mut workloads = Vec::new();
-    for script in workload::demos(host)? {
-        workloads.push(Workload::start(host, python, &script)?);
+    let mut deferred = Vec::new();
+    let mut hungry = 0;
+    for script in scripts {
+        let workload = Workload::start(host, python, script)?;
+        if workload.said.truth.is_hungry() {
+            if hungry == cpus {
+                deferred.push(script.clone());
+                continue;
+            }
+            hungry += 1;
+        }
+        workloads.push(workload);
     }
     eprintln!(
         "\nwhat the workloads say of themselves ({}):",
@@ -79,7 +132,7 @@ fn start_demo(host: &Host, python: &std::path::Path) -> Result<Vec<Workload>> {
     for workload in &workloads {
         let truth = &workload.said.truth;
         eprintln!(
-            "  {:>7}  {:<14} {:<13} {}:{}  {}",
+            "  {:>7}  {:<10} {:<13} {}:{}  {}",
             workload.said.pid,
             workload.name,
             truth.class,
@@ -91,21 +144,31 @@ fn start_demo(host: &Host, python: &std::path::Path) -> Result<Vec<Workload>> {
         );
     }
     eprintln!();
-    Ok(workloads)
+    Ok((workloads, deferred))
+}
+
+fn code(status: ExitStatus) -> u8 {
+    status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal))
+        .and_then(|code| u8::try_from(code).ok())
+        .unwrap_or(1)
 }
 
 /// Ctrl-C reaches pyobserve, which ends early and still reports; this process must
 /// live on to show that and to end the workloads. A handler, not ignored: children
 /// would inherit the latter.
 fn outlive_interrupts() -> Result<()> {
-    extern "C" fn nothing(_signal: i32) {}
+    extern "C" fn note(_signal: i32) {
+        INTERRUPTED.store(true, Ordering::Relaxed);
+    }
     let action = SigAction::new(
-        SigHandler::Handler(nothing),
+        SigHandler::Handler(note),
         SaFlags::SA_RESTART,
         SigSet::empty(),
     );
-    // SAFETY: the handler does nothing, so there is nothing it could do that is not
-    // safe in a signal's context; no other handler of SIGINT is installed in xtask.
+    // SAFETY: the handler only stores to an atomic, which is safe in a signal's
+    // context; xtask installs no other handler of SIGINT.
     unsafe { sigaction(Signal::SIGINT, &action) }.context("cannot handle SIGINT")?;
     Ok(())
 }

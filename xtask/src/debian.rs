@@ -5,7 +5,10 @@
 /// rustc 1.96 or newer, cargo, and the standard library's sources.
 pub const TOOLCHAIN_PACKAGES: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
 
-/// What bpf-linker is built against: the LLVM of that rustc or a newer one.
+/// The LLVM of that rustc, which bpf-linker is built against.
+pub const LLVM: u32 = 22;
+
+/// Its packages.
 pub const LLVM_PACKAGES: [&str; 2] = ["llvm-22-dev", "libpolly-22-dev"];
 
 /// An interpreter to watch.

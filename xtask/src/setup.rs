@@ -32,14 +32,17 @@ pub struct Arguments {
 /// What was looked for, and what was found or why not.
 struct Found {
     toolchain: Result<String, String>,
+    llvm: Option<u32>,
     linker: Result<String, String>,
     python: Result<String, String>,
 }
 
 impl Found {
     fn look() -> Self {
+        let toolchain = toolchain::find_toolchain();
         Self {
-            toolchain: toolchain::find_toolchain()
+            llvm: toolchain.as_ref().ok().and_then(|toolchain| toolchain.llvm),
+            toolchain: toolchain
                 .map(|toolchain| toolchain.to_string())
                 .map_err(|why| why.to_string()),
             linker: toolchain::find_bpf_linker()
@@ -104,6 +107,15 @@ fn install(host: &Host, found: &Found) -> Result<()> {
     if !is_debian() || host::find("apt-get").is_none() {
         bail!(
             "do not know how to install packages on this system\n{}",
+            manual(found)
+        );
+    }
+    if let (Err(_), Some(llvm)) = (&found.linker, found.llvm)
+        && llvm > debian::LLVM
+    {
+        bail!(
+            "the toolchain has LLVM {llvm}, and bpf-linker could be built against LLVM {} only\n{}",
+            debian::LLVM,
             manual(found)
         );
     }
@@ -198,7 +210,10 @@ fn manual(found: &Found) -> String {
         ));
     }
     if found.linker.is_err() {
-        lines.push("  cargo install bpf-linker".to_owned());
+        lines.push("  cargo binstall bpf-linker".to_owned());
+        lines.push(
+            "  (or a package or release binary of bpf-linker, anywhere on the PATH)".to_owned(),
+        );
     }
     if found.python.is_err() {
         lines.push("  install CPython 3.8 or newer as python3".to_owned());

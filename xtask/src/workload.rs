@@ -61,6 +61,13 @@ pub struct Truth {
     pub note: String,
 }
 
+impl Truth {
+    /// Whether it takes all the CPU time it can get.
+    pub fn is_hungry(&self) -> bool {
+        !matches!(self.class.as_str(), "io-bound" | "idle")
+    }
+}
+
 /// The demo scripts, by name.
 pub fn demos(host: &Host) -> Result<Vec<PathBuf>> {
     let folder = host.workspace.join("tests/workloads");

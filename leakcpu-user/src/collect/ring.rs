@@ -176,7 +176,10 @@ mod tests {
 
     #[test]
     fn a_stack_comes_back() {
-        let frames = vec![RawFrame { code: 1, instr: 2 }, RawFrame { code: 3, instr: 4 }];
+        let frames = vec![
+            RawFrame { code: 1, instr: 2 },
+            RawFrame { code: 3, instr: 4 },
+        ];
         let bytes = stack_bytes(&frames);
         let expected = RawStack {
             hash: 0xabc,

@@ -127,7 +127,10 @@ pub fn losses(counters: &[(Counter, u64)]) -> Loss {
     let mut loss = Loss::new();
     let mut lost = 0;
     for (counter, n) in counters.iter().filter(|(c, _)| c.is_loss()) {
-        if matches!(counter, Counter::TotalsFull | Counter::StackRingFull | Counter::StackTableFull) {
+        if matches!(
+            counter,
+            Counter::TotalsFull | Counter::StackRingFull | Counter::StackTableFull
+        ) {
             lost += n;
         }
         if *n > 0 {

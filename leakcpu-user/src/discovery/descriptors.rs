@@ -63,38 +63,52 @@ impl SocketTable {
     /// read is empty.
     pub fn read(pid: u32) -> Self {
         let mut table = Self::default();
-        let Ok(process) = i32::try_from(pid).map_or(Err(()), |pid| Process::new(pid).map_err(|_| ())) else {
+        let Ok(process) =
+            i32::try_from(pid).map_or(Err(()), |pid| Process::new(pid).map_err(|_| ()))
+        else {
             return table;
         };
         for entries in [process.tcp(), process.tcp6()] {
             for entry in entries.unwrap_or_default() {
                 let listening = entry.state == TcpState::Listen;
-                table.by_inode.insert(entry.inode, Socket {
-                    peer: (!listening).then(|| entry.remote_address.to_string()),
-                    listening,
-                    is_dns: entry.remote_address.port() == DNS_PORT,
-                });
+                table.by_inode.insert(
+                    entry.inode,
+                    Socket {
+                        peer: (!listening).then(|| entry.remote_address.to_string()),
+                        listening,
+                        is_dns: entry.remote_address.port() == DNS_PORT,
+                    },
+                );
             }
         }
         for entries in [process.udp(), process.udp6()] {
             for entry in entries.unwrap_or_default() {
                 let connected = entry.remote_address.port() != 0;
-                table.by_inode.insert(entry.inode, Socket {
-                    peer: connected.then(|| entry.remote_address.to_string()),
-                    listening: false,
-                    is_dns: entry.remote_address.port() == DNS_PORT,
-                });
+                table.by_inode.insert(
+                    entry.inode,
+                    Socket {
+                        peer: connected.then(|| entry.remote_address.to_string()),
+                        listening: false,
+                        is_dns: entry.remote_address.port() == DNS_PORT,
+                    },
+                );
             }
         }
         for entry in process.unix().unwrap_or_default() {
             let connected = entry.state == UnixState::CONNECTED;
             let path = entry.path.map(|path| path.display().to_string());
             // A bound stream that is not connected is a listener.
-            let listening = !connected
-                && path.is_some()
-                && i32::from(entry.socket_type) != libc::SOCK_DGRAM;
+            let listening =
+                !connected && path.is_some() && i32::from(entry.socket_type) != libc::SOCK_DGRAM;
             let peer = connected.then(|| path.unwrap_or_else(|| "unix socket".to_owned()));
-            table.by_inode.insert(entry.inode, Socket { peer, listening, is_dns: false });
+            table.by_inode.insert(
+                entry.inode,
+                Socket {
+                    peer,
+                    listening,
+                    is_dns: false,
+                },
+            );
         }
         table
     }
@@ -113,10 +127,15 @@ pub fn descriptor(
     sockets: &mut Option<SocketTable>,
 ) -> Result<Descriptor, DiscoveryError> {
     let link = procfile::link(pid, &format!("fd/{fd}")).ok_or(DiscoveryError::Gone { pid })?;
-    if let Some(inode) = link.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']')) {
+    if let Some(inode) = link
+        .strip_prefix("socket:[")
+        .and_then(|rest| rest.strip_suffix(']'))
+    {
         let inode = inode.parse().map_err(|_| procfile::malformed(pid, "fd"))?;
         let table = sockets.get_or_insert_with(|| SocketTable::read(pid));
-        return Ok(Descriptor::Socket(table.get(inode).cloned().unwrap_or_default()));
+        return Ok(Descriptor::Socket(
+            table.get(inode).cloned().unwrap_or_default(),
+        ));
     }
     Ok(from_link(link))
 }
@@ -128,7 +147,9 @@ fn from_link(link: String) -> Descriptor {
     if let Some(name) = link.strip_prefix("anon_inode:") {
         return match name {
             "[eventpoll]" => Descriptor::Epoll,
-            "[eventfd]" | "[timerfd]" | "[signalfd]" | "[pidfd]" | "inotify" => Descriptor::Notifier,
+            "[eventfd]" | "[timerfd]" | "[signalfd]" | "[pidfd]" | "inotify" => {
+                Descriptor::Notifier
+            }
             _ => Descriptor::Other { name: link },
         };
     }
@@ -160,10 +181,14 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let client = TcpStream::connect(address).unwrap();
-        let Descriptor::Socket(socket) = of(client.as_raw_fd()) else { panic!() };
+        let Descriptor::Socket(socket) = of(client.as_raw_fd()) else {
+            panic!()
+        };
         assert_eq!(socket.peer, Some(address.to_string()));
         assert!(!socket.listening && !socket.is_dns);
-        let Descriptor::Socket(socket) = of(listener.as_raw_fd()) else { panic!() };
+        let Descriptor::Socket(socket) = of(listener.as_raw_fd()) else {
+            panic!()
+        };
         assert!(socket.listening);
         let (one, _other) = UnixStream::pair().unwrap();
         assert!(matches!(of(one.as_raw_fd()), Descriptor::Socket(s) if !s.listening));
@@ -175,7 +200,9 @@ mod tests {
         let file = File::open(&exe).unwrap();
         assert_eq!(
             of(file.as_raw_fd()),
-            Descriptor::File { path: exe.display().to_string() }
+            Descriptor::File {
+                path: exe.display().to_string()
+            }
         );
         let (read, _write) = nix::unistd::pipe().unwrap();
         assert_eq!(of(read.as_raw_fd()), Descriptor::Pipe);
@@ -184,9 +211,18 @@ mod tests {
 
     #[test]
     fn links() {
-        assert_eq!(from_link("anon_inode:[eventpoll]".into()), Descriptor::Epoll);
+        assert_eq!(
+            from_link("anon_inode:[eventpoll]".into()),
+            Descriptor::Epoll
+        );
         assert_eq!(from_link("anon_inode:inotify".into()), Descriptor::Notifier);
-        assert!(matches!(from_link("/dev/pts/3".into()), Descriptor::Tty { .. }));
-        assert!(matches!(from_link("strange".into()), Descriptor::Other { .. }));
+        assert!(matches!(
+            from_link("/dev/pts/3".into()),
+            Descriptor::Tty { .. }
+        ));
+        assert!(matches!(
+            from_link("strange".into()),
+            Descriptor::Other { .. }
+        ));
     }
 }

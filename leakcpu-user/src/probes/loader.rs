@@ -38,7 +38,9 @@ pub fn object_is_built_in() -> bool {
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
     /// Built without a BPF toolchain.
-    #[error("this pyobserve was built without its eBPF programs; run `cargo xtask setup` and build again")]
+    #[error(
+        "this pyobserve was built without its eBPF programs; run `cargo xtask setup` and build again"
+    )]
     NoObject,
     /// No usable BTF.
     #[error(transparent)]
@@ -226,9 +228,7 @@ impl Probes {
     }
 
     /// Takes the ring buffer out, for reading it while the maps are used.
-    pub fn take_events(
-        &mut self,
-    ) -> Result<aya::maps::RingBuf<aya::maps::MapData>, ProbeError> {
+    pub fn take_events(&mut self) -> Result<aya::maps::RingBuf<aya::maps::MapData>, ProbeError> {
         let map = self
             .ebpf
             .take_map(map_names::EVENTS)
@@ -242,7 +242,11 @@ impl Probes {
         if self.armed.is_some() {
             return Ok(true);
         }
-        if self.skipped.iter().any(|(s, _)| s.program == programs::SYS_EXIT) {
+        if self
+            .skipped
+            .iter()
+            .any(|(s, _)| s.program == programs::SYS_EXIT)
+        {
             return Ok(false);
         }
         let program = tracepoint(&mut self.ebpf, programs::SYS_EXIT)?;

@@ -45,17 +45,25 @@ where
 
 impl<'a> KernelMaps<'a> {
     pub(super) fn new(ebpf: &'a mut Ebpf) -> Result<Self, ProbeError> {
-        let [threads, processes, totals, counters, control, syscalls, suspects, tallies] = ebpf
-            .maps_disjoint_mut([
-                names::THREADS,
-                names::PROCESSES,
-                names::TOTALS,
-                names::COUNTERS,
-                names::CONTROL,
-                names::SYSCALLS,
-                names::SUSPECTS,
-                names::TALLIES,
-            ]);
+        let [
+            threads,
+            processes,
+            totals,
+            counters,
+            control,
+            syscalls,
+            suspects,
+            tallies,
+        ] = ebpf.maps_disjoint_mut([
+            names::THREADS,
+            names::PROCESSES,
+            names::TOTALS,
+            names::COUNTERS,
+            names::CONTROL,
+            names::SYSCALLS,
+            names::SUSPECTS,
+            names::TALLIES,
+        ]);
         Ok(Self {
             threads: typed(threads, names::THREADS)?,
             processes: typed(processes, names::PROCESSES)?,

@@ -80,16 +80,46 @@ const SPECS: &[(Sysno, SyscallSpec)] = &[
     (Sysno::fallocate, waits(wait_arg::FD)),
     (Sysno::getdents64, waits(wait_arg::FD)),
     (Sysno::close, waits(wait_arg::FD)),
-    (Sysno::poll, times_out(wait_arg::POLLFDS, timeout_arg::MILLIS, 2)),
-    (Sysno::ppoll, times_out(wait_arg::POLLFDS, timeout_arg::TIMESPEC, 2)),
-    (Sysno::select, times_out(wait_arg::NFDS, timeout_arg::TIMEVAL, 4)),
-    (Sysno::pselect6, times_out(wait_arg::NFDS, timeout_arg::TIMESPEC, 4)),
-    (Sysno::epoll_wait, times_out(wait_arg::FD, timeout_arg::MILLIS, 3)),
-    (Sysno::epoll_pwait, times_out(wait_arg::FD, timeout_arg::MILLIS, 3)),
-    (Sysno::epoll_pwait2, times_out(wait_arg::FD, timeout_arg::TIMESPEC, 3)),
-    (Sysno::nanosleep, times_out(wait_arg::NONE, timeout_arg::TIMESPEC, 0)),
-    (Sysno::clock_nanosleep, times_out(wait_arg::NONE, timeout_arg::TIMESPEC, 2)),
-    (Sysno::sched_yield, times_out(wait_arg::NONE, timeout_arg::ALWAYS_ZERO, 0)),
+    (
+        Sysno::poll,
+        times_out(wait_arg::POLLFDS, timeout_arg::MILLIS, 2),
+    ),
+    (
+        Sysno::ppoll,
+        times_out(wait_arg::POLLFDS, timeout_arg::TIMESPEC, 2),
+    ),
+    (
+        Sysno::select,
+        times_out(wait_arg::NFDS, timeout_arg::TIMEVAL, 4),
+    ),
+    (
+        Sysno::pselect6,
+        times_out(wait_arg::NFDS, timeout_arg::TIMESPEC, 4),
+    ),
+    (
+        Sysno::epoll_wait,
+        times_out(wait_arg::FD, timeout_arg::MILLIS, 3),
+    ),
+    (
+        Sysno::epoll_pwait,
+        times_out(wait_arg::FD, timeout_arg::MILLIS, 3),
+    ),
+    (
+        Sysno::epoll_pwait2,
+        times_out(wait_arg::FD, timeout_arg::TIMESPEC, 3),
+    ),
+    (
+        Sysno::nanosleep,
+        times_out(wait_arg::NONE, timeout_arg::TIMESPEC, 0),
+    ),
+    (
+        Sysno::clock_nanosleep,
+        times_out(wait_arg::NONE, timeout_arg::TIMESPEC, 2),
+    ),
+    (
+        Sysno::sched_yield,
+        times_out(wait_arg::NONE, timeout_arg::ALWAYS_ZERO, 0),
+    ),
     (Sysno::wait4, no_wait(wait_arg::NONE, 2, WNOHANG)),
     (Sysno::waitid, no_wait(wait_arg::NONE, 3, WNOHANG)),
     (Sysno::futex, waits(wait_arg::FUTEX)),

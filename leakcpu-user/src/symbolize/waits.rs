@@ -76,12 +76,18 @@ fn reason(wait: Wait, syscall: Option<&str>, descriptor: Option<&Descriptor>) ->
         "connect" => Reason::NetConnect,
         "recvfrom" | "recvmsg" | "recvmmsg" => Reason::NetRecv,
         "sendto" | "sendmsg" | "sendmmsg" | "sendfile" => Reason::NetSend,
-        "read" | "readv" | "pread64" | "preadv" | "preadv2" => {
-            transfer(descriptor, uninterruptible, Reason::NetRecv, Reason::DiskRead)
-        }
-        "write" | "writev" | "pwrite64" | "pwritev" | "pwritev2" => {
-            transfer(descriptor, uninterruptible, Reason::NetSend, Reason::DiskWrite)
-        }
+        "read" | "readv" | "pread64" | "preadv" | "preadv2" => transfer(
+            descriptor,
+            uninterruptible,
+            Reason::NetRecv,
+            Reason::DiskRead,
+        ),
+        "write" | "writev" | "pwrite64" | "pwritev" | "pwritev2" => transfer(
+            descriptor,
+            uninterruptible,
+            Reason::NetSend,
+            Reason::DiskWrite,
+        ),
         "fsync" | "fdatasync" | "sync" | "syncfs" | "sync_file_range" | "msync" => Reason::Fsync,
         "wait4" | "waitid" => Reason::ChildWait,
         // The parent of a vfork is in D until the child execs: that is no disk.
@@ -168,11 +174,20 @@ mod tests {
         assert_eq!(reason_of(7, HAS_FD, 3, Some(&listener)), Reason::NetAccept);
         // vfork is D and no disk; a fault is D outside any call.
         assert_eq!(reason_of(58, UNINTERRUPTIBLE, 0, None), Reason::ChildWait);
-        assert_eq!(reason_of(-1, UNINTERRUPTIBLE | IN_IOWAIT, 0, None), Reason::PageFault);
+        assert_eq!(
+            reason_of(-1, UNINTERRUPTIBLE | IN_IOWAIT, 0, None),
+            Reason::PageFault
+        );
         // One call, three things.
-        assert_eq!(reason_of(0, HAS_FD, 3, Some(&Descriptor::Pipe)), Reason::Pipe);
+        assert_eq!(
+            reason_of(0, HAS_FD, 3, Some(&Descriptor::Pipe)),
+            Reason::Pipe
+        );
         assert_eq!(reason_of(0, HAS_FD, 3, Some(&socket)), Reason::NetRecv);
-        assert_eq!(reason_of(0, HAS_FD | UNINTERRUPTIBLE, 3, Some(&file)), Reason::DiskRead);
+        assert_eq!(
+            reason_of(0, HAS_FD | UNINTERRUPTIBLE, 3, Some(&file)),
+            Reason::DiskRead
+        );
         // Futexes.
         assert_eq!(reason_of(202, GIL, 0, None), Reason::Gil);
         assert_eq!(reason_of(202, 0, 0, None), Reason::Lock);
