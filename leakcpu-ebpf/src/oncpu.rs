@@ -1,12 +1,8 @@
 //! Where on-CPU time goes: a cpu-clock event on every CPU.
 
 use aya_ebpf::{
-    EbpfContext as _,
-    bindings::bpf_perf_event_data,
-    helpers::bpf_get_current_pid_tgid,
-    helpers::bpf_ktime_get_ns,
-    macros::perf_event,
-    programs::PerfEventContext,
+    EbpfContext as _, bindings::bpf_perf_event_data, helpers::bpf_get_current_pid_tgid,
+    helpers::bpf_ktime_get_ns, macros::perf_event, programs::PerfEventContext,
 };
 use leakcpu_common::{
     config::MAX_SYSCALLS,
@@ -90,6 +86,11 @@ fn in_kernel(ctx: &PerfEventContext) -> bool {
     let data = ctx.as_ptr().cast::<bpf_perf_event_data>();
     // SAFETY: a perf event program's context is a `bpf_perf_event_data`; `cs` is
     // word CS of its registers.
-    let cs = unsafe { (&raw const (*data).regs).cast::<u64>().add(reg::CS).read_volatile() };
+    let cs = unsafe {
+        (&raw const (*data).regs)
+            .cast::<u64>()
+            .add(reg::CS)
+            .read_volatile()
+    };
     cs & 3 == 0
 }

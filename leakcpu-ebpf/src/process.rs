@@ -85,8 +85,7 @@ pub fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the parent is current and inside fork: its entry is not changing.
     let parent_thread = unsafe { &*parent_thread };
     let now_ns = now();
-    let inherited =
-        parent_thread.flags & (thread_flags::PROVISIONAL | thread_flags::NOT_PYTHON);
+    let inherited = parent_thread.flags & (thread_flags::PROVISIONAL | thread_flags::NOT_PYTHON);
     let mut state = newborn(child, now_ns, run_state::RUNNABLE, inherited);
     if child.pid() != parent.pid() {
         if FOLLOW_CHILDREN.load() == 0 {

@@ -60,7 +60,11 @@ impl Destination {
                 let stdout = io::stdout();
                 let terminal = stdout.is_terminal();
                 let options = TextOptions {
-                    width: if terminal { terminal_width() } else { PIPE_WIDTH },
+                    width: if terminal {
+                        terminal_width()
+                    } else {
+                        PIPE_WIDTH
+                    },
                     color: wants_color(*color, terminal),
                     all: report.all,
                 };
@@ -81,7 +85,9 @@ impl Destination {
                     Format::Flamegraph => {
                         for kind in [FlameKind::OnCpu, FlameKind::OffCpu] {
                             let path = with_suffix(path, &format!("{}.svg", kind.suffix()));
-                            to_file(&path, |out| Ok(write_flamegraph(report.profile, kind, out)?))?;
+                            to_file(&path, |out| {
+                                Ok(write_flamegraph(report.profile, kind, out)?)
+                            })?;
                         }
                         Ok(())
                     }
@@ -102,7 +108,10 @@ impl Destination {
         match (self, format) {
             (Self::Stdout { .. }, _) => Vec::new(),
             (Self::File { path, .. }, Format::Flamegraph) => {
-                vec![with_suffix(path, "on-cpu.svg"), with_suffix(path, "off-cpu.svg")]
+                vec![
+                    with_suffix(path, "on-cpu.svg"),
+                    with_suffix(path, "off-cpu.svg"),
+                ]
             }
             (Self::File { path, .. }, Format::Collapsed) => {
                 vec![path.clone(), with_suffix(path, "off-cpu")]
@@ -121,7 +130,13 @@ fn write_one(
     if format == Format::Json {
         write_json(report.profile, report.classification, report.findings, out)?;
     } else {
-        write_text(report.profile, report.classification, report.findings, options, out)?;
+        write_text(
+            report.profile,
+            report.classification,
+            report.findings,
+            options,
+            out,
+        )?;
     }
     Ok(())
 }
@@ -168,5 +183,7 @@ pub fn wants_color(color: Color, terminal: bool) -> bool {
 
 /// Columns of the terminal on standard output.
 fn terminal_width() -> usize {
-    terminal_size::terminal_size().map_or(80, |(terminal_size::Width(columns), _)| usize::from(columns))
+    terminal_size::terminal_size().map_or(80, |(terminal_size::Width(columns), _)| {
+        usize::from(columns)
+    })
 }

@@ -51,7 +51,9 @@ pub fn rate_hz(text: &str) -> Result<u32, String> {
         _ => return Err(help),
     };
     // Between 1 and 10,000: it fits, and a fraction of a sample means nothing.
-    let whole = format!("{hz:.0}").parse::<u32>().map_err(|_| help.clone())?;
+    let whole = format!("{hz:.0}")
+        .parse::<u32>()
+        .map_err(|_| help.clone())?;
     if (1..=MAX_RATE_HZ).contains(&whole) && (f64::from(whole) - hz).abs() < f64::EPSILON {
         Ok(whole)
     } else {
@@ -84,17 +86,31 @@ mod tests {
 
     #[test]
     fn durations() {
-        for (text, ms) in [("10", 10_000), ("10s", 10_000), ("500ms", 500), ("2m", 120_000), ("0.5", 500)] {
+        for (text, ms) in [
+            ("10", 10_000),
+            ("10s", 10_000),
+            ("500ms", 500),
+            ("2m", 120_000),
+            ("0.5", 500),
+        ] {
             assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
         }
-        for text in ["", "0", "0s", "-1", "ten", "5x", "1e9", "48h", "1us", "NaN", "."] {
+        for text in [
+            "", "0", "0s", "-1", "ten", "5x", "1e9", "48h", "1us", "NaN", ".",
+        ] {
             assert!(duration(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn rates() {
-        for (text, hz) in [("99", 99), ("1khz", 1000), ("10k", 10_000), ("1", 1), ("1KHz", 1000)] {
+        for (text, hz) in [
+            ("99", 99),
+            ("1khz", 1000),
+            ("10k", 10_000),
+            ("1", 1),
+            ("1KHz", 1000),
+        ] {
             assert_eq!(rate_hz(text), Ok(hz), "{text}");
         }
         for text in ["0", "10001", "11k", "fast", "", "99.5", "-3"] {

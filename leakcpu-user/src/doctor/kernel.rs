@@ -70,7 +70,11 @@ fn btf() -> Check {
             "use a distribution kernel, or report this kernel's version",
         ),
         Ok(btf) => match KernelFacts::from_btf(&btf) {
-            Ok(_) => Check::pass("btf", "kernel BTF", format!("{VMLINUX_BTF} has every field")),
+            Ok(_) => Check::pass(
+                "btf",
+                "kernel BTF",
+                format!("{VMLINUX_BTF} has every field"),
+            ),
             Err(error) => Check::bad(
                 Status::Fail,
                 "btf",

@@ -1,7 +1,9 @@
 //! Every program, loaded and attached for real.
 
 use super::{Check, Status};
-use crate::probes::{Attach, ProbeError, Probes, SOURCES, Source, object_is_built_in, verifier_excerpt};
+use crate::probes::{
+    Attach, ProbeError, Probes, SOURCES, Source, object_is_built_in, verifier_excerpt,
+};
 
 pub(super) fn checks() -> Vec<Check> {
     if !object_is_built_in() {

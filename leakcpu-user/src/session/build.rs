@@ -95,7 +95,9 @@ impl ThreadBuilder<'_> {
             state::PREEMPTED => StackTimeKind::Preempted,
             _ => {
                 let has_fd = wait.flags & wait_flags::HAS_FD != 0;
-                let descriptor = has_fd.then(|| self.watched.descriptors.get(&wait.fd)).flatten();
+                let descriptor = has_fd
+                    .then(|| self.watched.descriptors.get(&wait.fd))
+                    .flatten();
                 let named = name_wait(wait, descriptor);
                 StackTimeKind::Blocked {
                     reason: named.reason,
@@ -189,7 +191,11 @@ impl ThreadBuilder<'_> {
                 short_timeout: tally.short_timeout,
             })
             .collect();
-        tallies.sort_by(|a, b| b.calls.cmp(&a.calls).then_with(|| a.syscall.cmp(&b.syscall)));
+        tallies.sort_by(|a, b| {
+            b.calls
+                .cmp(&a.calls)
+                .then_with(|| a.syscall.cmp(&b.syscall))
+        });
         tallies
     }
 }

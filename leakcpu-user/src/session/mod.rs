@@ -205,7 +205,10 @@ impl Session {
                     if let Some(watched) = self.watched.get_mut(&stack.pid) {
                         watched.add_stack(&mut self.symbolizer, stack);
                     } else {
-                        *self.user_loss.entry("stacks_of_unknown_processes").or_default() += 1;
+                        *self
+                            .user_loss
+                            .entry("stacks_of_unknown_processes")
+                            .or_default() += 1;
                     }
                 }
                 Event::Fork {
@@ -233,7 +236,7 @@ impl Session {
         }
         let mut maps = self.probes.maps()?;
         let mut still_dying = Vec::new();
-                for tid in self.exiting.drain(..) {
+        for tid in self.exiting.drain(..) {
             let Ok(state) = maps.threads.get(&tid, 0) else {
                 continue;
             };

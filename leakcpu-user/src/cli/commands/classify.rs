@@ -72,10 +72,7 @@ fn code_of(status: ExitStatus) -> u8 {
 }
 
 /// Watches; `None` if the user gave up before there was any data.
-async fn watch(
-    args: &Args,
-    plan: &Plan,
-) -> Result<Option<(Profile, Option<ExitStatus>)>, Failure> {
+async fn watch(args: &Args, plan: &Plan) -> Result<Option<(Profile, Option<ExitStatus>)>, Failure> {
     // Installed first, so that Ctrl-C during the start does not kill us with
     // programs attached and a command held back.
     let mut interrupt = signal(SignalKind::interrupt()).map_err(signals)?;

@@ -67,7 +67,11 @@ pub(crate) fn line(check: &Check, color: bool) -> String {
     } else {
         Style::new()
     };
-    let detail: Vec<String> = check.detail.lines().map(|l| clean(l).into_owned()).collect();
+    let detail: Vec<String> = check
+        .detail
+        .lines()
+        .map(|l| clean(l).into_owned())
+        .collect();
     let mut text = format!(
         "{style}{}{style:#} {}: {}",
         check.status.name(),
