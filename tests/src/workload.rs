@@ -6,7 +6,7 @@
 
 use std::{
     ffi::OsStr,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
@@ -106,6 +106,15 @@ impl Workload {
             .recv_timeout(PATIENCE)
             .unwrap_or_else(|e| panic!("{} says nothing: {e}", self.name));
         serde_json::from_str(&line).unwrap_or_else(|e| panic!("{} says {line:?}: {e}", self.name))
+    }
+
+    /// Sends it a byte, for workloads that begin when told to.
+    pub fn go(&mut self) {
+        let stdin = self.stdin.as_mut().expect("stdin is not closed yet");
+        stdin
+            .write_all(b"g")
+            .and_then(|()| stdin.flush())
+            .expect("it reads its stdin");
     }
 
     /// Closes its stdin without waiting for its end.
