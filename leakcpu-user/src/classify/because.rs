@@ -269,19 +269,18 @@ impl Subject<'_> {
             .into_iter()
             .take(2)
             .map(|(class, share)| {
-                let detail = match class {
-                    Class::CpuBound => {
-                        let ns = self.spent.on_cpu_ns;
-                        Some(format!("{} on a CPU", self.span(ns)))
-                    }
-                    _ => self.top_wait(class).map(|top| {
-                        let what = waited_for(top.reason, top.peer, top.file);
-                        format!("{} {what}", self.span(top.total_ns))
-                    }),
+                let said = match class {
+                    Class::CpuBound => format!("{} on a CPU", self.span(self.spent.on_cpu_ns)),
+                    _ => self.top_wait(class).map_or_else(
+                        || class.to_string(),
+                        |top| {
+                            let what = waited_for(top.reason, top.peer, top.file);
+                            format!("{} {what}", self.span(top.total_ns))
+                        },
+                    ),
                 };
-                let said = detail.map_or(String::new(), |detail| format!(" ({detail})"));
                 reason(
-                    format!("{} {class}{said}", percent(share)),
+                    format!("{said} ({})", percent(share)),
                     "class_share",
                     share,
                     "ratio",
