@@ -104,10 +104,10 @@ fn step(row: &Row<'_>, width: usize, max_lines: usize) -> Vec<Line> {
         .map(|ns| ns as f64 / 1e9)
         .filter(|cores| *cores >= 0.01);
     if let Some(cores) = gain {
-        let what = if cores < 1.0 {
-            format!("{cores:.2} of a core")
-        } else {
-            format!("{cores:.1} cores")
+        let what = match cores {
+            ..0.995 => format!("{cores:.2} of a core"),
+            ..1.05 => "one core".to_owned(),
+            _ => format!("{cores:.1} cores"),
         };
         let longer = format!("{text}; frees up to {what}");
         // Only where it costs no line that something else needs.
@@ -153,38 +153,41 @@ fn functions(row: &Row<'_>) -> Vec<FunctionTimes> {
 fn table(process: &Process, functions: &[FunctionTimes], width: usize) -> Vec<Line> {
     let waits = process.waits();
     let room = width - INDENT;
-    let named: Vec<(String, String, String)> = functions
+    let named: Vec<(String, String, &FunctionTimes)> = functions
         .iter()
         .filter_map(|f| {
             let function = process.function(f.function)?;
             let line = f.hot_line.or(Some(function.first_line));
             let place = file_line(&clean(&function.file), line, room * 2 / 7);
-            let name = clean(&function.name).into_owned();
-            Some((name, place, times(process, f, &waits)))
+            let name = short_name(&clean(&function.name), room / 4);
+            Some((name, place, f))
         })
         .collect();
-    let widest = |of: &dyn Fn(&(String, String, String)) -> usize| named.iter().map(of).max();
-    let name_width = widest(&|(name, ..)| name.width())
-        .unwrap_or(0)
-        .min(room / 4);
-    let place_width = widest(&|(_, place, _)| place.width()).unwrap_or(0);
+    let widest = |of: &dyn Fn(&(String, String, &FunctionTimes)) -> usize| {
+        named.iter().map(of).max().unwrap_or(0)
+    };
+    let place_at = INDENT + widest(&|(name, ..)| name.width()) + 2;
+    let times_at = place_at + widest(&|(_, place, _)| place.width()) + 2;
     named
         .iter()
-        .map(|(name, place, times)| {
+        .map(|(name, place, f)| {
+            let said = [true, false].map(|full| times(process, f, &waits, full));
+            let fits = said.iter().find(|text| times_at + text.width() <= width);
             let mut line = Line::new();
             line.pad_to(INDENT)
-                .push(&short_name(name, name_width), Look::Strong)
-                .pad_to(INDENT + name_width + 2)
+                .push(name, Look::Strong)
+                .pad_to(place_at)
                 .push(place, Look::Plain)
-                .pad_to(INDENT + name_width + 2 + place_width + 2)
-                .push(times, Look::Plain);
+                .pad_to(times_at)
+                .push(fits.unwrap_or(&said[1]), Look::Plain);
             line
         })
         .collect()
 }
 
-/// `9.9 s on CPU, 120 ms net-recv 10.0.0.5:5432`.
-fn times(process: &Process, function: &FunctionTimes, waits: &[Wait]) -> String {
+/// `9.9 s on CPU, 120 ms waiting for postgresql at 10.0.0.5:5432`, or less fully
+/// `9.9 s on CPU, 120 ms net-recv`.
+fn times(process: &Process, function: &FunctionTimes, waits: &[Wait], full: bool) -> String {
     let mut parts = Vec::new();
     if function.self_on_cpu_ns > 0 {
         parts.push(format!("{} on CPU", duration(function.self_on_cpu_ns)));
@@ -198,10 +201,11 @@ fn times(process: &Process, function: &FunctionTimes, waits: &[Wait]) -> String 
             let place = wait.frame.and_then(|frame| frame.function);
             wait.reason == *reason && (place == Some(function.function) || place == own)
         });
-        let what = wait.map_or_else(
-            || waited_for(*reason, None, None),
-            |wait| waited_for(*reason, wait.peer.as_deref(), wait.file.as_deref()),
-        );
+        let what = match wait {
+            _ if !full => reason.name().to_owned(),
+            Some(wait) => waited_for(*reason, wait.peer.as_deref(), wait.file.as_deref()),
+            None => waited_for(*reason, None, None),
+        };
         parts.push(format!("{} {what}", duration(*ns)));
     }
     if function.runnable_ns > function.self_on_cpu_ns / 4 && function.runnable_ns >= 50_000_000 {
