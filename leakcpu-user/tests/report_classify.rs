@@ -17,20 +17,20 @@ fn class(process: Process) -> Class {
 }
 
 /// One thread for ten seconds with one frame in the user's code.
-fn one(fill: impl FnOnce(&mut ThreadBuilder, pyobserve::model::StackId)) -> Process {
-    at("/srv/app/a.py", "work", fill)
+fn one(set_up: impl FnOnce(&mut ThreadBuilder, pyobserve::model::StackId)) -> Process {
+    at("/srv/app/a.py", "work", set_up)
 }
 
 fn at(
     file: &str,
     function: &str,
-    fill: impl FnOnce(&mut ThreadBuilder, pyobserve::model::StackId),
+    set_up: impl FnOnce(&mut ThreadBuilder, pyobserve::model::StackId),
 ) -> Process {
     let mut p = ProcessBuilder::new(7, "3.11.7", &["python", "a.py"]);
     let leaf = p.frame(function, file, 1, 5);
     let stack = p.stack(&[leaf]);
     let mut t = ThreadBuilder::new(7, "python", s(10));
-    fill(&mut t, stack);
+    set_up(&mut t, stack);
     p.thread(t).build()
 }
 

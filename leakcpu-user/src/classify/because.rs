@@ -47,15 +47,11 @@ fn reason(text: String, name: &'static str, value: f64, unit: &'static str) -> B
 }
 
 impl Subject<'_> {
-    /// `9.9 of 10.0 s`, or for several threads `29.6 s by 4 threads in 10.0 s`.
+    /// `9.9 of 10.0 s`, or for several threads `29.6 s (4 threads)`.
     fn span(&self, ns: u64) -> String {
         if self.threads.len() > 1 && ns > self.wall_ns / 2 {
             let threads = count(self.threads.len() as u64, "thread", "threads");
-            format!(
-                "{} by {threads} in {}",
-                duration(ns),
-                duration(self.wall_ns)
-            )
+            format!("{} ({threads})", duration(ns))
         } else {
             part_of(ns, self.wall_ns)
         }

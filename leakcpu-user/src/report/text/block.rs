@@ -1,6 +1,8 @@
 //! A process in a few lines: the verdict with its figures, the functions that
 //! matter, the next step.
 
+use std::fmt::Write as _;
+
 use unicode_width::UnicodeWidthStr;
 
 use super::Row;
@@ -47,8 +49,9 @@ fn verdict(row: &Row<'_>, width: usize, max_lines: usize) -> Vec<Line> {
             .collect();
         name = format!("{class} ({})", two.join(", "));
     }
-    if class != Class::Unknown && verdict.confidence < 0.8 {
-        name.push_str(&format!(", {} sure", percent(verdict.confidence)));
+    // A wide table has a column for it; a narrow one leaves it to the doubtful.
+    if class != Class::Unknown && verdict.confidence < 0.8 && width < super::table::ROOMY {
+        let _ = write!(name, ", {} sure", percent(verdict.confidence));
     }
     name.push_str(": ");
     let first_room = width.saturating_sub(pid.width() + name.width());
@@ -213,7 +216,7 @@ fn times(process: &Process, function: &FunctionTimes, waits: &[Wait], full: bool
     }
     let mut text = parts.join(", ");
     if let Some(caller) = function.own_caller.and_then(|f| frame_short(process, f)) {
-        text.push_str(&format!(" <- {caller}"));
+        let _ = write!(text, " <- {caller}");
     }
     text
 }

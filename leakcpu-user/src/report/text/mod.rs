@@ -95,9 +95,9 @@ pub fn write_text(
     } else {
         blocks.len().min(MAX_BLOCKS)
     };
-    if shown > 0 {
-        let left = SCREEN_LINES.saturating_sub(lines.len() + 1 + notes.len());
-        let room = (left / shown).clamp(3, 9);
+    let left = SCREEN_LINES.saturating_sub(lines.len() + 1 + notes.len());
+    if let Some(room) = left.checked_div(shown) {
+        let room = room.clamp(3, 9);
         lines.push(Line::new());
         for (i, row) in blocks.iter().take(shown).enumerate() {
             if i > 0 && room >= 5 {

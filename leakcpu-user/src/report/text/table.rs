@@ -11,8 +11,9 @@ use crate::model::{Process, Reason, Wait};
 use crate::report::{clean, program_name};
 
 const GAP: usize = 2;
+const ENDED: &str = " (ended)";
 /// From this width on there is room for the detail and the confidence.
-const ROOMY: usize = 100;
+pub(super) const ROOMY: usize = 100;
 
 /// The cells of one row.
 struct Cells {
@@ -97,6 +98,11 @@ pub(super) fn table(rows: &[Row<'_>], width: usize) -> Vec<Line> {
 
 /// The script alone where `python` before it is one word too many.
 fn program_cell(program: &str, room: usize) -> String {
+    if let Some(name) = program.strip_suffix(ENDED)
+        && program.width() > room
+    {
+        return program_cell(name, room.saturating_sub(ENDED.len())) + ENDED;
+    }
     let without = program
         .strip_prefix("python -m ")
         .or_else(|| program.strip_prefix("python "));
@@ -113,7 +119,7 @@ fn cells(row: &Row<'_>, roomy: bool) -> Cells {
         Class::Mixed | Class::Unknown | Class::Idle => None,
         _ => verdict.shares.get(&class),
     };
-    let ended = if row.process.exited { " (ended)" } else { "" };
+    let ended = if row.process.exited { ENDED } else { "" };
     Cells {
         pid: row.process.pid.to_string(),
         program: format!("{}{ended}", program_name(row.process)),
