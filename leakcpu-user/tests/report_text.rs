@@ -213,7 +213,7 @@ fn no_line_is_wider_than_the_terminal() {
     processes.push(wide);
     let mut profile = profile(processes);
     profile.warnings.push("word ".repeat(60));
-    for width in 60..210 {
+    for width in 30..210 {
         for all in [false, true] {
             let options = TextOptions {
                 width,

@@ -17,7 +17,7 @@ use crate::model::{Process, Profile};
 
 use line::Line;
 
-/// Narrower terminals get this width all the same.
+/// The narrowest layout; a narrower terminal cuts its lines.
 const MIN_WIDTH: usize = 60;
 /// Lines that a report of few processes should fit in.
 const SCREEN_LINES: usize = 25;
@@ -110,7 +110,7 @@ pub fn write_text(
     }
     lines.extend(notes);
     for line in lines {
-        line.write(out, width, options.color)?;
+        line.write(out, options.width, options.color)?;
     }
     Ok(())
 }
