@@ -88,6 +88,7 @@ fn an_event_loop_that_only_turns_spins_and_one_with_work_does_not() {
         (spinning.class, spinning.detail),
         (Class::BusyWaiting, Some(Detail::PollSpin))
     );
+    assert_eq!(spinning.blame.unwrap().function, "wait_until_ready");
     assert_eq!(class(event_loop(700)), Class::CpuBound);
 }
 

@@ -68,6 +68,7 @@ fn golden_each_alone() {
         ("idle-server", fixtures::idle_server(4650)),
         ("unreadable", fixtures::unreadable(5020)),
         ("exited", fixtures::exited(5030)),
+        ("brief", fixtures::brief(5040)),
     ] {
         let profile = profile(vec![truth.process]);
         for width in WIDTHS {
@@ -89,13 +90,13 @@ fn golden_five_and_two_hundred() {
             color: false,
             all: true,
         };
-        golden(&format!("ten-all-{width}.txt"), &text(&mixed, options));
+        golden(&format!("each-all-{width}.txt"), &text(&mixed, options));
         let options = TextOptions {
             width,
             color: true,
             all: false,
         };
-        golden(&format!("ten-colour-{width}.txt"), &text(&mixed, options));
+        golden(&format!("each-colour-{width}.txt"), &text(&mixed, options));
     }
 }
 
