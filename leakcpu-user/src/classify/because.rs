@@ -289,22 +289,23 @@ impl Subject<'_> {
         let active = self.spent.active_ns();
         let need = self.limits.min_active_ns;
         if active < need {
-            let longer = if active == 0 {
-                "watch longer".to_owned()
-            } else {
+            let text = format!(
+                "only {} active, {} are needed for a verdict",
+                duration(active),
+                duration(need)
+            );
+            let mut reasons = vec![reason(text, "active_ns", active as f64, "ns")];
+            if active > 0 && !self.process.exited {
                 let factor = (need * 6).div_ceil(active * 5); // a fifth more than just enough
-                format!("watch for {}", duration(self.wall_ns * factor))
-            };
-            return vec![reason(
-                format!(
-                    "only {} active, {} are needed for a verdict: {longer}",
-                    duration(active),
-                    duration(need)
-                ),
-                "active_ns",
-                active as f64,
-                "ns",
-            )];
+                let enough = self.wall_ns.saturating_mul(factor);
+                reasons.push(reason(
+                    format!("at this pace {} would be enough", duration(enough)),
+                    "enough_ns",
+                    enough as f64,
+                    "ns",
+                ));
+            }
+            return reasons;
         }
         let ns = self.spent.get(Bucket::Unexplained);
         vec![reason(

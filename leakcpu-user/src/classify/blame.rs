@@ -67,7 +67,7 @@ pub(super) fn blame(
                         0
                     }
                 }
-                (Class::Mixed, _) => {
+                (Class::Mixed | Class::Unknown, _) => {
                     let bucket = waiting::bucket(process, thread, entry, limits).0;
                     let waited = if bucket == Bucket::Rest {
                         0

@@ -28,6 +28,10 @@ pub(super) fn next_step(case: Case<'_>) -> String {
         ),
         Class::Idle => "nothing to do: it waits for work".to_owned(),
         Class::Mixed => mixed(case, verdict),
+        Class::Unknown if case.process.exited => {
+            "it ended too soon to judge: watch it from its start (pyobserve classify -- COMMAND)"
+                .to_owned()
+        }
         Class::Unknown => "watch it for longer (-d 30s), while it does what is slow".to_owned(),
     }
 }
