@@ -1,8 +1,7 @@
 //! Collapsed stacks and flame graphs.
 
-mod fixtures;
-
-use fixtures::{all, profile};
+use crate::fixtures;
+use crate::fixtures::{all, profile};
 use pyobserve::model::Profile;
 use pyobserve::report::{FlameKind, write_collapsed, write_collapsed_off_cpu, write_flamegraph};
 

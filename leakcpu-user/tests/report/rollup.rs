@@ -1,7 +1,6 @@
 //! The roll-up: whatever the stacks, not a nanosecond is lost or made.
 
-mod fixtures;
-
+use crate::fixtures;
 use proptest::prelude::*;
 use pyobserve::model::{
     Frame, FunctionId, Process, Reason, Rollup, Stack, StackId, StackTime, StackTimeKind, Thread,

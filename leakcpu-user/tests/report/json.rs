@@ -1,8 +1,6 @@
 //! The JSON document: it keeps to its published schema, and its sums hold.
 
-mod fixtures;
-
-use fixtures::{Truth, all, profile};
+use crate::fixtures::{Truth, all, profile};
 use jsonschema::Validator;
 use pyobserve::classify::classify;
 use pyobserve::diagnose::diagnose;

@@ -1,9 +1,8 @@
 //! Verdicts at the edges: what must not be confused.
 
-mod fixtures;
-
-use fixtures::build::{ProcessBuilder, ThreadBuilder, blocked, ms, s};
-use fixtures::profile;
+use crate::fixtures;
+use crate::fixtures::build::{ProcessBuilder, ThreadBuilder, blocked, ms, s};
+use crate::fixtures::profile;
 use pyobserve::classify::{Class, Detail, ProcessVerdicts, classify};
 use pyobserve::diagnose::{Severity, diagnose};
 use pyobserve::model::{Process, Reason};

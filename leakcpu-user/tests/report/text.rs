@@ -1,11 +1,10 @@
 //! The text report: golden files, and what must hold whatever they say.
-//! `UPDATE_GOLDEN=1 cargo test -p leakcpu-user --test report_text` rewrites them.
+//! `UPDATE_GOLDEN=1 cargo test -p leakcpu-user --test report` rewrites them.
 
-mod fixtures;
-
+use crate::fixtures;
 use std::path::PathBuf;
 
-use fixtures::{Truth, all, five_busy, host_of_200, profile};
+use crate::fixtures::{Truth, all, five_busy, host_of_200, profile};
 use pyobserve::classify::classify;
 use pyobserve::diagnose::diagnose;
 use pyobserve::model::{Process, Profile};

@@ -1,0 +1,8 @@
+//! From a profile with a known truth to verdicts, findings and every kind of report.
+
+mod classify;
+mod fixtures;
+mod json;
+mod rollup;
+mod stacks;
+mod text;
