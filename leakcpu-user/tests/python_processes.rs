@@ -136,11 +136,9 @@ fn an_interpreter_without_its_library_is_asked_again() {
         }
         let error = attach_error(pid);
         assert!(matches!(error, AttachError::NotReadyYet { .. }), "{error}");
-        // SAFETY: detaches from the child that asked to be traced by this thread.
-        assert_eq!(
-            unsafe { libc::ptrace(libc::PTRACE_DETACH, raw_pid, 0, 0) },
-            0
-        );
+        // SAFETY: takes no pointers; the child asked to be traced by this thread.
+        let detached = unsafe { libc::ptrace(libc::PTRACE_DETACH, raw_pid, 0, 0) };
+        assert_eq!(detached, 0);
         support::attach(pid);
     }
 }

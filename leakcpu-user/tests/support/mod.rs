@@ -170,7 +170,7 @@ pub fn attach_with(
         match interpreters.attach_pid(discovery, pid) {
             Ok(attached) => return attached,
             Err(AttachError::NotReadyYet { .. }) if Instant::now() < deadline => {
-                std::thread::yield_now()
+                std::thread::yield_now();
             }
             Err(error) => panic!("pid {pid}: {error}"),
         }
