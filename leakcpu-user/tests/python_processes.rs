@@ -11,7 +11,7 @@ use std::{
 use pyobserve::{
     discovery::{Discovery, DiscoveryError, Inspection, SyscallState, syscall_state},
     interpreter::{AttachError, Interpreters, RemoteError, parked, threads},
-    symbolize::Symbolizer,
+    symbolize::{NoName, Symbolizer},
 };
 use support::Running;
 
@@ -25,6 +25,16 @@ fn attach_error(pid: u32) -> AttachError {
     Interpreters::new()
         .attach_pid(&mut Discovery::new(), pid)
         .expect_err("it is not Python")
+}
+
+fn wait_until_gone(pid: u32) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !Interpreters::new()
+        .attach_pid(&mut Discovery::new(), pid)
+        .is_err_and(|e| e.is_gone())
+    {
+        assert!(Instant::now() < deadline);
+    }
 }
 
 /// Asks until the process has left the kernel's exec.
@@ -44,10 +54,7 @@ fn what_is_not_python_is_refused() {
     assert!(matches!(settled_error(pid), AttachError::NotPython { pid: found } if found == pid));
     sleeper.child.kill().unwrap();
     // Dead, not yet collected: a zombie once the signal has done its work.
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !attach_error(pid).is_gone() {
-        assert!(Instant::now() < deadline);
-    }
+    wait_until_gone(pid);
     sleeper.child.wait().unwrap();
     assert!(attach_error(pid).is_gone());
     assert!(matches!(
@@ -80,7 +87,7 @@ fn older_versions_are_refused_with_a_reason() {
         eprintln!("SKIPPED: no python3.7 on this machine");
         return;
     };
-    let mut command = Command::new(&python.path);
+    let mut command = python.command();
     command.args(["-c", "print('READY', flush=True); input()"]);
     let mut running = Running::start(command);
     running.line();
@@ -95,11 +102,11 @@ fn older_versions_are_refused_with_a_reason() {
 
 #[test]
 fn every_moment_of_start_up_is_ready_or_not_yet() {
-    for python in support::supported() {
+    for python in support::local() {
         let mut discovery = Discovery::new();
         let mut interpreters = Interpreters::new();
         for _ in 0..20 {
-            let mut command = Command::new(&python.path);
+            let mut command = python.command();
             command.args(["-c", "input()"]);
             let running = Running::start(command);
             let (target, process) =
@@ -112,8 +119,8 @@ fn every_moment_of_start_up_is_ready_or_not_yet() {
 
 #[test]
 fn an_interpreter_without_its_library_is_asked_again() {
-    for python in support::supported() {
-        let mut command = Command::new(&python.path);
+    for python in support::local() {
+        let mut command = python.command();
         command.args(["-c", "input()"]);
         // SAFETY: between fork and exec only ptrace is called, which is
         // async-signal-safe; it stops the child at the end of exec.
@@ -150,7 +157,7 @@ fn a_scan_parses_each_file_once() {
     };
     let mut crowd: Vec<Running> = (0..20)
         .map(|_| {
-            let mut command = Command::new(&python.path);
+            let mut command = python.command();
             command.args(["-c", "print('READY', flush=True); input()"]);
             Running::start(command)
         })
@@ -246,9 +253,17 @@ fn a_forked_child_has_one_thread() {
         assert_eq!(names, ["in_child", "fork_off", "<module>"], "{python:?}");
         let (_, parent) = support::attach(running.pid());
         assert_eq!(threads(&parent).unwrap().len(), 4);
+        let stack = parked(&process, listed[0].tstate, child, 128).unwrap();
         // SAFETY: kill takes no pointers; the pid is that of our own grandchild, which
         // its parent has not collected.
         unsafe { libc::kill(i32::try_from(child).unwrap(), libc::SIGKILL) };
+        wait_until_gone(child);
+        // A dead child's names are those of its parent.
+        let mut symbolizer = Symbolizer::new();
+        let gone = symbolizer.symbolize(&process, stack.frames[0]).unwrap();
+        assert_eq!(gone, Err(NoName::ProcessGone));
+        let named = symbolizer.symbolize_forked(&process, &parent, stack.frames[0]);
+        assert_eq!(&*named.unwrap().unwrap().function.name, "in_child");
     }
 }
 
@@ -258,7 +273,8 @@ fn thread_ids_of_another_pid_namespace_are_mapped() {
         let mut command = Command::new("unshare");
         command
             .args(["--pid", "--fork", "--kill-child"])
-            .arg(&python.path);
+            .args([python.command().get_program()])
+            .args(python.command().get_args());
         let wait = "import os; print(os.getpid(), flush=True)\ndef waiting(): input()\nwaiting()";
         command.args(["-c", wait]);
         if nix::unistd::getuid().as_raw() != 0 {
@@ -314,10 +330,10 @@ fn threads_of_other_interpreters_are_listed() {
 
 #[test]
 fn a_removed_executable_is_still_read() {
-    for python in support::supported() {
+    for python in support::local() {
         let dir = tempfile::tempdir().unwrap();
         let copy = dir.path().join("not called by its name");
-        std::fs::copy(&python.path, &copy).unwrap();
+        std::fs::copy(python.file(), &copy).unwrap();
         let mut command = Command::new(&copy);
         let home = python.path.parent().unwrap().parent().unwrap();
         command
@@ -344,7 +360,7 @@ fn without_the_right_to_look_the_answer_says_so() {
         eprintln!("SKIPPED: only root can give up its rights");
         return;
     }
-    let mut command = Command::new(&python.path);
+    let mut command = python.command();
     command.args(["-c", "print('READY', flush=True); input()"]);
     let mut running = Running::start(command);
     running.line();
