@@ -101,6 +101,22 @@ fn older_versions_are_refused_with_a_reason() {
 }
 
 #[test]
+fn newer_versions_are_refused_with_a_reason() {
+    let newer = |python: &support::Installed| python.minor > *support::SUPPORTED.end();
+    let Some(python) = support::installed().into_iter().find(newer) else {
+        eprintln!("SKIPPED: no Python newer than 3.13 on this machine");
+        return;
+    };
+    let mut command = python.command();
+    command.args(["-c", "print('READY', flush=True); input()"]);
+    let mut running = Running::start(command);
+    running.line();
+    let error = attach_error(running.pid());
+    assert!(matches!(error, AttachError::Layout(_)), "{error}");
+    assert!(error.to_string().contains("newer"), "{error}");
+}
+
+#[test]
 fn every_moment_of_start_up_is_ready_or_not_yet() {
     for python in support::local() {
         let mut discovery = Discovery::new();
@@ -262,8 +278,8 @@ fn a_forked_child_has_one_thread() {
         let mut symbolizer = Symbolizer::new();
         let gone = symbolizer.symbolize(&process, stack.frames[0]).unwrap();
         assert_eq!(gone, Err(NoName::ProcessGone));
-        let named = symbolizer.symbolize_forked(&process, &parent, stack.frames[0]);
-        assert_eq!(&*named.unwrap().unwrap().function.name, "in_child");
+        let of_parent = symbolizer.symbolize_forked(&process, &parent, stack.frames[0]);
+        assert_eq!(&*of_parent.unwrap().unwrap().function.name, "in_child");
     }
 }
 

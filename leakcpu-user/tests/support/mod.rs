@@ -51,7 +51,7 @@ impl Installed {
 }
 
 /// Every `python3.N` of pyenv, of the system, and of the root folders that
-/// `PYOBSERVE_TEST_ROOTS` names (separated by colons), oldest first.
+/// `PYOBSERVE_TEST_ROOTS` names (separated by colons; with `/proc` mounted), oldest first.
 pub fn installed() -> Vec<Installed> {
     let pyenv = std::env::var_os("PYENV_ROOT")
         .map(PathBuf::from)
