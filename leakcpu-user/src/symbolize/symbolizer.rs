@@ -149,6 +149,25 @@ impl Symbolizer {
             }))
     }
 
+    /// The name of `frame` of `child`, which was forked from `parent`: where the child
+    /// has ended before it was read, the parent's memory answers. A fork copies
+    /// addresses, so that functions defined before it are at the same place in both;
+    /// one that the child defined itself stays without a name, unless the parent has
+    /// since defined another at that very address.
+    pub fn symbolize_forked(
+        &mut self,
+        child: &PythonProcess,
+        parent: &PythonProcess,
+        frame: RawFrame,
+    ) -> Result<Result<SymbolizedFrame, NoName>, SymbolizeError> {
+        match self.symbolize(child, frame)? {
+            Err(NoName::ProcessGone) if child.kernel.runtime == parent.kernel.runtime => {
+                self.symbolize(parent, frame)
+            }
+            answer => Ok(answer),
+        }
+    }
+
     /// Looks again at every code object that was named in `process`.
     pub fn verify_unchanged(
         &self,
