@@ -7,7 +7,7 @@ use aya_ebpf::{
 use leakcpu_common::{
     config::MAX_SYSCALLS,
     counters::Counter,
-    syscall::{SyscallSpec, SyscallTally, TallyKey, timeout_arg},
+    syscall::{SyscallSpec, SyscallTally, TallyKey, timeout_arg, wait_arg},
 };
 
 use crate::{
@@ -49,6 +49,9 @@ pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
     if timeout == Some(0) {
         seen.zero_timeout = 1;
         seen.zero_timeout_empty = u64::from(ret == 0);
+    } else if timeout.is_some() && ret == 0 && spec.wait_arg != wait_arg::NONE {
+        // A poll that waited its time and found nothing; a sleep returns 0 too.
+        seen.timed_out = 1;
     }
     if let Some(ns) = timeout
         && ns < SHORT_NS

@@ -148,7 +148,8 @@ pub struct LoadConfig {
 pub struct Probes {
     ebpf: Ebpf,
     armed: Option<BtfTracePointLinkId>,
-    attached: bool,
+    #[cfg(feature = "ebpf-log")]
+    flush_log: Box<dyn FnMut()>,
     /// Sources that could not be loaded, and why.
     pub skipped: Vec<(&'static Source, ProbeError)>,
     config: LoadConfig,
@@ -163,6 +164,8 @@ impl Probes {
         let facts = KernelFacts::from_btf(&KernelBtf::from_sys_fs()?)?;
         let aya_btf = Btf::from_sys_fs()?;
         let mut ebpf = open(&facts, &config, &aya_btf)?;
+        #[cfg(feature = "ebpf-log")]
+        let flush_log = log_reader(&mut ebpf);
         let mut skipped = Vec::new();
         for source in &SOURCES {
             if let Err(error) = load_program(&mut ebpf, source, &aya_btf) {
@@ -176,7 +179,8 @@ impl Probes {
         let mut probes = Self {
             ebpf,
             armed: None,
-            attached: false,
+            #[cfg(feature = "ebpf-log")]
+            flush_log,
             skipped,
             config,
         };
@@ -218,8 +222,13 @@ impl Probes {
         for source in SOURCES.iter().filter(|s| !s.on_demand) {
             attach_program(&mut self.ebpf, source, self.config.rate_hz)?;
         }
-        self.attached = true;
         Ok(())
+    }
+
+    /// Passes on what the programs logged; nothing unless built with `ebpf-log`.
+    pub fn flush_log(&mut self) {
+        #[cfg(feature = "ebpf-log")]
+        (self.flush_log)();
     }
 
     /// The maps, for reading and writing.
@@ -295,6 +304,19 @@ pub struct ProgramStats {
     pub run_time_ns: u64,
     /// Runs.
     pub run_count: u64,
+}
+
+/// Reads the programs' log records and hands them to `log`, which `tracing`
+/// takes over (target `leakcpu`).
+#[cfg(feature = "ebpf-log")]
+fn log_reader(ebpf: &mut Ebpf) -> Box<dyn FnMut()> {
+    match aya_log::EbpfLogger::init(ebpf) {
+        Ok(mut logger) => Box::new(move || logger.flush()),
+        Err(error) => {
+            tracing::warn!(%error, "the programs' log cannot be read");
+            Box::new(|| ())
+        }
+    }
 }
 
 fn open(facts: &KernelFacts, config: &LoadConfig, btf: &Btf) -> Result<Ebpf, ProbeError> {

@@ -171,6 +171,7 @@ impl Session {
 
     fn tick(&mut self) -> Result<(), SessionError> {
         self.ticks += 1;
+        self.probes.flush_log();
         self.drain()?;
         self.retry_pending()?;
         self.reap()?;
