@@ -23,7 +23,7 @@ const _: () = assert!(size_of::<Totals>() == 32);
 const _: () = assert!(size_of::<TallyKey>() == 8);
 const _: () = assert!(size_of::<SyscallTally>() == 48);
 const _: () = assert!(size_of::<SyscallSpec>() == 8);
-const _: () = assert!(size_of::<ThreadState>() == 14 * 8 + 8 + 6 * 4 + 2 * 8);
+const _: () = assert!(size_of::<ThreadState>() == 14 * 8 + 8 + 6 * 4 + 4 * 8);
 const _: () = assert!(size_of::<PyProcess>() == size_of::<PyLayout>() + 24);
 const _: () = assert!(align_of::<PyProcess>() == 8);
 const _: () = assert!(size_of::<PyLayout>() == 56);

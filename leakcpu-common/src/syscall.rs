@@ -41,8 +41,9 @@ pub struct SyscallSpec {
     pub timeout_arg: u8,
     /// Which argument holds the timeout, 0 to 5.
     pub timeout_index: u8,
-    /// Zero.
-    pub pad: u8,
+    /// 1 if a loop around this call may be a busy-wait: samples inside it make
+    /// the thread a suspect.
+    pub may_be_useless: u8,
     /// The bit of [`timeout_arg::NO_WAIT_BIT`].
     pub no_wait_bit: u32,
 }

@@ -44,8 +44,8 @@ pub const GIL_REARM_NS: u64 = 200_000;
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub struct ThreadState {
-    /// `task_struct.start_boottime`; 0 if user space has inserted the entry and
-    /// no event has filled it.
+    /// `task_struct.start_boottime` (user space: that of the process, rounded);
+    /// moved on by a millisecond at an exec that begins the times anew.
     pub start_boottime_ns: u64,
     /// When watching began, `CLOCK_MONOTONIC`.
     pub watched_since_ns: u64,
@@ -91,4 +91,9 @@ pub struct ThreadState {
     pub voluntary_switches: u64,
     /// Times the CPU was taken from it.
     pub involuntary_switches: u64,
+    /// On-CPU samples.
+    pub samples: u64,
+    /// On-CPU samples inside a system call that may return empty-handed
+    /// (`SyscallSpec::may_be_useless`).
+    pub suspect_samples: u64,
 }

@@ -103,7 +103,11 @@ fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state:
     let mut wait = Wait {
         syscall: NO_SYSCALL,
         flags: 0,
-        state: if blocked { state::BLOCKED } else { state::PREEMPTED },
+        state: if blocked {
+            state::BLOCKED
+        } else {
+            state::PREEMPTED
+        },
         fd: 0,
     };
     let mut stack = EMPTY_STACK;
@@ -231,7 +235,13 @@ fn switch_in(thread: &mut ThreadState) {
         thread.flags |= thread_flags::AFTER_GIL_WAIT;
         thread.gil_wait_ns += now_ns.saturating_sub(thread.off_since_ns);
     }
-    totals::add(thread, thread.wait_stack, thread.wait, blocked_ns, runnable_ns);
+    totals::add(
+        thread,
+        thread.wait_stack,
+        thread.wait,
+        blocked_ns,
+        runnable_ns,
+    );
 }
 
 // sched_wakeup(struct task_struct *p): after the task is on a run queue, so that

@@ -1,12 +1,8 @@
 //! Where on-CPU time goes: a cpu-clock event on every CPU.
 
 use aya_ebpf::{
-    EbpfContext as _,
-    bindings::bpf_perf_event_data,
-    helpers::bpf_get_current_pid_tgid,
-    helpers::bpf_ktime_get_ns,
-    macros::perf_event,
-    programs::PerfEventContext,
+    EbpfContext as _, bindings::bpf_perf_event_data, helpers::bpf_get_current_pid_tgid,
+    helpers::bpf_ktime_get_ns, macros::perf_event, programs::PerfEventContext,
 };
 use leakcpu_common::{
     config::MAX_SYSCALLS,
@@ -18,7 +14,7 @@ use leakcpu_common::{
 
 use crate::{
     count,
-    maps::{THREADS, stopped},
+    maps::{SYSCALLS, THREADS, stopped},
     python, task,
     task::{UserRegisters, reg},
     totals,
@@ -73,8 +69,14 @@ fn sample(ctx: &PerfEventContext) {
             && number < MAX_SYSCALLS as u64
         {
             wait.syscall = number as i16;
+            if let Some(spec) = SYSCALLS.get(number as u32)
+                && spec.may_be_useless == 1
+            {
+                thread.suspect_samples += 1;
+            }
         }
     }
+    thread.samples += 1;
     totals::add(thread, captured.hash, wait, 0, 0);
 }
 
@@ -84,6 +86,11 @@ fn in_kernel(ctx: &PerfEventContext) -> bool {
     let data = ctx.as_ptr().cast::<bpf_perf_event_data>();
     // SAFETY: a perf event program's context is a `bpf_perf_event_data`; `cs` is
     // word CS of its registers.
-    let cs = unsafe { (&raw const (*data).regs).cast::<u64>().add(reg::CS).read_volatile() };
+    let cs = unsafe {
+        (&raw const (*data).regs)
+            .cast::<u64>()
+            .add(reg::CS)
+            .read_volatile()
+    };
     cs & 3 == 0
 }

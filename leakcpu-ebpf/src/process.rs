@@ -85,8 +85,7 @@ pub fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the parent is current and inside fork: its entry is not changing.
     let parent_thread = unsafe { &*parent_thread };
     let now_ns = now();
-    let inherited =
-        parent_thread.flags & (thread_flags::PROVISIONAL | thread_flags::NOT_PYTHON);
+    let inherited = parent_thread.flags & (thread_flags::PROVISIONAL | thread_flags::NOT_PYTHON);
     let mut state = newborn(child, now_ns, run_state::RUNNABLE, inherited);
     if child.pid() != parent.pid() {
         if FOLLOW_CHILDREN.load() == 0 {
@@ -138,6 +137,9 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
         thread.tstate_retry_ns = 0;
         thread.flags |= thread_flags::PROVISIONAL;
         thread.flags &= !thread_flags::EXITING;
+        if thread.flags & thread_flags::FROM_BIRTH != 0 {
+            begin_anew(thread, now_ns);
+        }
         if thread.run_state == run_state::DEAD {
             // Another thread called exec and took over the leader's tid.
             thread.run_state = run_state::ON_CPU;
@@ -165,6 +167,27 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
     }
     emit(kind::EXEC, task, 0, now_ns);
     0
+}
+
+/// Forgets what a process born while watching did before this exec: that was its
+/// parent's copy, a shell, a launcher. Another generation leaves its totals behind.
+#[inline(always)]
+fn begin_anew(thread: &mut ThreadState, now_ns: u64) {
+    thread.start_boottime_ns += 1 << 20;
+    thread.watched_since_ns = now_ns;
+    thread.state_since_ns = now_ns;
+    thread.run_state = run_state::ON_CPU;
+    thread.initial_state = run_state::ON_CPU;
+    thread.initial_ns = 0;
+    thread.on_cpu_ns = 0;
+    thread.runnable_ns = 0;
+    thread.blocked_ns = 0;
+    thread.gil_wait_ns = 0;
+    thread.off_since_ns = 0;
+    thread.samples = 0;
+    thread.suspect_samples = 0;
+    thread.voluntary_switches = 0;
+    thread.involuntary_switches = 0;
 }
 
 // sched_process_exit(struct task_struct *p [, bool group_dead])

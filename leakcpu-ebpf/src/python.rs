@@ -5,7 +5,7 @@ use aya_ebpf::helpers::generated::bpf_probe_read_user;
 use leakcpu_common::{
     config::{MAX_FRAMES, MAX_TSTATE_SEARCH},
     counters::Counter,
-    event::{STACK_EVENT_HEAD_BYTES, EventHeader, StackEvent, kind},
+    event::{EventHeader, STACK_EVENT_HEAD_BYTES, StackEvent, kind},
     process::PyProcess,
     python::{FRAME_READ_BYTES, FrameSink, MemRead, find_tstate, first_frame, walk_frames},
     stack::{EMPTY_STACK, RawFrame, finish, flags, mix, seed},
@@ -88,7 +88,11 @@ fn tstate_of(
 ) -> Result<u64, u32> {
     let layout = &process.layout;
     if thread.tstate != 0 {
-        match mem.read_u64(thread.tstate.wrapping_add(u64::from(layout.tstate_thread_id))) {
+        match mem.read_u64(
+            thread
+                .tstate
+                .wrapping_add(u64::from(layout.tstate_thread_id)),
+        ) {
             Some(id) if id == thread_id => return Ok(thread.tstate),
             Some(_) => thread.tstate = 0,
             None => {
@@ -146,7 +150,12 @@ pub fn capture(thread: &mut ThreadState, thread_id: u64, now_ns: u64) -> Capture
     };
     let tstate = match tstate_of(&mem, thread, process, thread_id, now_ns) {
         Ok(tstate) => tstate,
-        Err(flags) => return Captured { hash: EMPTY_STACK, flags },
+        Err(flags) => {
+            return Captured {
+                hash: EMPTY_STACK,
+                flags,
+            };
+        }
     };
     let Some(frame) = first_frame(&mem, &process.layout, tstate) else {
         count::one(Counter::TstateReadFailed);
@@ -157,7 +166,10 @@ pub fn capture(thread: &mut ThreadState, thread_id: u64, now_ns: u64) -> Capture
     };
     // SAFETY: field address of this CPU's scratch.
     let event = unsafe { &raw mut (*scratch).event };
-    let mut recorder = Recorder { event, hash: seed(pid) };
+    let mut recorder = Recorder {
+        event,
+        hash: seed(pid),
+    };
     let (frames, walk_flags) = walk_frames::<_, _, MAX_FRAMES>(
         &mut mem,
         &process.layout,
@@ -174,7 +186,10 @@ pub fn capture(thread: &mut ThreadState, thread_id: u64, now_ns: u64) -> Capture
         count::one(Counter::FrameReadFailed);
     }
     if frames == 0 {
-        return Captured { hash: EMPTY_STACK, flags: walk_flags };
+        return Captured {
+            hash: EMPTY_STACK,
+            flags: walk_flags,
+        };
     }
     let hash = finish(recorder.hash, walk_flags);
     if STACKS_SENT.get_ptr(hash).is_none() {
@@ -193,7 +208,10 @@ pub fn capture(thread: &mut ThreadState, thread_id: u64, now_ns: u64) -> Capture
         }
         send(event, hash, frames);
     }
-    Captured { hash, flags: walk_flags }
+    Captured {
+        hash,
+        flags: walk_flags,
+    }
 }
 
 /// First sight of a stack: marks it sent and sends it, or counts why not.

@@ -105,9 +105,17 @@ fn timeout_ns(regs: *const u64, spec: SyscallSpec) -> Option<u64> {
                 count::one(Counter::TimeoutReadFailed);
                 return None;
             };
-            let unit_ns = if spec.timeout_arg == timeout_arg::TIMEVAL { 1_000 } else { 1 };
+            let unit_ns = if spec.timeout_arg == timeout_arg::TIMEVAL {
+                1_000
+            } else {
+                1
+            };
             // Only zero and short timeouts are told apart.
-            if seconds == 0 { Some(fraction.wrapping_mul(unit_ns)) } else { Some(u64::MAX) }
+            if seconds == 0 {
+                Some(fraction.wrapping_mul(unit_ns))
+            } else {
+                Some(u64::MAX)
+            }
         }
     }
 }

@@ -86,12 +86,7 @@ impl Task {
     pub fn in_iowait(self) -> bool {
         let bit = BIT_TASK_IN_IOWAIT.load();
         // SAFETY: as in `field`; the byte holding the bit.
-        let byte: u8 = unsafe {
-            self.0
-                .cast::<u8>()
-                .add((bit >> 3) as usize)
-                .read_volatile()
-        };
+        let byte: u8 = unsafe { self.0.cast::<u8>().add((bit >> 3) as usize).read_volatile() };
         (byte >> (bit & 7)) & 1 == 1
     }
 }

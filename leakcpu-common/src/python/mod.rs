@@ -6,5 +6,5 @@
 mod layout;
 mod walk;
 
-pub use layout::{NO_OWNER, PyLayout, FRAME_READ_BYTES};
+pub use layout::{FRAME_READ_BYTES, NO_OWNER, PyLayout};
 pub use walk::{FrameSink, MemRead, find_tstate, first_frame, walk_frames};

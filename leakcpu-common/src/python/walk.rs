@@ -59,8 +59,7 @@ pub fn find_tstate<M: MemRead>(
     thread_id: u64,
     limit: usize,
 ) -> Option<u64> {
-    let interp =
-        mem.read_u64(runtime.wrapping_add(u64::from(layout.runtime_main_interpreter)))?;
+    let interp = mem.read_u64(runtime.wrapping_add(u64::from(layout.runtime_main_interpreter)))?;
     if interp == 0 {
         return None;
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use leakcpu_common::{
     counters::Counter,
     syscall::{SyscallTally, TallyKey},
-    thread::{ThreadState, run_state},
+    thread::{ThreadState, run_state, thread_flags},
     totals::{Totals, TotalsKey},
 };
 
@@ -38,6 +38,9 @@ impl ThreadRecord {
                 run_state::RUNNABLE => state.runnable_ns += open_ns,
                 run_state::BLOCKED => state.blocked_ns += open_ns,
                 _ => {}
+            }
+            if state.flags & thread_flags::IN_GIL_WAIT != 0 && state.off_since_ns != 0 {
+                state.gil_wait_ns += end_ns.saturating_sub(state.off_since_ns);
             }
             state.ended_ns = end_ns.max(state.state_since_ns);
         }

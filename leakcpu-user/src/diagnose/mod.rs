@@ -1,1 +1,95 @@
 //! One rule per file: from a classified profile to findings with evidence, cause and fix.
+
+mod finding;
+mod micro_sleep;
+mod run_queue;
+mod single_core_gil;
+mod step;
+mod zero_timeout_poll;
+
+pub use finding::{Finding, Severity};
+
+use crate::classify::{Classification, ProcessVerdicts};
+use crate::model::{Host, Process, Profile};
+
+/// What a rule sees: one process and what was said of it.
+#[derive(Clone, Copy)]
+pub struct Case<'a> {
+    /// The machine.
+    pub host: &'a Host,
+    /// The process.
+    pub process: &'a Process,
+    /// Its verdicts.
+    pub verdicts: &'a ProcessVerdicts,
+}
+
+/// A diagnosis. Pure; a rule that is not sure stays silent.
+pub trait Rule: Sync {
+    /// Its name, as reports have it.
+    fn name(&self) -> &'static str;
+    /// What it means, in one sentence.
+    fn about(&self) -> &'static str;
+    /// What it finds in `case`.
+    fn check(&self, case: Case<'_>) -> Vec<Finding>;
+}
+
+/// All rules.
+pub static RULES: [&dyn Rule; 4] = [
+    &zero_timeout_poll::ZeroTimeoutPoll,
+    &micro_sleep::MicroSleep,
+    &single_core_gil::SingleCoreGil,
+    &run_queue::RunQueue,
+];
+
+/// Findings of a profile, per process in the order of the model.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Findings {
+    /// Per process.
+    pub processes: Vec<ProcessFindings>,
+}
+
+/// Findings of one process.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ProcessFindings {
+    /// Most severe first.
+    pub findings: Vec<Finding>,
+    /// What to do next: the first finding's fix, or the step that the verdict alone
+    /// suggests. There always is one.
+    pub next_step: String,
+}
+
+/// Asks every rule about every process.
+pub fn diagnose(profile: &Profile, classification: &Classification) -> Findings {
+    let processes = profile
+        .processes
+        .iter()
+        .zip(&classification.processes)
+        .map(|(process, verdicts)| {
+            let case = Case {
+                host: &profile.host,
+                process,
+                verdicts,
+            };
+            let mut findings: Vec<Finding> =
+                RULES.iter().flat_map(|rule| rule.check(case)).collect();
+            findings.sort_by_key(|f| {
+                std::cmp::Reverse((f.severity, f.recoverable_ns_per_s.unwrap_or(0)))
+            });
+            let next_step = findings
+                .first()
+                .filter(|f| f.severity > Severity::Low)
+                .map_or_else(|| step::next_step(case), |f| f.fix.clone());
+            ProcessFindings {
+                findings,
+                next_step,
+            }
+        })
+        .collect();
+    Findings { processes }
+}
+
+/// `ns` within `span_ns`, per second.
+fn per_second(ns: u64, span_ns: u64) -> u64 {
+    let scaled = u128::from(ns) * 1_000_000_000 / u128::from(span_ns.max(1));
+    u64::try_from(scaled).unwrap_or(u64::MAX)
+}

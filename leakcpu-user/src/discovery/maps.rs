@@ -24,20 +24,38 @@ pub struct Mapping {
 
 /// The executable mappings of files, in address order.
 pub(super) fn executable_mappings(maps: &[u8]) -> Vec<Mapping> {
+    lines(maps).filter_map(executable_mapping).collect()
+}
+
+/// True if `address` is mapped writable, by a file or not.
+pub(super) fn is_writable(maps: &[u8], address: u64) -> bool {
+    let range = |line: &[u8]| {
+        let mut rest = line;
+        let (start, end) = next_field(&mut rest)?.split_once('-')?;
+        let range = u64::from_str_radix(start, 16).ok()?..u64::from_str_radix(end, 16).ok()?;
+        next_field(&mut rest)?.contains('w').then_some(range)
+    };
+    lines(maps)
+        .filter_map(range)
+        .any(|range| range.contains(&address))
+}
+
+fn lines(maps: &[u8]) -> impl Iterator<Item = &[u8]> {
     maps.split(|byte| *byte == b'\n')
-        .filter_map(executable_mapping)
-        .collect()
+}
+
+/// Takes the text up to the next space.
+fn next_field<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
+    let end = rest.iter().position(|byte| *byte == b' ')?;
+    let (field, tail) = rest.split_at(end);
+    *rest = tail.trim_ascii_start();
+    std::str::from_utf8(field).ok()
 }
 
 fn executable_mapping(line: &[u8]) -> Option<Mapping> {
     // start-end perms offset major:minor inode   path
     let mut rest = line;
-    let mut field = || {
-        let end = rest.iter().position(|byte| *byte == b' ')?;
-        let (field, tail) = rest.split_at(end);
-        rest = tail.trim_ascii_start();
-        std::str::from_utf8(field).ok()
-    };
+    let mut field = || next_field(&mut rest);
     let (start, end) = field()?.split_once('-')?;
     let permissions = field()?;
     let file_offset = u64::from_str_radix(field()?, 16).ok()?;
@@ -99,12 +117,15 @@ mod tests {
             (0x2000, (0xfe, 0), 247_030)
         );
         assert_eq!(found[1].path, "/a\nb");
+        assert!(is_writable(maps, 0x7f00_0000_0fff));
+        assert!(!is_writable(maps, 0x7f00_0000_1000) && !is_writable(maps, 0x5590_b031_e000));
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_read(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             executable_mappings(&bytes);
+            is_writable(&bytes, 0);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, io, sync::Arc};
 use super::{
     DiscoveryError, Mapping, ProcessFacts,
     binary::{BinaryCache, FileId, Verdict},
-    maps::executable_mappings,
+    maps::{executable_mappings, is_writable},
     process::{Stat, process_facts},
     procfile,
 };
@@ -39,7 +39,8 @@ pub struct PythonTarget {
 pub enum Inspection {
     /// It has a CPython mapped.
     Python(Box<PythonTarget>),
-    /// It has just been executed and will map a libpython: ask again.
+    /// It is just being executed and nothing is mapped yet, or only a file that asks
+    /// for a libpython: ask again.
     MightBecomePython,
     /// It is something else; that may change with the next exec or `dlopen`.
     NotPython,
@@ -126,7 +127,15 @@ impl Discovery {
             return Ok(Inspection::Zombie);
         }
         let maps = procfile::read(pid, "maps")?;
+        if maps.is_empty() {
+            // The address space is gone: the process is exiting.
+            return Err(DiscoveryError::Gone { pid });
+        }
         let mut mappings = executable_mappings(&maps);
+        if mappings.is_empty() {
+            // No program has no code: the kernel is just executing it.
+            return Ok(Inspection::MightBecomePython);
+        }
         // The executable and files called python are the likeliest; the order saves
         // time and decides nothing.
         let exe = procfile::link(pid, "exe");
@@ -142,6 +151,10 @@ impl Discovery {
                     let Some(load_bias) = elf.load_bias(mapping.start, mapping.file_offset) else {
                         continue;
                     };
+                    if !is_writable(&maps, elf.runtime.address.wrapping_add(load_bias)) {
+                        // The loader has mapped the code and not yet the data.
+                        return Ok(Inspection::MightBecomePython);
+                    }
                     return Ok(Inspection::Python(Box::new(PythonTarget {
                         facts: process_facts(pid)?,
                         image: PythonImage {
@@ -157,7 +170,10 @@ impl Discovery {
                 Err(error) => denied = Some((mapping, error)),
             }
         }
-        if needs_libpython {
+        // A libpython that is mapped but defines no `_PyRuntime` is 3.6 or older.
+        let is_libpython =
+            |mapping: &Mapping| mapping.path.to_string_lossy().contains("/libpython");
+        if needs_libpython && !mappings.iter().any(is_libpython) {
             return Ok(Inspection::MightBecomePython);
         }
         match denied {
@@ -167,13 +183,7 @@ impl Discovery {
                 })
             }
             // Files that are gone for good were something else, as far as can be told.
-            Some(_) | None => {
-                if mappings.is_empty() && maps.is_empty() {
-                    // The address space is gone: the process is exiting.
-                    return Err(DiscoveryError::Gone { pid });
-                }
-                Ok(Inspection::NotPython)
-            }
+            Some(_) | None => Ok(Inspection::NotPython),
         }
     }
 

@@ -132,25 +132,33 @@ pub fn needs_libpython<'data, R: ReadRef<'data>>(
         .any(|library| library.starts_with("libpython")))
 }
 
-/// NUL-terminated strings of the shape `3.<minor>.<patch>`, with what may follow in
-/// a version (`3.9.18+`, `3.10.0rc1`).
+/// Texts of the shape `3.<minor>.<patch>`, with what may follow in a version
+/// (`3.9.18+`, `3.10.0rc1`), that a NUL ends. Linkers let a string share the end of
+/// another (`/opt/python-3.9.18`), so that what precedes may be anything but a part of
+/// the version.
 fn version_strings(bytes: &[u8]) -> BTreeSet<String> {
     bytes
         .split(|byte| *byte == 0)
-        .filter(|s| s.starts_with(b"3.") && s.len() <= 16)
-        .filter(|s| {
-            let mut numbers = s.split(|byte| *byte == b'.').skip(1);
-            let digits = |part: Option<&[u8]>| {
-                part.is_some_and(|p| p.first().is_some_and(u8::is_ascii_digit))
-            };
-            digits(numbers.next()) && digits(numbers.next()) && numbers.next().is_none()
-        })
-        .filter(|s| {
-            s.iter()
-                .all(|byte| byte.is_ascii_alphanumeric() || b".+".contains(byte))
-        })
-        .map(|s| String::from_utf8_lossy(s).into_owned())
+        .filter_map(version_at_end)
         .collect()
+}
+
+fn version_at_end(text: &[u8]) -> Option<String> {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b".+".contains(byte);
+    let start = text
+        .iter()
+        .rposition(|byte| !is_part(byte))
+        .map_or(0, |before| before + 1);
+    let version = std::str::from_utf8(&text[start..]).ok()?;
+    let (minor, patch) = version.strip_prefix("3.")?.split_once('.')?;
+    let is_number = |text: &str| {
+        !text.is_empty() && text.len() <= 3 && text.bytes().all(|b| b.is_ascii_digit())
+    };
+    let patch_number = patch.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let patch_number = patch_number
+        .split(|c: char| c.is_ascii_alphabetic())
+        .next()?;
+    (is_number(minor) && is_number(patch_number)).then(|| version.to_owned())
 }
 
 #[cfg(test)]
@@ -159,9 +167,8 @@ mod tests {
 
     #[test]
     fn version_strings_are_told_from_other_text() {
-        let text =
-            b"x\x003.9.18\x003.9\x003.a.b\x003.10.0rc1\x00see 3.9.1\x003.8.1/lib\x003.11.2+\x00";
+        let text = b"x\x003.9.18\x003.9\x003.a.b\x003.10.0rc1\x00/py-3.9.1\x003.8.1/lib\x003.11.2+\x0013.4.5\x00";
         let found: Vec<_> = version_strings(text).into_iter().collect();
-        assert_eq!(found, ["3.10.0rc1", "3.11.2+", "3.9.18"]);
+        assert_eq!(found, ["3.10.0rc1", "3.11.2+", "3.9.1", "3.9.18"]);
     }
 }

@@ -1,1 +1,24 @@
 //! CPython: versions, layouts, remote reads, code objects, line tables.
+//!
+//! Everything is read from outside with bounded `process_vm_readv` calls; the
+//! target is neither stopped nor changed. A layout is data ([`layout`]): a new
+//! version is a new table or a new list of published offsets, no new code.
+
+mod attach;
+mod code;
+pub mod layout;
+mod line_table;
+mod parked;
+mod remote;
+mod text;
+mod threads;
+mod version;
+
+pub use attach::{AttachError, Interpreters, PythonProcess};
+pub use code::{CodeError, CodeLines, CodeObject, CodeWitness, read_code, read_witness};
+pub use line_table::{LineTableKind, line_for};
+pub use parked::{ParkedError, ParkedStack, parked};
+pub use remote::{RemoteError, RemoteMemory, RemoteReader};
+pub use text::{TextError, decode_text};
+pub use threads::{PyThread, ThreadsError, threads};
+pub use version::{PythonVersion, VersionError};

@@ -1,8 +1,9 @@
 //! Roll-up of stack times into functions and lines.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{FunctionId, Process, Reason};
+use super::own::leaf;
+use super::{Charge, Frame, FunctionId, Process, Reason, StackTime};
 
 /// Time of one line of a function.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,10 +41,13 @@ pub struct FunctionTimes {
     pub hot_line: Option<u32>,
     /// Lines, by line number.
     pub lines: Vec<LineTimes>,
+    /// Where the user's own code called a library function from, at the place that
+    /// took the most of its self time; `None` for the user's own functions.
+    pub own_caller: Option<Frame>,
 }
 
 /// A process' time by function. The selves and the unattributed time sum to the
-/// process's time.
+/// process's time, exactly, in each column.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rollup {
     /// Functions, most self time (on-CPU and blocked) first.
@@ -52,11 +56,132 @@ pub struct Rollup {
     pub unattributed_on_cpu_ns: u64,
     /// Blocked time without a Python leaf.
     pub unattributed_blocked_ns: u64,
+    /// Runnable time without a Python leaf.
+    pub unattributed_runnable_ns: u64,
+    /// On-CPU, blocked and runnable time without a Python leaf, of each thread in
+    /// the order of [`Process::threads`].
+    pub unattributed_by_thread_ns: Vec<u64>,
+}
+
+/// A function's sums while they grow.
+#[derive(Default)]
+struct Sums {
+    samples: u64,
+    own: Charge,
+    total_on_cpu_ns: u64,
+    total_blocked_ns: u64,
+    blocked_by_reason: BTreeMap<Reason, u64>,
+    lines: BTreeMap<u32, LineTimes>,
+    callers: BTreeMap<(Option<FunctionId>, Option<u32>), u64>,
 }
 
 impl Rollup {
     /// Rolls up `process`.
-    pub fn of(_process: &Process) -> Self {
-        Self::default()
+    pub fn of(process: &Process) -> Self {
+        let mut sums: BTreeMap<FunctionId, Sums> = BTreeMap::new();
+        let mut rollup = Self::default();
+        for thread in &process.threads {
+            let (mut on_cpu, mut blocked, mut runnable) = (0, 0, 0);
+            for (entry, charge) in thread.stack_times.iter().zip(thread.charges()) {
+                if charge_stack(process, entry, charge, &mut sums) {
+                    on_cpu += charge.on_cpu_ns;
+                    blocked += charge.blocked_ns;
+                    runnable += charge.runnable_ns;
+                }
+            }
+            let on_cpu = thread.times.on_cpu_ns - on_cpu;
+            let blocked = thread.times.blocked_ns - blocked;
+            let runnable = thread.times.runnable_ns - runnable;
+            rollup.unattributed_on_cpu_ns += on_cpu;
+            rollup.unattributed_blocked_ns += blocked;
+            rollup.unattributed_runnable_ns += runnable;
+            rollup
+                .unattributed_by_thread_ns
+                .push(on_cpu + blocked + runnable);
+        }
+        rollup.functions = sums.into_iter().map(|(id, sums)| sums.finish(id)).collect();
+        rollup
+            .functions
+            .sort_by_key(|f| std::cmp::Reverse(f.self_on_cpu_ns + f.self_blocked_ns));
+        rollup
+    }
+
+    /// The row of `function`.
+    pub fn function(&self, function: FunctionId) -> Option<&FunctionTimes> {
+        self.functions.iter().find(|row| row.function == function)
+    }
+}
+
+/// Adds one entry to the functions of its stack; `false` if it has no Python leaf.
+fn charge_stack(
+    process: &Process,
+    entry: &StackTime,
+    charge: Charge,
+    sums: &mut BTreeMap<FunctionId, Sums>,
+) -> bool {
+    let stack = process.stack(entry.stack);
+    let on_stack: BTreeSet<FunctionId> = stack.frames.iter().filter_map(|f| f.function).collect();
+    for id in on_stack {
+        let row = sums.entry(id).or_default();
+        row.total_on_cpu_ns += charge.on_cpu_ns;
+        row.total_blocked_ns += charge.blocked_ns;
+    }
+    let Some((frame, id)) = leaf(stack).and_then(|f| Some((f, f.function?))) else {
+        return false;
+    };
+    let row = sums.entry(id).or_default();
+    row.own.on_cpu_ns += charge.on_cpu_ns;
+    row.own.blocked_ns += charge.blocked_ns;
+    row.own.runnable_ns += charge.runnable_ns;
+    row.own.gil_wait_ns += charge.gil_wait_ns;
+    if entry.kind.is_on_cpu() {
+        row.samples += entry.count;
+    }
+    if let Some(reason) = entry.kind.reason() {
+        *row.blocked_by_reason.entry(reason).or_default() += charge.blocked_ns;
+    }
+    if let Some(line) = frame.line {
+        let times = row.lines.entry(line).or_default();
+        times.line = line;
+        times.on_cpu_ns += charge.on_cpu_ns;
+        times.blocked_ns += charge.blocked_ns;
+    }
+    if let Some(own) = process.own_frame(stack).filter(|own| *own != frame) {
+        *row.callers.entry((own.function, own.line)).or_default() +=
+            charge.on_cpu_ns + charge.blocked_ns;
+    }
+    true
+}
+
+impl Sums {
+    fn finish(self, function: FunctionId) -> FunctionTimes {
+        let hot_line = self
+            .lines
+            .values()
+            .max_by_key(|l| (l.on_cpu_ns + l.blocked_ns, std::cmp::Reverse(l.line)))
+            .map(|l| l.line);
+        let own_caller = self
+            .callers
+            .into_iter()
+            .max_by_key(|&(_, ns)| ns)
+            .map(|((function, line), _)| Frame { function, line });
+        FunctionTimes {
+            function,
+            samples: self.samples,
+            self_on_cpu_ns: self.own.on_cpu_ns,
+            total_on_cpu_ns: self.total_on_cpu_ns,
+            self_blocked_ns: self.own.blocked_ns,
+            total_blocked_ns: self.total_blocked_ns,
+            runnable_ns: self.own.runnable_ns,
+            gil_wait_ns: self.own.gil_wait_ns,
+            blocked_by_reason: self
+                .blocked_by_reason
+                .into_iter()
+                .filter(|&(_, ns)| ns > 0)
+                .collect(),
+            hot_line,
+            lines: self.lines.into_values().collect(),
+            own_caller,
+        }
     }
 }

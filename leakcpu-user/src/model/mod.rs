@@ -5,18 +5,25 @@
 //! Times are nanoseconds. A thread's times are exact (scheduler events); samples
 //! only say where in the code on-CPU time went.
 
+mod apportion;
 mod function;
 mod ids;
+mod own;
 mod process;
 mod profile;
 mod reason;
 mod stack;
+mod sums;
 mod thread;
+mod waits;
 
+pub use apportion::apportion;
 pub use function::{FunctionTimes, LineTimes, Rollup};
 pub use ids::{FunctionId, Pid, StackId, Tid};
 pub use process::{Process, PythonFacts, Unreadable};
 pub use profile::{Cost, Host, Loss, Profile, Sampling, SamplingStep, Window};
 pub use reason::Reason;
 pub use stack::{Frame, Function, Stack, StackTime, StackTimeKind};
+pub use sums::{Charge, CpuSplit};
 pub use thread::{SyscallTally, Thread, ThreadTimes};
+pub use waits::Wait;

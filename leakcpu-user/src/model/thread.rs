@@ -40,7 +40,8 @@ pub struct SyscallTally {
     pub zero_timeout_empty: u64,
     /// Calls that failed with `EAGAIN`.
     pub would_block: u64,
-    /// Calls that failed with `ETIMEDOUT` or `EINTR`.
+    /// Calls that failed with `ETIMEDOUT` or `EINTR`, or (select, poll, epoll) came
+    /// back empty when their time was over.
     pub timed_out: u64,
     /// Calls with a timeout under 10 ms.
     pub short_timeout: u64,

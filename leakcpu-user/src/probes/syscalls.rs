@@ -15,8 +15,16 @@ const fn waits(wait_arg: u8) -> SyscallSpec {
         wait_arg,
         timeout_arg: timeout_arg::NONE,
         timeout_index: 0,
-        pad: 0,
+        may_be_useless: 0,
         no_wait_bit: 0,
+    }
+}
+
+/// A read that a non-blocking descriptor may send back with `EAGAIN`.
+const fn may_fail(wait_arg: u8) -> SyscallSpec {
+    SyscallSpec {
+        may_be_useless: 1,
+        ..waits(wait_arg)
     }
 }
 
@@ -25,7 +33,7 @@ const fn times_out(wait_arg: u8, timeout_arg: u8, timeout_index: u8) -> SyscallS
         wait_arg,
         timeout_arg,
         timeout_index,
-        pad: 0,
+        may_be_useless: 1,
         no_wait_bit: 0,
     }
 }
@@ -35,18 +43,18 @@ const fn no_wait(wait_arg: u8, timeout_index: u8, no_wait_bit: u32) -> SyscallSp
         wait_arg,
         timeout_arg: timeout_arg::NO_WAIT_BIT,
         timeout_index,
-        pad: 0,
+        may_be_useless: 1,
         no_wait_bit,
     }
 }
 
 /// Prototypes: `include/linux/syscalls.h`.
 const SPECS: &[(Sysno, SyscallSpec)] = &[
-    (Sysno::read, waits(wait_arg::FD)),
+    (Sysno::read, may_fail(wait_arg::FD)),
     (Sysno::write, waits(wait_arg::FD)),
     (Sysno::pread64, waits(wait_arg::FD)),
     (Sysno::pwrite64, waits(wait_arg::FD)),
-    (Sysno::readv, waits(wait_arg::FD)),
+    (Sysno::readv, may_fail(wait_arg::FD)),
     (Sysno::writev, waits(wait_arg::FD)),
     (Sysno::preadv, waits(wait_arg::FD)),
     (Sysno::pwritev, waits(wait_arg::FD)),
@@ -55,8 +63,8 @@ const SPECS: &[(Sysno, SyscallSpec)] = &[
     (Sysno::sendfile, waits(wait_arg::FD)),
     (Sysno::splice, waits(wait_arg::FD)),
     (Sysno::connect, waits(wait_arg::FD)),
-    (Sysno::accept, waits(wait_arg::FD)),
-    (Sysno::accept4, waits(wait_arg::FD)),
+    (Sysno::accept, may_fail(wait_arg::FD)),
+    (Sysno::accept4, may_fail(wait_arg::FD)),
     (Sysno::sendto, no_wait(wait_arg::FD, 3, MSG_DONTWAIT)),
     (Sysno::recvfrom, no_wait(wait_arg::FD, 3, MSG_DONTWAIT)),
     (Sysno::sendmsg, no_wait(wait_arg::FD, 2, MSG_DONTWAIT)),

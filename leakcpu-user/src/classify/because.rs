@@ -1,0 +1,415 @@
+//! The reasons for a verdict, as an engineer would say them.
+
+use std::collections::BTreeMap;
+
+use super::decide::Decision;
+use super::say::{count, duration, grouped, number, part_of, percent};
+use super::service::service_name;
+use super::spent::{Bucket, Spent};
+use super::{Because, Class, Spin, Thresholds, waiting};
+use crate::model::{Process, Reason, StackTimeKind, Thread};
+
+/// What is judged, and on what.
+pub(super) struct Subject<'a> {
+    pub process: &'a Process,
+    /// The threads that vote.
+    pub threads: &'a [(&'a Thread, Option<&'a Spin>)],
+    pub spent: &'a Spent,
+    pub wall_ns: u64,
+    pub limits: &'a Thresholds,
+}
+
+/// Why `decision`, most telling first.
+pub(super) fn because(subject: &Subject<'_>, decision: &Decision) -> Vec<Because> {
+    let mut reasons = match decision.class {
+        Class::BusyWaiting => subject.busy(),
+        Class::CpuBound => subject.computing(),
+        Class::IoBound | Class::MemoryBound => subject.waiting(decision.class),
+        Class::LockBound => subject.locked(decision),
+        Class::CpuStarved => subject.starved(decision),
+        Class::Idle => subject.idle(),
+        Class::Mixed => subject.mixed(),
+        Class::Unknown => subject.unknown(),
+    };
+    if decision.class != Class::CpuStarved && decision.class != Class::Idle {
+        reasons.extend(subject.throttled_besides());
+    }
+    reasons
+}
+
+fn reason(text: String, name: &'static str, value: f64, unit: &'static str) -> Because {
+    Because {
+        text,
+        name,
+        value,
+        unit,
+    }
+}
+
+impl Subject<'_> {
+    /// `9.9 of 10.0 s`, or for several threads `29.6 s by 4 threads in 10.0 s`.
+    fn span(&self, ns: u64) -> String {
+        if self.threads.len() > 1 && ns > self.wall_ns / 2 {
+            let threads = count(self.threads.len() as u64, "thread", "threads");
+            format!(
+                "{} by {threads} in {}",
+                duration(ns),
+                duration(self.wall_ns)
+            )
+        } else {
+            part_of(ns, self.wall_ns)
+        }
+    }
+
+    fn on_cpu(&self) -> Because {
+        let ns = self.spent.on_cpu_ns;
+        let text = format!("{} on a CPU", self.span(ns));
+        reason(text, "on_cpu_ns", ns as f64, "ns")
+    }
+
+    fn busy(&self) -> Vec<Because> {
+        let busiest = self
+            .threads
+            .iter()
+            .filter_map(|&(_, spin)| spin)
+            .max_by(|a, b| a.rate().total_cmp(&b.rate()));
+        let mut reasons = match busiest {
+            Some(Spin::Poll {
+                syscall,
+                rate,
+                useless_share,
+                ..
+            }) => {
+                let what = if syscall == "sched_yield" {
+                    format!("{} sched_yield calls/s", number(*rate))
+                } else {
+                    format!(
+                        "{} {syscall} calls/s, {} find nothing",
+                        number(*rate),
+                        percent(*useless_share)
+                    )
+                };
+                vec![
+                    reason(what, "useless_calls_per_s", *rate, "1/s"),
+                    self.on_cpu(),
+                ]
+            }
+            Some(Spin::MicroSleep { rate, mean_ns, .. }) => vec![
+                reason(
+                    format!(
+                        "{} sleeps/s from one line, {} each",
+                        number(*rate),
+                        duration(*mean_ns)
+                    ),
+                    "micro_sleeps_per_s",
+                    *rate,
+                    "1/s",
+                ),
+                self.on_cpu(),
+            ],
+            None => vec![self.on_cpu()],
+        };
+        let spinning = self
+            .threads
+            .iter()
+            .filter(|(_, spin)| spin.is_some())
+            .count();
+        if spinning > 1 {
+            reasons.push(reason(
+                format!("{spinning} threads do so"),
+                "spinning_threads",
+                spinning as f64,
+                "count",
+            ));
+        }
+        reasons
+    }
+
+    fn computing(&self) -> Vec<Because> {
+        let mut reasons = vec![self.on_cpu()];
+        let (kernel_ns, syscall) = self.kernel_calls();
+        let share = kernel_ns as f64 / self.spent.on_cpu_ns.max(1) as f64;
+        if share >= 0.2 {
+            let most = syscall.map_or(String::new(), |name| format!(", most of it in {name}"));
+            reasons.push(reason(
+                format!("{} of that in the kernel{most}", percent(share)),
+                "kernel_share",
+                share,
+                "ratio",
+            ));
+        }
+        reasons
+    }
+
+    /// Kernel-mode time and the system call with the most of it.
+    fn kernel_calls(&self) -> (u64, Option<String>) {
+        let mut calls: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut total = 0;
+        for (thread, _) in self.threads {
+            for (entry, charge) in thread.stack_times.iter().zip(thread.charges()) {
+                if let StackTimeKind::OnCpuKernel { syscall } = &entry.kind {
+                    total += charge.on_cpu_ns;
+                    if let Some(name) = syscall {
+                        *calls.entry(name).or_default() += charge.on_cpu_ns;
+                    }
+                }
+            }
+        }
+        let most = calls.into_iter().max_by_key(|&(_, ns)| ns);
+        (total, most.map(|(name, _)| name.to_owned()))
+    }
+
+    fn waiting(&self, class: Class) -> Vec<Because> {
+        let ns = self.spent.class_ns(class);
+        let Some(top) = self.top_wait(class) else {
+            let text = format!("{} blocked", self.span(ns));
+            return vec![reason(text, "blocked_ns", ns as f64, "ns")];
+        };
+        let what = waited_for(top.reason, top.peer, top.file);
+        let mut reasons = vec![reason(
+            format!("{} {what}", self.span(top.total_ns)),
+            "wait_ns",
+            top.total_ns as f64,
+            "ns",
+        )];
+        let text = if top.count == 1 {
+            "one wait".to_owned()
+        } else {
+            format!(
+                "{} waits, longest {}",
+                grouped(top.count),
+                duration(top.max_ns)
+            )
+        };
+        reasons.push(reason(text, "waits", top.count as f64, "count"));
+        if self.spent.on_cpu_ns > 0 {
+            reasons.push(self.on_cpu());
+        }
+        reasons
+    }
+
+    fn locked(&self, decision: &Decision) -> Vec<Because> {
+        if decision.detail != Some(super::Detail::Gil) {
+            let mut reasons = self.waiting(Class::LockBound);
+            reasons.truncate(2);
+            return reasons;
+        }
+        let ns = self.spent.gil_wait_ns;
+        let share = ns as f64 / (ns + self.spent.on_cpu_ns).max(1) as f64;
+        let rate = self.spent.gil_events as f64 * 1e9 / self.wall_ns.max(1) as f64;
+        vec![
+            reason(
+                if self.threads.len() > 1 {
+                    format!(
+                        "{} threads, {} of GIL waits in {} ({})",
+                        self.threads.len(),
+                        duration(ns),
+                        duration(self.wall_ns),
+                        percent(share)
+                    )
+                } else {
+                    format!("{} waiting for the GIL", self.span(ns))
+                },
+                "gil_wait_ns",
+                ns as f64,
+                "ns",
+            ),
+            reason(
+                format!("{} GIL waits/s", number(rate)),
+                "gil_waits_per_s",
+                rate,
+                "1/s",
+            ),
+            self.on_cpu(),
+        ]
+    }
+
+    fn starved(&self, decision: &Decision) -> Vec<Because> {
+        let ns = self.spent.starved_ns();
+        let why = match decision.detail {
+            Some(super::Detail::Throttled) => "held back by a CPU quota",
+            _ => "ready to run with no CPU free",
+        };
+        let mut reasons = vec![
+            reason(
+                format!("{} {why}", self.span(ns)),
+                "starved_ns",
+                ns as f64,
+                "ns",
+            ),
+            self.on_cpu(),
+        ];
+        if let Some(inner) = decision.otherwise.filter(|c| *c != Class::Unknown) {
+            let share = self.spent.without_starvation().ranking();
+            let share = share.first().map_or(0.0, |&(_, share)| share);
+            reasons.push(reason(
+                format!("with a CPU of its own it would be {inner}"),
+                "otherwise_share",
+                share,
+                "ratio",
+            ));
+        }
+        reasons
+    }
+
+    fn idle(&self) -> Vec<Because> {
+        let active = self.spent.active_ns();
+        vec![reason(
+            format!("{} active, the rest it waits for work", self.span(active)),
+            "active_ns",
+            active as f64,
+            "ns",
+        )]
+    }
+
+    fn mixed(&self) -> Vec<Because> {
+        self.spent
+            .without_starvation()
+            .ranking()
+            .into_iter()
+            .take(2)
+            .map(|(class, share)| {
+                let detail = match class {
+                    Class::CpuBound => {
+                        let ns = self.spent.on_cpu_ns;
+                        Some(format!("{} on a CPU", self.span(ns)))
+                    }
+                    _ => self.top_wait(class).map(|top| {
+                        let what = waited_for(top.reason, top.peer, top.file);
+                        format!("{} {what}", self.span(top.total_ns))
+                    }),
+                };
+                let said = detail.map_or(String::new(), |detail| format!(" ({detail})"));
+                reason(
+                    format!("{} {class}{said}", percent(share)),
+                    "class_share",
+                    share,
+                    "ratio",
+                )
+            })
+            .collect()
+    }
+
+    fn unknown(&self) -> Vec<Because> {
+        let active = self.spent.active_ns();
+        let need = self.limits.min_active_ns;
+        if active < need {
+            let longer = if active == 0 {
+                "watch longer".to_owned()
+            } else {
+                let factor = (need * 6).div_ceil(active * 5); // a fifth more than just enough
+                format!("watch for {}", duration(self.wall_ns * factor))
+            };
+            return vec![reason(
+                format!(
+                    "only {} active, {} are needed for a verdict: {longer}",
+                    duration(active),
+                    duration(need)
+                ),
+                "active_ns",
+                active as f64,
+                "ns",
+            )];
+        }
+        let ns = self.spent.get(Bucket::Unexplained);
+        vec![reason(
+            format!(
+                "{} blocked in the kernel for a reason that could not be read",
+                self.span(ns)
+            ),
+            "unexplained_ns",
+            ns as f64,
+            "ns",
+        )]
+    }
+
+    fn throttled_besides(&self) -> Option<Because> {
+        let ns = self.spent.get(Bucket::Throttled);
+        (ns as f64 >= self.wall_ns as f64 * 0.1).then(|| {
+            reason(
+                format!("and {} held back by a CPU quota", self.span(ns)),
+                "throttled_ns",
+                ns as f64,
+                "ns",
+            )
+        })
+    }
+
+    fn top_wait(&self, class: Class) -> Option<TopWait<'_>> {
+        let mut waits: BTreeMap<_, TopWait<'_>> = BTreeMap::new();
+        for (thread, _) in self.threads {
+            for (entry, charge) in thread.stack_times.iter().zip(thread.charges()) {
+                let StackTimeKind::Blocked {
+                    reason, peer, file, ..
+                } = &entry.kind
+                else {
+                    continue;
+                };
+                let bucket = waiting::bucket(self.process, thread, entry, self.limits).0;
+                if bucket.class() != Some(class) {
+                    continue;
+                }
+                let wait = waits.entry((*reason, peer, file)).or_insert(TopWait {
+                    reason: *reason,
+                    peer: peer.as_deref(),
+                    file: file.as_deref(),
+                    count: 0,
+                    total_ns: 0,
+                    max_ns: 0,
+                });
+                wait.count += entry.count;
+                wait.total_ns += charge.blocked_ns;
+                wait.max_ns = wait.max_ns.max(entry.max_blocked_ns);
+            }
+        }
+        waits.into_values().max_by_key(|wait| wait.total_ns)
+    }
+}
+
+/// The waits for one thing.
+struct TopWait<'a> {
+    reason: Reason,
+    peer: Option<&'a str>,
+    file: Option<&'a str>,
+    count: u64,
+    total_ns: u64,
+    max_ns: u64,
+}
+
+/// `waiting for postgresql at 10.0.0.5:5432`.
+pub fn waited_for(reason: Reason, peer: Option<&str>, file: Option<&str>) -> String {
+    let end = |default: &str| {
+        peer.map_or(default.to_owned(), |peer| match service_name(peer) {
+            Some(service) => format!("{service} at {peer}"),
+            None => peer.to_owned(),
+        })
+    };
+    let of = |preposition: &str| file.map_or(String::new(), |f| format!(" {preposition} {f}"));
+    match reason {
+        Reason::DiskRead => format!("reading from disk{}", of("in")),
+        Reason::DiskWrite => format!("writing to disk{}", of("in")),
+        Reason::Fsync => format!("in fsync{}", of("of")),
+        Reason::PageFault => "in page faults that read from disk".to_owned(),
+        Reason::Swap => "being swapped in".to_owned(),
+        Reason::NetRecv => format!("waiting for {}", end("bytes from a socket")),
+        Reason::NetSend => format!("waiting for {} to take bytes", end("a socket")),
+        Reason::NetConnect => format!("connecting to {}", end("a socket")),
+        Reason::NetAccept => "waiting for connections".to_owned(),
+        Reason::Dns => "looking up names".to_owned(),
+        Reason::Pipe => format!("at a pipe{}", of("")),
+        Reason::Tty => "waiting for a terminal".to_owned(),
+        Reason::ChildWait => "waiting for a child process".to_owned(),
+        Reason::Sleep => "asleep".to_owned(),
+        Reason::PollWait => match peer {
+            Some(_) => format!("waiting for {}", end("")),
+            None => "waiting for events".to_owned(),
+        },
+        Reason::Gil => "waiting for the GIL".to_owned(),
+        Reason::Lock => "waiting for a lock".to_owned(),
+        Reason::Futex => "waiting for a lock of native code".to_owned(),
+        Reason::IoUring => "waiting for io_uring".to_owned(),
+        Reason::Signal => "waiting for a signal".to_owned(),
+        Reason::Stopped => "stopped".to_owned(),
+        Reason::KernelOther => "blocked in the kernel".to_owned(),
+    }
+}

@@ -1,0 +1,91 @@
+//! Every number a verdict hangs on, in one place.
+
+/// Thresholds of [`super::classify_with`]. The defaults are starting values; the
+/// corpus tunes them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Thresholds {
+    /// A thread is idle if its active time is a smaller share of its wall time.
+    pub idle_below_share: f64,
+    /// Less active time than this is too little to judge.
+    pub min_active_ns: u64,
+    /// More unexplained time (of wall) than this is too much to judge.
+    pub max_unexplained_share: f64,
+    /// A function is judged from this many samples on, or ...
+    pub function_min_samples: u64,
+    /// ... from this much time in `function_min_events` waits, or ...
+    pub function_min_ns: u64,
+    /// ... see `function_min_ns`.
+    pub function_min_events: u64,
+    /// ... from one wait of this length.
+    pub function_min_wait_ns: u64,
+
+    /// Starved if runnable/(runnable + on-CPU) is at least this ...
+    pub starved_min_share: f64,
+    /// ... and the runnable time is at least this much per second of wall time.
+    pub starved_min_ns_per_s: u64,
+
+    /// Useless calls among all calls of that name.
+    pub poll_spin_min_useless_share: f64,
+    /// Useless calls per second.
+    pub poll_spin_min_rate: f64,
+    /// On-CPU share of the thread's wall time.
+    pub poll_spin_min_cpu_share: f64,
+    /// CPU time per useless call: a loop that computes longer between its calls
+    /// does more than ask.
+    pub poll_spin_max_cpu_per_call_ns: u64,
+    /// Sleeps up to this mean length are micro-sleeps.
+    pub micro_sleep_max_mean_ns: u64,
+    /// Micro-sleeps per second from one call site that are worth an advice.
+    pub micro_sleep_advice_rate: f64,
+    /// Micro-sleeps per second from one call site that are busy-waiting.
+    pub micro_sleep_min_rate: f64,
+    /// CPU time per micro-sleep: a thread that computes longer between its sleeps
+    /// may be pacing real work, and only its computing is judged.
+    pub micro_sleep_max_cpu_per_wake_ns: u64,
+
+    /// Thread: GIL wait/(GIL wait + on-CPU).
+    pub gil_thread_min_share: f64,
+    /// Process: sum of GIL waits over sum of on-CPU time.
+    pub gil_process_min_ratio: f64,
+    /// GIL waits per second.
+    pub gil_min_rate: f64,
+    /// Two classes closer than this are mixed.
+    pub mixed_margin: f64,
+    /// Kernel mode of on-CPU time for `cpu-bound (kernel)`.
+    pub kernel_min_share: f64,
+    /// A futex wait of native code counts as contention from this rate on.
+    pub futex_min_rate: f64,
+    /// One wait of at least this share of the window never ended in it.
+    pub never_ended_share: f64,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self {
+            idle_below_share: 0.05,
+            min_active_ns: 50_000_000,
+            max_unexplained_share: 0.5,
+            function_min_samples: 30,
+            function_min_ns: 100_000_000,
+            function_min_events: 10,
+            function_min_wait_ns: 1_000_000_000,
+            starved_min_share: 0.25,
+            starved_min_ns_per_s: 50_000_000,
+            poll_spin_min_useless_share: 0.9,
+            poll_spin_min_rate: 500.0,
+            poll_spin_min_cpu_share: 0.3,
+            poll_spin_max_cpu_per_call_ns: 100_000,
+            micro_sleep_max_mean_ns: 10_000_000,
+            micro_sleep_advice_rate: 100.0,
+            micro_sleep_min_rate: 500.0,
+            micro_sleep_max_cpu_per_wake_ns: 100_000,
+            gil_thread_min_share: 0.15,
+            gil_process_min_ratio: 0.25,
+            gil_min_rate: 20.0,
+            mixed_margin: 0.15,
+            kernel_min_share: 0.6,
+            futex_min_rate: 20.0,
+            never_ended_share: 0.95,
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! From a thread's stack times to its time by bucket, and its functions'.
+
+use std::collections::BTreeMap;
+
+use super::spent::{Bucket, Spent};
+use super::{Spin, Thresholds, spin, waiting};
+use crate::model::{FunctionId, Process, StackTimeKind, Thread};
+
+/// Time of `thread` by bucket; its functions' own time is added to `functions`.
+pub(super) fn of_thread(
+    process: &Process,
+    thread: &Thread,
+    proof: Option<&Spin>,
+    limits: &Thresholds,
+    functions: &mut BTreeMap<FunctionId, Spent>,
+) -> Spent {
+    let mut spent = Spent::default();
+    let mut seen_blocked_ns = 0;
+    let mut seen_on_cpu_ns = 0;
+    for (entry, charge) in thread.stack_times.iter().zip(thread.charges()) {
+        let mut part = Spent::default();
+        match &entry.kind {
+            StackTimeKind::OnCpuUser | StackTimeKind::OnCpuKernel { .. } => {
+                let in_kernel = matches!(entry.kind, StackTimeKind::OnCpuKernel { .. });
+                part.add(cpu_bucket(proof, in_kernel), charge.on_cpu_ns);
+                part.on_cpu_ns = charge.on_cpu_ns;
+                part.samples = entry.count;
+                seen_on_cpu_ns += charge.on_cpu_ns;
+            }
+            StackTimeKind::Blocked {
+                reason, syscall, ..
+            } => {
+                let in_spin = matches!(proof, Some(Spin::MicroSleep { .. }))
+                    && spin::is_timed_wait(thread, *reason, syscall.as_deref(), limits);
+                let (bucket, is_guess) = if in_spin {
+                    (Bucket::MicroSleep, false)
+                } else {
+                    waiting::bucket(process, thread, entry, limits)
+                };
+                part.add(bucket, charge.blocked_ns);
+                part.gil_wait_ns = charge.gil_wait_ns;
+                if is_guess {
+                    part.guessed_ns = charge.blocked_ns;
+                }
+                if bucket == Bucket::Gil {
+                    part.gil_events = entry.count;
+                }
+                if bucket != Bucket::Rest {
+                    part.events = entry.count;
+                    part.max_wait_ns = entry.max_blocked_ns;
+                }
+                seen_blocked_ns += charge.blocked_ns;
+            }
+            StackTimeKind::Preempted => {}
+        }
+        spent.merge(&part);
+        part.add(Bucket::RunQueue, charge.runnable_ns);
+        let leaf = process.stack(entry.stack).frames.first();
+        if let Some(id) = leaf.and_then(|frame| frame.function) {
+            functions.entry(id).or_default().merge(&part);
+        }
+    }
+    let times = &thread.times;
+    spent.add(
+        cpu_bucket(proof, false),
+        times.on_cpu_ns.saturating_sub(seen_on_cpu_ns),
+    );
+    spent.on_cpu_ns = times.on_cpu_ns;
+    spent.add(Bucket::RunQueue, times.runnable_ns);
+    spent.add(Bucket::Throttled, times.throttled_ns.unwrap_or(0));
+    // A thread that never gave up the CPU of itself was already resting.
+    let unseen = if thread.voluntary_switches <= 1 {
+        Bucket::Rest
+    } else {
+        Bucket::Unexplained
+    };
+    spent.add(unseen, times.blocked_ns.saturating_sub(seen_blocked_ns));
+    spent
+}
+
+fn cpu_bucket(proof: Option<&Spin>, in_kernel: bool) -> Bucket {
+    match proof {
+        Some(Spin::Poll { .. }) => Bucket::PollSpin,
+        Some(Spin::MicroSleep { .. }) => Bucket::MicroSleep,
+        None if in_kernel => Bucket::CpuKernel,
+        None => Bucket::Cpu,
+    }
+}

@@ -1,0 +1,179 @@
+//! Idle, or waiting for a reply: which kind of time a wait is.
+
+use super::Thresholds;
+use super::service::service_name;
+use super::spent::Bucket;
+use crate::model::{Process, Reason, Stack, StackTime, StackTimeKind, Thread};
+
+/// Files of servers whose reads, with only these and socket files inside them,
+/// wait for a client's next request.
+const SERVER_FILES: [&str; 6] = [
+    "/socketserver.py",
+    "/http/server.py",
+    "/wsgiref/simple_server.py",
+    "/gunicorn/http/",
+    "/gunicorn/workers/",
+    "/waitress/",
+];
+
+/// Files between a server and its socket.
+const SOCKET_FILES: [&str; 3] = ["/socket.py", "/ssl.py", "/selectors.py"];
+
+/// Files whose lock waits are hand-overs of work, not fights for a lock.
+const HANDOVER_FILES: [&str; 6] = [
+    "/threading.py",
+    "/queue.py",
+    "/concurrent/futures/",
+    "/multiprocessing/",
+    "/asyncio/",
+    "/_weakrefset.py",
+];
+
+/// Functions in those files that do take a lock (or wait for room: back-pressure).
+const TAKING: [&str; 3] = ["acquire", "__enter__", "put"];
+
+/// A wait's kind of time, and whether that is a reasoned guess.
+pub(super) fn bucket(
+    process: &Process,
+    thread: &Thread,
+    entry: &StackTime,
+    limits: &Thresholds,
+) -> (Bucket, bool) {
+    let bucket = certain_or_likely(process, thread, entry, limits);
+    let is_guess = match &entry.kind {
+        StackTimeKind::Blocked { reason, peer, .. } => match reason {
+            Reason::NetRecv
+            | Reason::Pipe
+            | Reason::ChildWait
+            | Reason::IoUring
+            | Reason::KernelOther => never_ended(thread, entry, limits),
+            Reason::PollWait => peer.is_some() && never_ended(thread, entry, limits),
+            Reason::Lock | Reason::Futex => true,
+            _ => false,
+        },
+        _ => false,
+    };
+    (bucket, is_guess)
+}
+
+fn certain_or_likely(
+    process: &Process,
+    thread: &Thread,
+    entry: &StackTime,
+    limits: &Thresholds,
+) -> Bucket {
+    let StackTimeKind::Blocked { reason, peer, .. } = &entry.kind else {
+        return Bucket::Rest;
+    };
+    let stack = process.stack(entry.stack);
+    let never_ended = never_ended(thread, entry, limits);
+    match reason {
+        Reason::DiskRead | Reason::DiskWrite | Reason::Fsync => Bucket::Disk,
+        Reason::PageFault | Reason::Swap => Bucket::Memory,
+        Reason::NetConnect | Reason::NetSend => Bucket::Network,
+        Reason::NetRecv => receive(process, stack, peer.as_deref(), never_ended),
+        // A socket with a timeout waits in poll: one with a known other end is that.
+        Reason::PollWait if peer.is_some() => receive(process, stack, peer.as_deref(), never_ended),
+        Reason::Dns => Bucket::Dns,
+        // A worker whose work does not come.
+        Reason::Pipe | Reason::IoUring | Reason::KernelOther if never_ended => Bucket::Rest,
+        Reason::Pipe => Bucket::Pipe,
+        Reason::ChildWait => Bucket::Child,
+        Reason::IoUring => Bucket::OtherIo,
+        Reason::Gil => Bucket::Gil,
+        Reason::Lock => lock(process, thread, entry, stack, never_ended, limits),
+        Reason::Futex => native_lock(thread, entry, never_ended, limits),
+        Reason::KernelOther => Bucket::Unexplained,
+        Reason::NetAccept
+        | Reason::PollWait
+        | Reason::Tty
+        | Reason::Sleep
+        | Reason::Signal
+        | Reason::Stopped => Bucket::Rest,
+    }
+}
+
+/// Whether `entry` is one wait that lasted the whole window.
+pub(super) fn never_ended(thread: &Thread, entry: &StackTime, limits: &Thresholds) -> bool {
+    entry.count <= 1
+        && entry.blocked_ns as f64 >= thread.times.wall_ns as f64 * limits.never_ended_share
+}
+
+/// Bytes awaited. A server's connection at rest and a client's slow reply look the
+/// same to the kernel; the stack, the port and whether the wait ever ended tell most.
+fn receive(process: &Process, stack: &Stack, peer: Option<&str>, never_ended: bool) -> Bucket {
+    let known_service = peer.is_some_and(|peer| service_name(peer).is_some());
+    if is_awaiting_request(process, stack) || (never_ended && !known_service) {
+        Bucket::Rest
+    } else {
+        Bucket::Network
+    }
+}
+
+/// Whether a server's own code, with nothing but socket code inside it, reads.
+fn is_awaiting_request(process: &Process, stack: &Stack) -> bool {
+    files(process, stack)
+        .find(|file| !SOCKET_FILES.iter().any(|mark| file.ends_with(mark)))
+        .is_some_and(|file| SERVER_FILES.iter().any(|mark| file.contains(mark)))
+}
+
+/// A lock wait of Python: contention, or a worker waiting for work.
+fn lock(
+    process: &Process,
+    thread: &Thread,
+    entry: &StackTime,
+    stack: &Stack,
+    never_ended: bool,
+    limits: &Thresholds,
+) -> Bucket {
+    if never_ended {
+        return Bucket::Rest; // an unending wait fights for nothing
+    }
+    if stack.frames.is_empty() {
+        return native_lock(thread, entry, never_ended, limits);
+    }
+    let is_handover = |file: &str| HANDOVER_FILES.iter().any(|mark| file.contains(mark));
+    let mut handing_over = false;
+    for frame in &stack.frames {
+        let Some(function) = frame.function.and_then(|id| process.function(id)) else {
+            break;
+        };
+        if !is_handover(&function.file) {
+            break;
+        }
+        let plain_name = function.name.rsplit('.').next().unwrap_or_default();
+        if TAKING.contains(&plain_name) {
+            return Bucket::Mutex;
+        }
+        handing_over = true;
+    }
+    if handing_over {
+        Bucket::Rest
+    } else {
+        Bucket::Mutex
+    }
+}
+
+/// A futex of native code: pools at rest wait seldom, contention often.
+fn native_lock(
+    thread: &Thread,
+    entry: &StackTime,
+    never_ended: bool,
+    limits: &Thresholds,
+) -> Bucket {
+    let rate = entry.count as f64 * 1e9 / thread.times.wall_ns.max(1) as f64;
+    if never_ended || rate < limits.futex_min_rate {
+        Bucket::Rest
+    } else {
+        Bucket::Mutex
+    }
+}
+
+fn files<'a>(process: &'a Process, stack: &'a Stack) -> impl Iterator<Item = &'a str> {
+    stack
+        .frames
+        .iter()
+        .filter_map(|frame| frame.function)
+        .filter_map(|id| process.function(id))
+        .map(|function| function.file.as_str())
+}

@@ -1,0 +1,176 @@
+//! The command line as typed.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use super::{
+    fail_on::{self, FailOn},
+    quantity,
+};
+
+/// What every CPython process of this host does, waits for, and wastes.
+///
+/// Nothing is installed in and nothing changed about the processes watched.
+#[derive(Debug, Parser)]
+#[command(name = "pyobserve", version, propagate_version = true)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// Say more on stderr (-v, -vv, -vvv); PYOBSERVE_LOG takes a filter
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+
+    /// Show no progress
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+
+    /// Colours; auto: only on a terminal and without NO_COLOR
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+/// Subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Tell CPU-bound, I/O-bound, busy-waiting ... for every Python process, with function, line and reason
+    Classify(ClassifyArgs),
+    /// Check whether pyobserve can work here, and how to fix what is missing
+    Doctor(DoctorArgs),
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Output formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// The JSON contract.
+    Json,
+    /// FILE.on-cpu.svg and FILE.off-cpu.svg; needs -o FILE.
+    Flamegraph,
+    /// `outer;...;leaf count` for other tools; with -o FILE also FILE.off-cpu.
+    Collapsed,
+}
+
+/// `pyobserve classify`.
+#[derive(Debug, clap::Args)]
+pub struct ClassifyArgs {
+    /// Watch this process (repeat for more); default: every Python process
+    #[arg(short, long = "pid", value_name = "PID", value_parser = clap::value_parser!(u32).range(1..=4_194_304))]
+    pub pids: Vec<u32>,
+
+    /// How long: 10, 10s, 500ms, 2m [default: 10s; with a command: until it ends]
+    #[arg(short, long, value_parser = quantity::duration)]
+    pub duration: Option<Duration>,
+
+    /// Samples a second and CPU, 1 to 10,000: 99, 1khz
+    #[arg(short, long, visible_alias = "freq", default_value = "99", value_parser = quantity::rate_hz)]
+    pub rate: u32,
+
+    /// Output format
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+
+    /// Write to FILE instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Show idle processes one by one
+    #[arg(long)]
+    pub all: bool,
+
+    /// Exit with 3 if a process is of this class (for at least PCT % of its active time)
+    #[arg(long, value_name = "CLASS[>=PCT%]", value_parser = fail_on::parse)]
+    pub fail_on: Vec<FailOn>,
+
+    /// Exit with the status of the command that was run
+    #[arg(long, requires = "command")]
+    pub exit_status: bool,
+
+    /// Frames kept of a stack, leaf side first
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(16..=512), help_heading = "Limits")]
+    pub max_frames: u32,
+
+    /// Threads watched at most
+    #[arg(long, value_name = "N", default_value_t = 32_768, value_parser = clap::value_parser!(u32).range(16..=1_048_576), help_heading = "Limits")]
+    pub max_threads: u32,
+
+    /// Processes watched at most
+    #[arg(long, value_name = "N", default_value_t = 4_096, value_parser = clap::value_parser!(u32).range(16..=65_536), help_heading = "Limits")]
+    pub max_processes: u32,
+
+    /// Distinct (thread, stack, wait) combinations kept
+    #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(1_024..=1_048_576), help_heading = "Limits")]
+    pub max_totals: u32,
+
+    /// Distinct stacks kept
+    #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(1_024..=1_048_576), help_heading = "Limits")]
+    pub max_stacks: u32,
+
+    /// Ring buffer between kernel and user space
+    #[arg(long, value_name = "BYTES", default_value = "4M", value_parser = quantity::ring_bytes, help_heading = "Limits")]
+    pub ring_buffer: u32,
+
+    /// Run this command (as the user who called sudo) and watch it and its children
+    #[arg(last = true, value_name = "CMD", conflicts_with = "pids")]
+    pub command: Vec<String>,
+}
+
+/// `pyobserve doctor`.
+#[derive(Debug, clap::Args)]
+pub struct DoctorArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn bad_arguments_are_refused() {
+        for line in [
+            "classify -p 0",
+            "classify -p words",
+            "classify -d 0",
+            "classify -d soon",
+            "classify -r 0",
+            "classify -r 20000",
+            "classify --max-frames 5",
+            "classify --format pdf",
+            "classify --json --format text",
+            "classify --exit-status",
+            "classify -p 1 -- true",
+            "classify --fail-on slow",
+            "observe",
+        ] {
+            let words = std::iter::once("pyobserve").chain(line.split(' '));
+            assert!(Args::try_parse_from(words).is_err(), "{line}");
+        }
+    }
+}

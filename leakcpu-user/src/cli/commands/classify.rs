@@ -1,0 +1,157 @@
+//! `pyobserve classify`.
+
+use std::{
+    os::unix::process::ExitStatusExt as _,
+    process::{Child, ExitStatus},
+    time::{Duration, Instant},
+};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    classify,
+    cli::{
+        args::{Args, ClassifyArgs},
+        child,
+        commands::doctor::line,
+        exit::{Exit, Failure},
+        output::Report,
+        plan::{Plan, What},
+        progress::Progress,
+    },
+    diagnose::diagnose,
+    doctor::{self, Status},
+    model::Profile,
+    session::{Session, SessionError, Targets},
+};
+
+pub(crate) fn run(args: &Args, classify: &ClassifyArgs) -> Result<Exit, Failure> {
+    let plan = Plan::new(args, classify)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| Failure::Io {
+            doing: "start".to_owned(),
+            source,
+        })?;
+    let Some((profile, status)) = runtime.block_on(watch(args, &plan))? else {
+        return Ok(Exit::Interrupted);
+    };
+    let classification = classify::classify(&profile);
+    let findings = diagnose(&profile, &classification);
+    plan.destination.write(
+        plan.format,
+        &Report {
+            profile: &profile,
+            classification: &classification,
+            findings: &findings,
+            all: plan.all,
+        },
+    )?;
+    if !args.quiet {
+        for path in plan.destination.files(plan.format) {
+            anstream::eprintln!("pyobserve: wrote {}", path.display());
+        }
+    }
+    if plan.fail_on.iter().any(|c| c.is_met_by(&classification)) {
+        return Ok(Exit::Findings);
+    }
+    match status {
+        Some(status) if plan.exit_status => Ok(Exit::Command(code_of(status))),
+        _ => Ok(Exit::Ok),
+    }
+}
+
+/// The status as a shell would give it.
+fn code_of(status: ExitStatus) -> u8 {
+    let code = status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal))
+        .unwrap_or(1);
+    u8::try_from(code).unwrap_or(1)
+}
+
+/// Watches; `None` if the user gave up before there was any data.
+async fn watch(args: &Args, plan: &Plan) -> Result<Option<(Profile, Option<ExitStatus>)>, Failure> {
+    // Installed first, so that Ctrl-C during the start does not kill us with
+    // programs attached and a command held back.
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(signals)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(signals)?;
+    let (targets, held) = match &plan.what {
+        What::Everything => (Targets::All, None),
+        What::Pids(pids) => (Targets::Pids(pids.clone()), None),
+        What::Command(words) => {
+            let held = child::hold(words)?;
+            (Targets::Child(held.pid), Some(held))
+        }
+    };
+    let mut session = Session::start(targets, plan.load).map_err(with_preflight)?;
+    let mut command = held.map(child::HeldCommand::release).transpose()?;
+    let started = Instant::now();
+    let progress = Progress::new(session.process_count(), plan.duration, args.quiet);
+    let status = {
+        let end = async {
+            let mut beat = tokio::time::interval(Duration::from_millis(100));
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => return None,
+                    _ = terminate.recv() => return None,
+                    _ = beat.tick() => {
+                        progress.tick(started.elapsed());
+                        if plan.duration.is_some_and(|limit| started.elapsed() >= limit) {
+                            return None;
+                        }
+                        if let Some(status) = command.as_mut().and_then(ended) {
+                            return Some(status);
+                        }
+                    }
+                }
+            }
+        };
+        let mut end = std::pin::pin!(end);
+        let mut status = None;
+        let outcome = session
+            .run(async {
+                status = end.as_mut().await;
+            })
+            .await;
+        progress.finish();
+        outcome?;
+        status
+    };
+    // The duration may have ended first: the command goes on without us.
+    let status = status.or_else(|| command.as_mut().and_then(ended));
+    Ok(Some((session.finish()?, status)))
+}
+
+fn ended(command: &mut Child) -> Option<ExitStatus> {
+    command.try_wait().ok().flatten()
+}
+
+fn signals(source: std::io::Error) -> Failure {
+    Failure::Io {
+        doing: "listen for signals".to_owned(),
+        source,
+    }
+}
+
+/// A start that failed for want of something that `doctor` knows about says what
+/// `doctor` would.
+fn with_preflight(error: SessionError) -> Failure {
+    let SessionError::Probe(probe) = &error else {
+        return error.into();
+    };
+    let missing: Vec<String> = doctor::must_haves()
+        .iter()
+        .filter(|check| check.status == Status::Fail)
+        .map(|check| line(check, false))
+        .collect();
+    if missing.is_empty() {
+        tracing::debug!(%probe, "no check explains it");
+        return error.into();
+    }
+    Failure::Preflight(format!(
+        "this host or user lacks what watching needs; `pyobserve doctor` says the same\n{}",
+        missing.join("\n")
+    ))
+}

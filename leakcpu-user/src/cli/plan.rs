@@ -1,0 +1,124 @@
+//! What will be done: the arguments checked against each other.
+
+use std::{path::PathBuf, time::Duration};
+
+use super::{
+    args::{Args, ClassifyArgs, Format},
+    exit::Failure,
+    fail_on::FailOn,
+    output::Destination,
+};
+use crate::probes::{LoadConfig, MapSizes};
+
+/// How long a run takes unless told otherwise.
+const DEFAULT_DURATION: Duration = Duration::from_secs(10);
+
+/// What is watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// Every Python process.
+    Everything,
+    /// These processes.
+    Pids(Vec<u32>),
+    /// A command to be run.
+    Command(Vec<String>),
+}
+
+/// A classify run.
+#[derive(Debug)]
+pub struct Plan {
+    /// What is watched.
+    pub what: What,
+    /// How long; `None`: until the command ends.
+    pub duration: Option<Duration>,
+    /// What the programs are told.
+    pub load: LoadConfig,
+    /// Output format.
+    pub format: Format,
+    /// Where the output goes.
+    pub destination: Destination,
+    /// Idle processes one by one.
+    pub all: bool,
+    /// Conditions for exit code 3.
+    pub fail_on: Vec<FailOn>,
+    /// Pass the command's status on.
+    pub exit_status: bool,
+}
+
+impl Plan {
+    /// Makes the plan.
+    pub fn new(args: &Args, classify: &ClassifyArgs) -> Result<Self, Failure> {
+        let format = if classify.json {
+            Format::Json
+        } else {
+            classify.format
+        };
+        let what = if !classify.command.is_empty() {
+            What::Command(classify.command.clone())
+        } else if classify.pids.is_empty() {
+            What::Everything
+        } else {
+            let mut pids = classify.pids.clone();
+            pids.sort_unstable();
+            pids.dedup();
+            What::Pids(pids)
+        };
+        let duration = match (&what, classify.duration) {
+            (What::Command(_), duration) => duration,
+            (_, duration) => Some(duration.unwrap_or(DEFAULT_DURATION)),
+        };
+        let load = LoadConfig {
+            frame_limit: classify.max_frames,
+            follow_children: !matches!(what, What::Pids(_)),
+            watch_every_exec: matches!(what, What::Everything),
+            sizes: MapSizes {
+                threads: classify.max_threads,
+                processes: classify.max_processes,
+                totals: classify.max_totals,
+                stacks: classify.max_stacks,
+                ring_bytes: classify.ring_buffer,
+            },
+            rate_hz: classify.rate,
+        };
+        Ok(Self {
+            destination: destination(format, classify.output.clone(), args)?,
+            what,
+            duration,
+            load,
+            format,
+            all: classify.all,
+            fail_on: classify.fail_on.clone(),
+            exit_status: classify.exit_status,
+        })
+    }
+}
+
+fn destination(
+    format: Format,
+    output: Option<PathBuf>,
+    args: &Args,
+) -> Result<Destination, Failure> {
+    match output {
+        Some(path) => {
+            // Found out now, not after ten seconds of watching.
+            let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
+            if let Some(parent) = parent
+                && !parent.is_dir()
+            {
+                return Err(Failure::Usage(format!(
+                    "-o {}: there is no directory {}",
+                    path.display(),
+                    parent.display()
+                )));
+            }
+            Ok(Destination::File {
+                path,
+                color: args.color,
+            })
+        }
+        None if format == Format::Flamegraph => Err(Failure::Usage(
+            "--format flamegraph writes two files; name them with -o FILE (FILE.on-cpu.svg and FILE.off-cpu.svg)".to_owned(),
+        )),
+        None => Ok(Destination::Stdout { color: args.color }),
+    }
+}

@@ -1,0 +1,78 @@
+//! What a rule finds.
+
+use crate::classify::{Because, Blame};
+use crate::model::Process;
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Worth knowing.
+    Low,
+    /// Worth an afternoon.
+    Medium,
+    /// Look at this first.
+    High,
+}
+
+impl Severity {
+    /// The name used in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+
+    /// By what a fix could give back: half a core or more is high, a twentieth medium.
+    pub(super) const fn of_recoverable(ns_per_s: u64) -> Self {
+        match ns_per_s {
+            500_000_000.. => Self::High,
+            50_000_000.. => Self::Medium,
+            _ => Self::Low,
+        }
+    }
+}
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// Stable for the same finding of the same process over windows.
+    pub id: String,
+    /// The rule's name.
+    pub rule: &'static str,
+    /// How much it matters.
+    pub severity: Severity,
+    /// 0..1.
+    pub confidence: f64,
+    /// Where.
+    pub place: Option<Blame>,
+    /// The figures it rests on.
+    pub evidence: Vec<Because>,
+    /// Why it is slow, in one sentence.
+    pub cause: String,
+    /// One concrete step.
+    pub fix: String,
+    /// What the fix can give back at most, per second of wall time.
+    pub recoverable_ns_per_s: Option<u64>,
+}
+
+/// The id of a finding: 64 bits of FNV-1a over what does not change between windows.
+/// The line is left out, since the hottest line of a loop may change.
+pub(super) fn stable_id(process: &Process, rule: &str, place: Option<&Blame>) -> String {
+    let pid = process.pid.to_string();
+    let start = process.start_boottime_ns.unwrap_or(0).to_string();
+    let parts = [
+        rule,
+        &pid,
+        &start,
+        place.map_or("", |p| &p.function),
+        place.map_or("", |p| &p.file),
+    ];
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    for byte in parts.join("\0").bytes() {
+        hash ^= u64::from(byte);
+        hash = hash.wrapping_mul(0x0100_0000_01b3);
+    }
+    format!("{hash:016x}")
+}

@@ -1,0 +1,86 @@
+//! `busy-wait.micro-sleep`: sleeps far shorter than what is waited for.
+
+use super::finding::stable_id;
+use super::{Case, Finding, Rule, Severity, per_second};
+use crate::classify::say::{duration, number};
+use crate::classify::{Because, Blame, Spin, frequent_sleep};
+
+/// The rule.
+pub struct MicroSleep;
+
+impl Rule for MicroSleep {
+    fn name(&self) -> &'static str {
+        "busy-wait.micro-sleep"
+    }
+
+    fn about(&self) -> &'static str {
+        "A loop sleeps for less than 10 ms, hundreds of times a second, to see whether something has happened."
+    }
+
+    fn check(&self, case: Case<'_>) -> Vec<Finding> {
+        let mut findings: Vec<Finding> = Vec::new();
+        for (i, thread) in case.process.threads.iter().enumerate() {
+            let proved = match case.verdicts.spins.get(i) {
+                Some(Some(Spin::Poll { .. })) => continue,
+                Some(Some(spin)) => Some(spin.clone()),
+                _ => None,
+            };
+            let is_proved = proved.is_some();
+            let Some(Spin::MicroSleep {
+                rate,
+                mean_ns,
+                frame,
+                ..
+            }) = proved.or_else(|| frequent_sleep(case.process, thread))
+            else {
+                continue;
+            };
+            let place = frame.and_then(|frame| {
+                let function_id = frame.function?;
+                let function = case.process.function(function_id)?;
+                Some(Blame {
+                    function_id,
+                    function: function.name.clone(),
+                    file: function.file.clone(),
+                    line: frame.line,
+                })
+            });
+            let recoverable = per_second(thread.times.on_cpu_ns, thread.times.wall_ns);
+            let id = stable_id(case.process, self.name(), place.as_ref());
+            if findings.iter().any(|f| f.id == id) {
+                continue;
+            }
+            findings.push(Finding {
+                id,
+                rule: self.name(),
+                severity: if is_proved {
+                    Severity::of_recoverable(recoverable).max(Severity::Medium)
+                } else {
+                    Severity::Low
+                },
+                confidence: if is_proved {
+                    case.verdicts.threads[i].confidence
+                } else {
+                    0.6 // it may pace real work
+                },
+                place,
+                evidence: vec![Because {
+                    text: format!(
+                        "{} sleeps/s from one line, {} each",
+                        number(rate),
+                        duration(mean_ns)
+                    ),
+                    name: "micro_sleeps_per_s",
+                    value: rate,
+                    unit: "1/s",
+                }],
+                cause: "Each sleep ends before anything has happened; the wake-ups cost CPU and power."
+                    .to_owned(),
+                fix: "wait for the event itself: threading.Event.wait(timeout), queue.get(timeout=...) or asyncio.Event wakes at once; if it must poll, sleep 10 ms or more"
+                    .to_owned(),
+                recoverable_ns_per_s: is_proved.then_some(recoverable),
+            });
+        }
+        findings
+    }
+}

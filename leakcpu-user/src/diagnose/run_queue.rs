@@ -1,0 +1,44 @@
+//! `cpu.run-queue`: ready to run, and other tasks have the CPUs.
+
+use super::finding::stable_id;
+use super::{Case, Finding, Rule, Severity, per_second};
+use crate::classify::{Class, Detail};
+
+/// The rule.
+pub struct RunQueue;
+
+impl Rule for RunQueue {
+    fn name(&self) -> &'static str {
+        "cpu.run-queue"
+    }
+
+    fn about(&self) -> &'static str {
+        "The process is ready to run, but other tasks have the CPUs."
+    }
+
+    fn check(&self, case: Case<'_>) -> Vec<Finding> {
+        let verdict = &case.verdicts.verdict;
+        if verdict.class != Class::CpuStarved || verdict.detail != Some(Detail::RunQueue) {
+            return Vec::new();
+        }
+        let waited = per_second(case.process.times().runnable_ns, case.verdicts.span_ns);
+        let cpus = match case.host.cpus {
+            0 => "the CPUs".to_owned(),
+            1 => "the one CPU".to_owned(),
+            n => format!("the {n} CPUs"),
+        };
+        vec![Finding {
+            id: stable_id(case.process, self.name(), verdict.blame.as_ref()),
+            rule: self.name(),
+            severity: Severity::of_recoverable(waited),
+            confidence: verdict.confidence,
+            place: verdict.blame.clone(),
+            evidence: verdict.because.clone(),
+            cause: format!("More tasks want to run than {cpus} of this host can take."),
+            fix: format!(
+                "the code is not the cause: run fewer workers on {cpus}, move other load away, or give this process precedence (renice, cpu.weight)"
+            ),
+            recoverable_ns_per_s: Some(waited),
+        }]
+    }
+}

@@ -1,0 +1,198 @@
+//! Offsets of the versions that do not publish them: 3.8 to 3.12, x86-64 and
+//! release builds, measured with the compiler from each version's own headers.
+//!
+//! Sources: `Include/cpython/pystate.h`, `Include/cpython/code.h`,
+//! `Include/cpython/frameobject.h` (up to 3.10), `Include/internal/pycore_frame.h`
+//! (from 3.11), `Include/internal/pycore_runtime.h`, `pycore_interp.h`, `pycore_gil.h`.
+
+use leakcpu_common::python::{NO_OWNER, PyLayout};
+
+use super::{GilLayout, GilPlace, InstructionPointer, InterpreterLayout, ObjectLayout};
+use crate::interpreter::LineTableKind;
+
+/// Oldest minor version in the table.
+pub(super) const OLDEST_MINOR: u8 = 8;
+
+/// The table's entry for a minor version.
+pub(super) fn layout(minor: u8) -> Option<InterpreterLayout> {
+    TABLE
+        .get(usize::from(minor.checked_sub(OLDEST_MINOR)?))
+        .copied()
+}
+
+/// `struct _gil_runtime_state`: `interval` at 0, `last_holder`, `locked`,
+/// `switch_number`, then condition variable (48 bytes), mutex (40), and a second
+/// pair for `FORCE_SWITCHING`. Unchanged from 3.8 to 3.15 with the GIL.
+pub(super) const fn gil(place: GilPlace) -> GilLayout {
+    GilLayout {
+        place,
+        last_holder: 8,
+        locked: 16,
+        cond: 32,
+        end: 208,
+    }
+}
+
+/// `PyFrameObject`, 3.8 to 3.10; `lasti` is the offset of `f_lasti`. The wide read
+/// begins at `f_back`, so that it reaches `f_lasti`.
+const fn walk_with_frame_objects(runtime_main: u32, lasti: u16) -> PyLayout {
+    PyLayout {
+        runtime_main_interpreter: runtime_main,
+        interp_threads_head: 8,
+        tstate_next: 8,
+        tstate_thread_id: 176,
+        tstate_frame: 24,
+        frame_indirect: 0,
+        cframe_current_frame: 0,
+        frame_base: 24,
+        frame_code: 32 - 24,
+        frame_previous: 0,
+        frame_instr: lasti - 24,
+        frame_instr_bytes: 4,
+        frame_owner: NO_OWNER,
+        placeholder_owner: 0,
+        code_tag_mask: 0,
+        valid: 1,
+        tstate_native_thread_id: 0,
+        pad: [0; 9],
+    }
+}
+
+/// `PyCodeObject`, `PyUnicodeObject` and `PyBytesObject`, 3.8 to 3.10.
+const OBJECT_3_8: ObjectLayout = ObjectLayout {
+    ob_type: 8,
+    tp_members: 240,
+    code_first_line: 40,
+    code_filename: 104,
+    code_name: 112,
+    code_qualname: None,
+    code_line_table: 120,
+    line_table_kind: LineTableKind::Lnotab,
+    instruction_pointer: InstructionPointer::Bytes,
+    unicode_length: 16,
+    unicode_state: 32,
+    unicode_kind_bit: 2,
+    unicode_compact_bit: 5,
+    unicode_ascii_bit: 6,
+    unicode_ascii_data: 48,
+    unicode_compact_data: 72,
+    bytes_size: 16,
+    bytes_data: 32,
+};
+
+const OBJECT_3_11: ObjectLayout = ObjectLayout {
+    code_first_line: 72,
+    code_filename: 112,
+    code_name: 120,
+    code_qualname: Some(128),
+    code_line_table: 136,
+    line_table_kind: LineTableKind::Locations,
+    instruction_pointer: InstructionPointer::Pointer(184),
+    ..OBJECT_3_8
+};
+
+/// 3.12 dropped `wstr` and its length from strings (PEP 623).
+pub(super) const OBJECT_3_12: ObjectLayout = ObjectLayout {
+    code_first_line: 68,
+    instruction_pointer: InstructionPointer::Pointer(192),
+    unicode_ascii_data: 40,
+    unicode_compact_data: 56,
+    ..OBJECT_3_11
+};
+
+const TABLE: [InterpreterLayout; 5] = [
+    // 3.8
+    InterpreterLayout {
+        walk: walk_with_frame_objects(40, 104),
+        object: OBJECT_3_8,
+        gil: gil(GilPlace::InRuntime(1152)),
+        runtime_interpreters_head: 32,
+        interp_next: 0,
+        tstate_interp: 16,
+        published: false,
+    },
+    // 3.9
+    InterpreterLayout {
+        walk: walk_with_frame_objects(40, 104),
+        object: OBJECT_3_8,
+        gil: gil(GilPlace::InRuntime(352)),
+        runtime_interpreters_head: 32,
+        interp_next: 0,
+        tstate_interp: 16,
+        published: false,
+    },
+    // 3.10
+    InterpreterLayout {
+        walk: walk_with_frame_objects(40, 96),
+        object: ObjectLayout {
+            line_table_kind: LineTableKind::Ranges,
+            instruction_pointer: InstructionPointer::Units,
+            ..OBJECT_3_8
+        },
+        gil: gil(GilPlace::InRuntime(352)),
+        runtime_interpreters_head: 32,
+        interp_next: 0,
+        tstate_interp: 16,
+        published: false,
+    },
+    // 3.11
+    InterpreterLayout {
+        walk: PyLayout {
+            runtime_main_interpreter: 48,
+            interp_threads_head: 16,
+            tstate_next: 8,
+            tstate_thread_id: 152,
+            tstate_frame: 56,
+            frame_indirect: 1,
+            cframe_current_frame: 8,
+            frame_base: 0,
+            frame_code: 32,
+            frame_previous: 48,
+            frame_instr: 56,
+            frame_instr_bytes: 8,
+            // `owner` is at 69, but no value of it marks a placeholder in 3.11.
+            frame_owner: NO_OWNER,
+            placeholder_owner: 0,
+            code_tag_mask: 0,
+            valid: 1,
+            tstate_native_thread_id: 160,
+            pad: [0; 9],
+        },
+        object: OBJECT_3_11,
+        gil: gil(GilPlace::InRuntime(360)),
+        runtime_interpreters_head: 40,
+        interp_next: 0,
+        tstate_interp: 16,
+        published: false,
+    },
+    // 3.12
+    InterpreterLayout {
+        walk: PyLayout {
+            runtime_main_interpreter: 48,
+            interp_threads_head: 72,
+            tstate_next: 8,
+            tstate_thread_id: 136,
+            tstate_frame: 56,
+            frame_indirect: 1,
+            cframe_current_frame: 0,
+            frame_base: 0,
+            frame_code: 0,
+            frame_previous: 8,
+            frame_instr: 56,
+            frame_instr_bytes: 8,
+            frame_owner: 70,
+            // FRAME_OWNED_BY_CSTACK of pycore_frame.h.
+            placeholder_owner: 3,
+            code_tag_mask: 0,
+            valid: 1,
+            tstate_native_thread_id: 144,
+            pad: [0; 9],
+        },
+        object: OBJECT_3_12,
+        gil: gil(GilPlace::BehindInterpreter(384)),
+        runtime_interpreters_head: 40,
+        interp_next: 0,
+        tstate_interp: 16,
+        published: false,
+    },
+];

@@ -1,0 +1,111 @@
+//! The stack of a thread that waits, read from outside.
+
+use leakcpu_common::{
+    config::MAX_FRAMES,
+    python::{FrameSink, first_frame, walk_frames},
+    stack::{RawFrame, flags},
+};
+
+use super::{PythonProcess, RemoteReader};
+use crate::discovery::{DiscoveryError, SyscallState, ThreadFacts, syscall_state, thread_facts};
+
+/// A waiter for the GIL wakes up every 5 ms and waits again: a read between two
+/// wake-ups is almost sure to succeed within a few tries.
+const ATTEMPTS: usize = 5;
+
+/// The stack of a waiting thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParkedStack {
+    /// Leaf first; placeholders have `code == 0`.
+    pub frames: Vec<RawFrame>,
+    /// Bits of [`leakcpu_common::stack::flags`].
+    pub flags: u32,
+    /// State letter: `S` or `D` as a rule.
+    pub state: char,
+    /// The system call it waits in.
+    pub syscall: SyscallState,
+}
+
+/// Why there is no stack.
+#[derive(Debug, thiserror::Error)]
+pub enum ParkedError {
+    /// The thread runs, or did something while its stack was being read.
+    #[error("thread {tid} does not wait")]
+    NotParked {
+        /// The thread.
+        tid: u32,
+    },
+    /// `/proc` could not be read; [`DiscoveryError::Gone`] if the thread ended.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
+}
+
+struct Collected(Vec<RawFrame>);
+
+impl FrameSink for Collected {
+    fn put(&mut self, _index: usize, frame: RawFrame) {
+        self.0.push(frame);
+    }
+}
+
+/// Reads the stack of thread `tid`, whose `PyThreadState` is at `tstate`. It is kept
+/// only if the thread did not run in between: same state, same counts of context
+/// switches, same system call before and after.
+pub fn parked(
+    process: &PythonProcess,
+    tstate: u64,
+    tid: u32,
+    frame_limit: usize,
+) -> Result<ParkedStack, ParkedError> {
+    for _ in 0..ATTEMPTS {
+        let before = Moment::of(process.pid, tid)?;
+        if before.syscall == SyscallState::Running || matches!(before.thread.state, 'R' | 'Z' | 'X')
+        {
+            std::thread::yield_now();
+            continue;
+        }
+        let (frames, flags) = walk(process, tstate, frame_limit);
+        if Moment::of(process.pid, tid)? == before {
+            return Ok(ParkedStack {
+                frames,
+                flags,
+                state: before.thread.state,
+                syscall: before.syscall,
+            });
+        }
+    }
+    Err(ParkedError::NotParked { tid })
+}
+
+fn walk(process: &PythonProcess, tstate: u64, limit: usize) -> (Vec<RawFrame>, u32) {
+    let mut reader = RemoteReader::new(process.memory());
+    let layout = &process.layout.walk;
+    let Some(frame) = first_frame(&reader, layout, tstate) else {
+        return (Vec::new(), flags::TSTATE_UNREADABLE);
+    };
+    let mut collected = Collected(Vec::new());
+    let (_, flags) = walk_frames::<_, _, MAX_FRAMES>(
+        &mut reader,
+        layout,
+        frame,
+        limit.min(MAX_FRAMES),
+        &mut collected,
+    );
+    (collected.0, flags)
+}
+
+/// What changes if a thread runs.
+#[derive(PartialEq, Eq)]
+struct Moment {
+    thread: ThreadFacts,
+    syscall: SyscallState,
+}
+
+impl Moment {
+    fn of(pid: u32, tid: u32) -> Result<Self, DiscoveryError> {
+        Ok(Self {
+            syscall: syscall_state(pid, tid)?,
+            thread: thread_facts(pid, tid)?,
+        })
+    }
+}

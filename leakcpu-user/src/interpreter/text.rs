@@ -1,0 +1,107 @@
+//! `str` objects.
+
+use super::{RemoteError, RemoteMemory, layout::ObjectLayout};
+
+/// Longest text that is read, in characters: paths end at `PATH_MAX`, and a name
+/// that long is no name.
+pub const MAX_TEXT_CHARS: u64 = 4096;
+
+/// Bytes of an object's head that hold length and state.
+const HEAD_BYTES: usize = 96;
+
+/// Why a `str` could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TextError {
+    /// Its memory could not be read, or it is too long.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    /// The object is not a string in compact form, the only one that names have.
+    #[error("no compact string at {address:#x}")]
+    NotCompact {
+        /// Its address.
+        address: u64,
+    },
+}
+
+/// Reads the `str` at `address`.
+pub(super) fn read_text(
+    memory: RemoteMemory,
+    layout: &ObjectLayout,
+    address: u64,
+) -> Result<String, TextError> {
+    let mut head = [0; HEAD_BYTES];
+    let head_bytes = usize::from(layout.unicode_ascii_data).min(HEAD_BYTES);
+    memory.read(address, &mut head[..head_bytes])?;
+    let word = |offset: u16| {
+        head.get(usize::from(offset)..)
+            .and_then(<[u8]>::first_chunk)
+            .map_or(0, |b| u64::from_le_bytes(*b))
+    };
+    // Bit fields of a 32-bit word.
+    let state = word(layout.unicode_state);
+    let bit = |bit: u8| state >> bit & 1 == 1;
+    let width = state >> layout.unicode_kind_bit & 7;
+    if !bit(layout.unicode_compact_bit) || !matches!(width, 1 | 2 | 4) {
+        return Err(TextError::NotCompact { address });
+    }
+    let length = word(layout.unicode_length);
+    let data = if bit(layout.unicode_ascii_bit) {
+        layout.unicode_ascii_data
+    } else {
+        layout.unicode_compact_data
+    };
+    let data = address.wrapping_add(u64::from(data));
+    if length > MAX_TEXT_CHARS {
+        return Err(RemoteError::TooLong {
+            address: data,
+            bytes: length.saturating_mul(width),
+        }
+        .into());
+    }
+    let bytes = memory.read_vec(data, length * width, usize::MAX)?;
+    Ok(decode_text(&bytes, width))
+}
+
+/// Decodes a compact string's characters of `width` bytes (1: ASCII or Latin-1,
+/// 2: UCS-2, 4: UCS-4). What is no Unicode character (a lone surrogate, as CPython
+/// makes of undecodable file names) becomes U+FFFD.
+pub fn decode_text(bytes: &[u8], width: u64) -> String {
+    let character = |code: u32| char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
+    match width {
+        2 => bytes
+            .as_chunks::<2>()
+            .0
+            .iter()
+            .map(|c| character(u16::from_le_bytes(*c).into()))
+            .collect(),
+        4 => bytes
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|c| character(u32::from_le_bytes(*c)))
+            .collect(),
+        _ => bytes.iter().copied().map(char::from).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_width() {
+        assert_eq!(decode_text(b"abc", 1), "abc");
+        assert_eq!(decode_text(b"caf\xe9", 1), "café");
+        assert_eq!(decode_text(&[0x2d, 0x4e, 0x87, 0x65], 2), "中文");
+        assert_eq!(
+            decode_text(&[0x0d, 0xf4, 0x01, 0x00, 0x61, 0, 0, 0], 4),
+            "\u{1f40d}a"
+        );
+    }
+
+    #[test]
+    fn lone_surrogates_are_replaced() {
+        assert_eq!(decode_text(&[0x80, 0xdc, 0x61, 0], 2), "\u{fffd}a");
+        assert_eq!(decode_text(&[0xff, 0xff, 0xff, 0xff], 4), "\u{fffd}");
+    }
+}

@@ -1,0 +1,206 @@
+//! A process, its threads, its times and its waits.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::function::FunctionDto;
+use super::verdict::{FindingDto, VerdictDto};
+use crate::classify::ProcessVerdicts;
+use crate::diagnose::ProcessFindings;
+use crate::model::{
+    CpuSplit, Process, PythonFacts, Reason, Rollup, Thread, ThreadTimes, Unreadable, Wait,
+};
+
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct ProcessDto {
+    pid: u32,
+    ns_pid: Option<u32>,
+    start_boottime_ns: Option<u64>,
+    exe: Option<String>,
+    cmdline: Vec<String>,
+    exited: bool,
+    python: Option<PythonDto>,
+    container_id: Option<String>,
+    cgroup: Option<String>,
+    systemd_unit: Option<String>,
+    verdict: VerdictDto,
+    time: TimeDto,
+    waits: Vec<WaitDto>,
+    threads: Vec<ThreadDto>,
+    functions: Vec<FunctionDto>,
+    findings: Vec<FindingDto>,
+    unreadable: Option<Unreadable>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct PythonDto {
+    version: String,
+    implementation: String,
+    free_threaded: Option<bool>,
+    interpreters: Option<Vec<()>>,
+    usdt: Option<Vec<()>>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct TimeDto {
+    wall_ns: u64,
+    lifetime_ns: Option<u64>,
+    on_cpu_ns: u64,
+    runnable_ns: u64,
+    throttled_ns: Option<u64>,
+    blocked_ns: u64,
+    unaccounted_ns: u64,
+    steal_ns: Option<u64>,
+    on_cpu_user_ns: Option<u64>,
+    on_cpu_kernel_ns: Option<u64>,
+    gc_ns: Option<u64>,
+    gil_wait_ns: u64,
+    blocked_by_reason: BTreeMap<Reason, u64>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct WaitDto {
+    reason: Reason,
+    peer: Option<String>,
+    file: Option<String>,
+    child_pid: Option<u32>,
+    waker_tid: Option<u32>,
+    function: Option<String>,
+    line: Option<u32>,
+    count: u64,
+    total_ns: u64,
+    max_ns: u64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct ThreadDto {
+    tid: u32,
+    ns_tid: Option<u32>,
+    name: Option<String>,
+    verdict: VerdictDto,
+    time: TimeDto,
+    unattributed_ns: u64,
+}
+
+impl ProcessDto {
+    pub(super) fn new(
+        process: &Process,
+        verdicts: &ProcessVerdicts,
+        findings: &ProcessFindings,
+    ) -> Self {
+        let rollup = Rollup::of(process);
+        Self {
+            pid: process.pid.0,
+            ns_pid: process.ns_pid,
+            start_boottime_ns: process.start_boottime_ns,
+            exe: process.exe.clone(),
+            cmdline: process.cmdline.clone(),
+            exited: process.exited,
+            python: process.python.as_ref().map(PythonDto::from),
+            container_id: process.container_id.clone(),
+            cgroup: process.cgroup.clone(),
+            systemd_unit: process.systemd_unit.clone(),
+            verdict: VerdictDto::from(&verdicts.verdict),
+            time: TimeDto::new(
+                &process.times(),
+                process.lifetime_ns,
+                process.cpu_split(),
+                process.blocked_by_reason(),
+            ),
+            waits: process
+                .waits()
+                .iter()
+                .map(|wait| WaitDto::new(process, wait))
+                .collect(),
+            threads: process
+                .threads
+                .iter()
+                .zip(&verdicts.threads)
+                .zip(&rollup.unattributed_by_thread_ns)
+                .map(|((thread, verdict), unattributed_ns)| ThreadDto {
+                    tid: thread.tid.0,
+                    ns_tid: thread.ns_tid,
+                    name: thread.name.clone(),
+                    verdict: VerdictDto::from(verdict),
+                    time: TimeDto::of_thread(thread),
+                    unattributed_ns: *unattributed_ns,
+                })
+                .collect(),
+            functions: rollup
+                .functions
+                .iter()
+                .filter_map(|row| FunctionDto::new(process, row, verdicts))
+                .collect(),
+            findings: findings.findings.iter().map(FindingDto::from).collect(),
+            unreadable: process.unreadable.clone(),
+        }
+    }
+}
+
+impl From<&PythonFacts> for PythonDto {
+    fn from(python: &PythonFacts) -> Self {
+        Self {
+            version: python.version.clone(),
+            implementation: python.implementation.clone(),
+            free_threaded: python.free_threaded,
+            interpreters: None,
+            usdt: None,
+        }
+    }
+}
+
+impl TimeDto {
+    fn new(
+        times: &ThreadTimes,
+        lifetime_ns: Option<u64>,
+        split: Option<CpuSplit>,
+        blocked_by_reason: BTreeMap<Reason, u64>,
+    ) -> Self {
+        Self {
+            wall_ns: times.wall_ns,
+            lifetime_ns,
+            on_cpu_ns: times.on_cpu_ns,
+            runnable_ns: times.runnable_ns,
+            throttled_ns: times.throttled_ns,
+            blocked_ns: times.blocked_ns,
+            unaccounted_ns: times.unaccounted_ns,
+            steal_ns: None,
+            on_cpu_user_ns: split.map(|s| s.user_ns),
+            on_cpu_kernel_ns: split.map(|s| s.kernel_ns),
+            gc_ns: None,
+            gil_wait_ns: times.gil_wait_ns,
+            blocked_by_reason,
+        }
+    }
+
+    fn of_thread(thread: &Thread) -> Self {
+        Self::new(
+            &thread.times,
+            None,
+            thread.cpu_split(),
+            thread.blocked_by_reason(),
+        )
+    }
+}
+
+impl WaitDto {
+    fn new(process: &Process, wait: &Wait) -> Self {
+        let function = wait
+            .frame
+            .and_then(|frame| frame.function)
+            .and_then(|id| process.function(id));
+        Self {
+            reason: wait.reason,
+            peer: wait.peer.clone(),
+            file: wait.file.clone(),
+            child_pid: None,
+            waker_tid: None,
+            function: function.map(|f| f.name.clone()),
+            line: wait.frame.and_then(|frame| frame.line),
+            count: wait.count,
+            total_ns: wait.total_ns,
+            max_ns: wait.max_ns,
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Losses, warnings and unreadable processes, plainly.
+
+use std::collections::BTreeMap;
+
+use super::line::{Line, Look, wrap};
+use crate::classify::say::{count, duration, percent};
+use crate::model::{Profile, Thread};
+
+/// Whether any named counter of loss is not zero.
+pub(super) fn is_anything_lost(profile: &Profile) -> bool {
+    profile.loss.values().any(|&n| n > 0)
+}
+
+/// A blank line and one `!` line per note; nothing if there is none.
+pub(super) fn notes(profile: &Profile, width: usize) -> Vec<Line> {
+    let mut texts = Vec::new();
+    texts.extend(unreadable(profile));
+    texts.extend(losses(profile));
+    for step in &profile.sampling.steps {
+        texts.push(format!(
+            "sampled at {} Hz from {} on: {}",
+            step.hz,
+            duration(step.at_ns),
+            step.why
+        ));
+    }
+    texts.extend(profile.warnings.iter().cloned());
+    let mut lines = Vec::new();
+    for text in texts {
+        if lines.is_empty() {
+            lines.push(Line::new());
+        }
+        for (i, part) in wrap(&text, width - 2).iter().enumerate() {
+            let mut line = Line::new();
+            line.push(if i == 0 { "! " } else { "  " }, Look::Warning)
+                .push(part, Look::Plain);
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+/// Processes whose stacks could not be read, together where the reason is the same.
+fn unreadable(profile: &Profile) -> Vec<String> {
+    let mut groups: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+    for process in &profile.processes {
+        if let Some(unreadable) = &process.unreadable {
+            groups
+                .entry((&unreadable.reason, &unreadable.how_to_fix))
+                .or_default()
+                .push(process.pid.to_string());
+        }
+    }
+    groups
+        .into_iter()
+        .map(|((reason, fix), pids)| {
+            let shown = 8;
+            let more = match pids.len().saturating_sub(shown) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let pids = pids[..pids.len().min(shown)].join(" ");
+            format!("no stacks of {pids}{more}: {reason}; times and verdict are from the kernel alone -> {fix}")
+        })
+        .collect()
+}
+
+fn losses(profile: &Profile) -> Option<String> {
+    let taken: u64 = profile
+        .processes
+        .iter()
+        .flat_map(|process| &process.threads)
+        .map(Thread::samples)
+        .sum();
+    let said: Vec<String> = profile
+        .loss
+        .iter()
+        .filter(|(_, n)| **n > 0)
+        .map(|(name, &n)| match name.as_str() {
+            "samples_lost" => format!(
+                "{} lost ({})",
+                count(n, "sample", "samples"),
+                percent(n as f64 / (n + taken) as f64)
+            ),
+            "stacks_truncated" => {
+                format!("{} cut at the depth limit", count(n, "stack", "stacks"))
+            }
+            "stack_in_transition" => {
+                format!("{} skipped between two frames", count(n, "stack", "stacks"))
+            }
+            _ => format!("{name} {n}"),
+        })
+        .collect();
+    (!said.is_empty()).then(|| format!("not seen: {}", said.join(", ")))
+}

@@ -1,0 +1,284 @@
+//! One line per process.
+
+use unicode_width::UnicodeWidthStr;
+
+use super::Row;
+use super::line::{Line, Look, cut_end, cut_middle};
+use super::place::{frame_short, short_file_line};
+use crate::classify::say::{count, percent};
+use crate::classify::{Class, Detail, service_name, waited_for};
+use crate::model::{Process, Reason, Wait};
+use crate::report::{clean, program_name};
+
+const GAP: usize = 2;
+/// From this width on there is room for the detail and the confidence.
+const ROOMY: usize = 100;
+
+/// The cells of one row.
+struct Cells {
+    pid: String,
+    program: String,
+    python: String,
+    verdict: String,
+    share: String,
+    sure: String,
+    class: Class,
+    place: Place,
+}
+
+/// The last cell: what stays visible when room is short comes first.
+struct Place {
+    function: String,
+    file_line: String,
+    more: String,
+}
+
+/// Header and rows; nothing without rows.
+pub(super) fn table(rows: &[Row<'_>], width: usize) -> Vec<Line> {
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let roomy = width >= ROOMY;
+    let cells: Vec<Cells> = rows.iter().map(|row| cells(row, roomy)).collect();
+    let program_cap = match width {
+        ..ROOMY => 16,
+        ROOMY..160 => 24,
+        _ => 40,
+    };
+    let widest = |head: &str, cap: usize, of: &dyn Fn(&Cells) -> &str| {
+        let widest = cells.iter().map(|c| of(c).width()).max().unwrap_or(0);
+        widest.max(head.width()).min(cap)
+    };
+    let pid = widest("PID", 10, &|c| &c.pid).max(5);
+    let program = widest("PROGRAM", program_cap, &|c| &c.program);
+    let python = widest("PY", 8, &|c| &c.python);
+    let verdict = widest("VERDICT", 26, &|c| &c.verdict);
+    let mut starts = vec![pid + GAP];
+    for column in [program, python, verdict, 5] {
+        starts.push(starts[starts.len() - 1] + column + GAP);
+    }
+    if roomy {
+        starts.push(starts[4] + 4 + GAP);
+    }
+    let where_at = starts[starts.len() - 1];
+
+    let mut head = Line::new();
+    head.push(&format!("{:>pid$}", "PID"), Look::Faint);
+    for (title, &at) in ["PROGRAM", "PY", "VERDICT", "SHARE"].iter().zip(&starts) {
+        head.pad_to(at).push(title, Look::Faint);
+    }
+    if roomy {
+        head.pad_to(starts[4]).push("SURE", Look::Faint);
+    }
+    head.pad_to(where_at).push("WHERE", Look::Faint);
+
+    let mut lines = vec![head];
+    for cell in &cells {
+        let mut line = Line::new();
+        line.push(&format!("{:>pid$}", cell.pid), Look::Strong)
+            .pad_to(starts[0])
+            .push(&program_cell(&cell.program, program), Look::Plain)
+            .pad_to(starts[1])
+            .push(&cut_end(&cell.python, python), Look::Plain)
+            .pad_to(starts[2])
+            .push(&cut_end(&cell.verdict, verdict), Look::Class(cell.class))
+            .pad_to(starts[3])
+            .push(&format!("{:>5}", cell.share), Look::Plain);
+        if roomy {
+            line.pad_to(starts[4])
+                .push(&format!("{:>4}", cell.sure), Look::Faint);
+        }
+        line.pad_to(where_at);
+        place(&mut line, &cell.place, width.saturating_sub(where_at));
+        lines.push(line);
+    }
+    lines
+}
+
+/// The script alone where `python` before it is one word too many.
+fn program_cell(program: &str, room: usize) -> String {
+    match program.strip_prefix("python ") {
+        Some(script) if program.width() > room => cut_end(script, room),
+        _ => cut_end(program, room),
+    }
+}
+
+/// The plain name where the qualified one does not fit.
+fn function_cell(name: &str, room: usize) -> String {
+    if name.width() <= room {
+        return name.to_owned();
+    }
+    let plain = name.rsplit('.').next().unwrap_or(name);
+    cut_middle(plain, room)
+}
+
+fn cells(row: &Row<'_>, roomy: bool) -> Cells {
+    let verdict = &row.verdicts.verdict;
+    let class = verdict.class;
+    let share = match class {
+        Class::Mixed | Class::Unknown | Class::Idle => None,
+        _ => verdict.shares.get(&class),
+    };
+    let ended = if row.process.exited { " (ended)" } else { "" };
+    Cells {
+        pid: row.process.pid.to_string(),
+        program: format!("{}{ended}", program_name(row.process)),
+        python: python_version(row.process),
+        verdict: match verdict.detail {
+            Some(detail) if roomy => format!("{class} ({detail})"),
+            _ => class.to_string(),
+        },
+        share: share.map_or_else(|| "-".to_owned(), |share| percent(*share)),
+        sure: match class {
+            Class::Unknown => "-".to_owned(),
+            _ => percent(verdict.confidence),
+        },
+        class,
+        place: where_cell(row),
+    }
+}
+
+/// `3.11` of `3.11.7`.
+fn python_version(process: &Process) -> String {
+    process.python.as_ref().map_or("?".to_owned(), |python| {
+        let version: Vec<&str> = python.version.splitn(3, '.').take(2).collect();
+        let threaded = if python.free_threaded == Some(true) {
+            "t"
+        } else {
+            ""
+        };
+        format!("{}{threaded}", clean(&version.join(".")))
+    })
+}
+
+fn where_cell(row: &Row<'_>) -> Place {
+    let verdict = &row.verdicts.verdict;
+    let more = match (verdict.class, verdict.detail) {
+        (Class::IoBound | Class::Mixed, _) => io_wait(row.process).map(|wait| short_wait(&wait)),
+        (Class::LockBound, Some(Detail::Gil)) => {
+            Some(count(row.verdicts.voters as u64, "thread", "threads"))
+        }
+        (Class::CpuStarved, _) => verdict.otherwise.map(|class| format!("else {class}")),
+        _ => None,
+    }
+    .unwrap_or_default();
+    if let Some(blame) = &verdict.blame {
+        return Place {
+            function: clean(&blame.function).into_owned(),
+            file_line: clean(&short_file_line(&blame.file, blame.line)).into_owned(),
+            more,
+        };
+    }
+    let rest = match (&row.process.unreadable, verdict.class) {
+        (Some(_), _) => "(stacks not readable)".to_owned(),
+        (None, Class::Idle) => resting(row.process).unwrap_or_default(),
+        _ => "(no Python frame seen)".to_owned(),
+    };
+    Place {
+        function: rest,
+        file_line: String::new(),
+        more,
+    }
+}
+
+/// What an idle process waits for, and where.
+fn resting(process: &Process) -> Option<String> {
+    let wait = process.waits().into_iter().next()?;
+    let what = waited_for(wait.reason, wait.peer.as_deref(), wait.file.as_deref());
+    let place = wait.frame.and_then(|frame| frame_short(process, frame));
+    Some(match place {
+        Some(place) => format!("{what} in {place}"),
+        None => what,
+    })
+}
+
+/// The longest wait for something outside the program.
+fn io_wait(process: &Process) -> Option<Wait> {
+    process.waits().into_iter().find(|wait| match wait.reason {
+        Reason::PollWait => wait.peer.is_some(),
+        Reason::Sleep
+        | Reason::Lock
+        | Reason::Futex
+        | Reason::Gil
+        | Reason::Signal
+        | Reason::Stopped
+        | Reason::NetAccept => false,
+        _ => true,
+    })
+}
+
+fn short_wait(wait: &Wait) -> String {
+    match (&wait.peer, &wait.file) {
+        (Some(peer), _) => match service_name(peer) {
+            Some(service) => format!("waits for {peer} ({service})"),
+            None => format!("waits for {peer}"),
+        },
+        (None, Some(file)) => format!("{} {file}", wait.reason.name()),
+        (None, None) => wait.reason.name().to_owned(),
+    }
+}
+
+/// Function, file and line, and the rest as far as there is room.
+fn place(line: &mut Line, place: &Place, room: usize) {
+    let more = clean(&place.more);
+    let needed = place.file_line.width();
+    if place.file_line.is_empty() {
+        line.push(&cut_end(&place.function, room), Look::Faint);
+        return;
+    }
+    // The file keeps its place; the function is cut, the rest goes first.
+    let file_line = cut_middle(&place.file_line, room);
+    let function_room = room.saturating_sub(needed + 1);
+    let function = if function_room < 5 {
+        String::new()
+    } else {
+        format!("{} ", function_cell(&place.function, function_room))
+    };
+    let used = function.width() + file_line.width();
+    line.push(&function, Look::Strong)
+        .push(&file_line, Look::Plain);
+    if !more.is_empty() && used + 2 + 12 <= room {
+        line.push(
+            &format!("  {}", cut_end(&more, room - used - 2)),
+            Look::Faint,
+        );
+    }
+}
+
+/// Idle processes on one line.
+pub(super) fn idle_line(idle: &[Row<'_>], width: usize) -> Option<Line> {
+    let hint = "  --all shows them";
+    if idle.is_empty() {
+        return None;
+    }
+    let mut line = Line::new();
+    line.push(
+        &format!("{:>5}  idle:", idle.len()),
+        Look::Class(Class::Idle),
+    );
+    for (i, row) in idle.iter().enumerate() {
+        let pid = format!(" {}", row.process.pid);
+        let more = format!(" and {} more", idle.len() - i);
+        let is_last = i + 1 == idle.len();
+        let reserve = if is_last { 0 } else { more.width() };
+        if line.width() + pid.width() + reserve + hint.width() > width {
+            line.push(&more, Look::Faint);
+            break;
+        }
+        line.push(&pid, Look::Faint);
+    }
+    line.push(hint, Look::Faint);
+    Some(line)
+}
+
+/// How many processes have no block of their own.
+pub(super) fn more_line(hidden: usize) -> Option<Line> {
+    (hidden > 0).then(|| {
+        let mut line = Line::new();
+        line.push(
+            &format!("... and {hidden} more in the table above: --all explains them too"),
+            Look::Faint,
+        );
+        line
+    })
+}

@@ -1,0 +1,241 @@
+//! The profile: everything that was observed, as the model has it.
+
+use std::collections::BTreeMap;
+
+use leakcpu_common::{counters::Counter, thread::run_state};
+
+use super::{
+    Session, Targets,
+    build::ThreadBuilder,
+    cost::own_usage,
+    watched::{Interpreter, Watched},
+};
+use crate::{
+    collect::{Snapshot, ThreadRecord, boottime_minus_monotonic_ns, losses},
+    discovery,
+    doctor::host,
+    interpreter::AttachError,
+    model::{Cost, Pid, Process, Profile, PythonFacts, Sampling, Thread, Unreadable, Window},
+    symbolize::NoName,
+};
+
+impl Session {
+    pub(super) fn assemble(mut self, snapshot: &Snapshot, end_ns: u64) -> Profile {
+        let mut by_pid: BTreeMap<u32, Vec<ThreadRecord>> = BTreeMap::new();
+        for record in &snapshot.threads {
+            by_pid.entry(record.state.pid).or_default().push(*record);
+        }
+        let mut loss = losses(&snapshot.counters);
+        let mut processes = Vec::new();
+        let mut stacks_missing = 0;
+        let watched = std::mem::take(&mut self.watched);
+        for (pid, watched) in &watched {
+            if !self.is_reported(watched) {
+                continue;
+            }
+            let records = by_pid.remove(pid).unwrap_or_default();
+            if records.is_empty() {
+                continue;
+            }
+            let mut threads = Vec::new();
+            for record in records {
+                let record = resolve_silent(*pid, record);
+                let key = (record.state.tid, record.generation());
+                let mut builder = ThreadBuilder {
+                    watched,
+                    record,
+                    totals: snapshot.totals.get(&key).map_or(&[], Vec::as_slice),
+                    evidence: self.suspects.evidence.get(&record.state.tid),
+                    stacks_missing: 0,
+                };
+                threads.push(builder.build());
+                stacks_missing += builder.stacks_missing;
+            }
+            for (reason, n) in &watched.unnamed {
+                *loss.entry(unnamed_counter(*reason).to_owned()).or_default() += n;
+            }
+            *loss.entry("names_changed".to_owned()).or_default() += self.names_changed(watched);
+            processes.push(self.process(watched, threads, end_ns));
+        }
+        for (name, n) in [("stacks_missing", stacks_missing)]
+            .into_iter()
+            .chain(self.user_loss.iter().map(|(name, n)| (*name, *n)))
+        {
+            *loss.entry(name.to_owned()).or_default() += n;
+        }
+        loss.retain(|name, n| *n > 0 || ALWAYS.contains(&name.as_str()));
+        let window_ns = end_ns.saturating_sub(self.start_ns);
+        Profile {
+            host: host(),
+            window: Window {
+                start_unix_ns: self.start_unix_ns,
+                duration_ns: window_ns,
+                sequence: 0,
+            },
+            sampling: self.sampling(snapshot, &processes),
+            loss,
+            cost: self.cost(window_ns),
+            processes,
+            warnings: std::mem::take(&mut self.warnings),
+        }
+    }
+
+    /// Processes that turned out not to be Python are not reported, unless the
+    /// user asked for them by pid.
+    fn is_reported(&self, watched: &Watched) -> bool {
+        match &watched.interpreter {
+            Interpreter::Attached(_) => true,
+            Interpreter::Pending { .. } => {
+                matches!(self.targets, Targets::Pids(_)) || !watched.threads.is_empty()
+            }
+            Interpreter::Refused(AttachError::NotPython { .. }) => watched.stacks.len() > 1,
+            Interpreter::Refused(_) => true,
+        }
+    }
+
+    fn process(&self, watched: &Watched, threads: Vec<Thread>, end_ns: u64) -> Process {
+        let facts = &watched.facts;
+        let now_boottime_ns = end_ns + boottime_minus_monotonic_ns();
+        Process {
+            pid: Pid(facts.pid),
+            ns_pid: facts.ns_pids.last().copied(),
+            start_boottime_ns: Some(facts.start_boottime_ns),
+            exe: facts.exe.clone(),
+            cmdline: facts.cmdline.clone(),
+            python: python_facts(watched),
+            container_id: facts.container_id.clone(),
+            cgroup: facts.cgroup.path().map(str::to_owned),
+            systemd_unit: facts.systemd_unit.clone(),
+            lifetime_ns: Some(now_boottime_ns.saturating_sub(facts.start_boottime_ns)),
+            exited: watched.exited,
+            threads: name_threads(facts.pid, threads),
+            functions: watched.functions.clone(),
+            stacks: watched.stacks.clone(),
+            unreadable: unreadable(watched),
+            library_dirs: watched
+                .python()
+                .map(|process| self.symbolizer.library_dirs(process))
+                .unwrap_or_default(),
+        }
+    }
+
+    /// Code objects that were freed or replaced after they were named: frames seen
+    /// there may carry the wrong name.
+    fn names_changed(&self, watched: &Watched) -> u64 {
+        let Some(process) = watched.python() else {
+            return 0;
+        };
+        match self.symbolizer.verify_unchanged(process) {
+            Ok(verification) => verification.changed.len() as u64,
+            Err(error) => {
+                tracing::debug!(pid = process.pid, %error, "names not verified");
+                0
+            }
+        }
+    }
+
+    fn sampling(&self, snapshot: &Snapshot, processes: &[Process]) -> Sampling {
+        let on_cpu_ns: u64 = processes
+            .iter()
+            .flat_map(|process| &process.threads)
+            .map(|thread| thread.times.on_cpu_ns)
+            .sum();
+        let samples = snapshot.counter(Counter::OnCpuSamples);
+        // Under 100 ms of on-CPU time the quotient says nothing.
+        let effective_hz =
+            (on_cpu_ns > 100_000_000).then(|| samples as f64 * 1e9 / on_cpu_ns as f64);
+        Sampling {
+            requested_hz: self.config.rate_hz,
+            effective_hz,
+            steps: Vec::new(),
+        }
+    }
+
+    fn cost(&self, window_ns: u64) -> Cost {
+        let (cpu_ns, max_rss_bytes) = own_usage();
+        let counted_ns = self
+            .probes
+            .run_stats()
+            .values()
+            .map(|stats| stats.run_time_ns)
+            .sum();
+        Cost {
+            bpf_run_ns: self.meter.scale(counted_ns, window_ns),
+            user_cpu_ns: cpu_ns.saturating_sub(self.meter.start_cpu_ns),
+            max_rss_bytes,
+        }
+    }
+}
+
+const ALWAYS: [&str; 3] = ["samples_lost", "stacks_truncated", "stack_in_transition"];
+
+const fn unnamed_counter(reason: NoName) -> &'static str {
+    match reason {
+        NoName::Placeholder => "frames_placeholder",
+        NoName::Freed => "frames_code_freed",
+        NoName::ProcessGone => "frames_process_gone",
+        NoName::Unreadable => "frames_unreadable",
+    }
+}
+
+fn python_facts(watched: &Watched) -> Option<PythonFacts> {
+    let version = watched.version?;
+    Some(PythonFacts {
+        version: version.to_string(),
+        implementation: "cpython".to_owned(),
+        free_threaded: None,
+    })
+}
+
+fn unreadable(watched: &Watched) -> Option<Unreadable> {
+    let error = match &watched.interpreter {
+        Interpreter::Attached(_) => return None,
+        Interpreter::Pending { last, .. } => last.as_ref(),
+        Interpreter::Refused(error) => Some(error),
+    };
+    Some(error.map_or_else(
+        || Unreadable {
+            reason: "its interpreter was still starting when the window ended".to_owned(),
+            how_to_fix: "watch longer".to_owned(),
+        },
+        |error| Unreadable {
+            reason: error.to_string(),
+            how_to_fix: error.how_to_fix().to_owned(),
+        },
+    ))
+}
+
+/// Names of threads that were born while watching, as far as they live.
+fn name_threads(pid: u32, mut threads: Vec<Thread>) -> Vec<Thread> {
+    for thread in threads.iter_mut().filter(|thread| thread.name.is_none()) {
+        if let Ok(facts) = discovery::thread_facts(pid, thread.tid.0) {
+            thread.name = Some(facts.comm);
+            thread.ns_tid = Some(facts.ids.ns_tid);
+        }
+    }
+    threads.sort_by_key(|thread| thread.tid);
+    threads
+}
+
+/// A thread that caused no event in the whole window was in one state all along;
+/// `/proc` says in which.
+fn resolve_silent(pid: u32, mut record: ThreadRecord) -> ThreadRecord {
+    if record.run_state_at_end != run_state::UNKNOWN {
+        return record;
+    }
+    let state = &mut record.state;
+    match discovery::thread_facts(pid, state.tid) {
+        Ok(facts) if facts.state == 'R' => {
+            // Not sampled and never switched in: it has not run.
+            state.runnable_ns += record.open_ns;
+            state.initial_state = run_state::RUNNABLE;
+        }
+        Ok(_) => {
+            state.blocked_ns += record.open_ns;
+            state.initial_state = run_state::BLOCKED;
+        }
+        // Gone since the window ended: the time stays unaccounted.
+        Err(_) => {}
+    }
+    record
+}

@@ -1,0 +1,68 @@
+//! What our own eBPF programs cost.
+//!
+//! The kernel's run-time statistics (`BPF_ENABLE_STATS`, 5.8) put two clock reads
+//! around every program of the host, ours and others'. They are on for one tick
+//! in forty only, and the sum is scaled up: an estimate, marked so.
+
+use std::os::fd::OwnedFd;
+
+use aya::sys::{Stats, enable_stats};
+
+use crate::collect::monotonic_ns;
+
+/// One tick in this many is counted.
+const COUNTED_TICK: u32 = 40;
+
+/// Switches the statistics on and off.
+#[derive(Default)]
+pub(super) struct CostMeter {
+    counting: Option<(OwnedFd, u64)>,
+    counted_ns: u64,
+    /// CPU time of our process when the window began: what loading cost is not
+    /// the window's.
+    pub start_cpu_ns: u64,
+}
+
+impl CostMeter {
+    /// To be called at every tick.
+    pub(super) fn tick(&mut self, tick: u32) {
+        self.end();
+        if tick % COUNTED_TICK == 1
+            && let Ok(fd) = enable_stats(Stats::RunTime)
+        {
+            self.counting = Some((fd, monotonic_ns()));
+        }
+    }
+
+    /// Switches the statistics off.
+    pub(super) fn end(&mut self) {
+        if let Some((_fd, since_ns)) = self.counting.take() {
+            self.counted_ns += monotonic_ns().saturating_sub(since_ns);
+        }
+    }
+
+    /// Scales what the kernel counted up to the whole window; `None` if it never
+    /// counted.
+    pub(super) fn scale(&self, run_ns: u64, window_ns: u64) -> Option<u64> {
+        if self.counted_ns == 0 {
+            return None;
+        }
+        let scaled = u128::from(run_ns) * u128::from(window_ns) / u128::from(self.counted_ns);
+        u64::try_from(scaled).ok()
+    }
+}
+
+/// CPU time of our process so far, and its peak memory in bytes.
+pub(super) fn own_usage() -> (u64, u64) {
+    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF);
+    usage.map_or((0, 0), |usage| {
+        let ns = |t: nix::sys::time::TimeVal| {
+            u64::try_from(t.tv_sec()).unwrap_or(0) * 1_000_000_000
+                + u64::try_from(t.tv_usec()).unwrap_or(0) * 1_000
+        };
+        (
+            ns(usage.user_time()) + ns(usage.system_time()),
+            u64::try_from(usage.max_rss()).unwrap_or(0) * 1024,
+        )
+    })
+}

@@ -1,0 +1,256 @@
+//! One run: which processes are watched, from the first look to the profile.
+//!
+//! The only room that holds the whole control chain together: it asks
+//! `discovery` and `interpreter` about processes, fills the kernel's maps, reacts
+//! to what the kernel reports, and hands `model` a finished [`Profile`].
+//!
+//! [`Profile`]: crate::model::Profile
+
+mod assemble;
+mod build;
+mod cost;
+mod suspects;
+mod watch;
+mod watched;
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    future::Future,
+    time::Duration,
+};
+
+use aya::maps::{MapData, RingBuf};
+use leakcpu_common::thread::run_state;
+
+use crate::{
+    collect::{Event, Snapshot, ThreadRecord, decode, monotonic_ns, unix_ns},
+    discovery::{Discovery, DiscoveryError},
+    interpreter::Interpreters,
+    model::Profile,
+    probes::{LoadConfig, ProbeError, Probes},
+    symbolize::Symbolizer,
+};
+use cost::{CostMeter, own_usage};
+use suspects::Suspects;
+use watched::Watched;
+
+/// How often the ring buffer is emptied: often enough that new code objects are
+/// named while they live, seldom enough to cost nothing. The programs never wake
+/// us, so a busy target pays for no wake-ups.
+const TICK: Duration = Duration::from_millis(25);
+/// Ticks between two looks at the threads for suspects.
+const SUSPECT_TICKS: u32 = 10;
+/// Ticks between two looks at descriptors that waits name.
+const DESCRIPTOR_TICKS: u32 = 40;
+
+/// Which processes are watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Targets {
+    /// Every Python process, those that start meanwhile included.
+    All,
+    /// These.
+    Pids(Vec<u32>),
+    /// A process about to exec, and its descendants.
+    Child(u32),
+}
+
+/// Why a run could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// Loading, attaching or reading maps failed.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// `/proc` cannot be listed.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
+    /// None of the processes asked for can be watched.
+    #[error("none of the processes asked for can be watched:\n{}", .0.join("\n"))]
+    NoTarget(Vec<String>),
+}
+
+/// A run in progress.
+pub struct Session {
+    probes: Probes,
+    events: RingBuf<MapData>,
+    config: LoadConfig,
+    targets: Targets,
+    discovery: Discovery,
+    interpreters: Interpreters,
+    symbolizer: Symbolizer,
+    watched: BTreeMap<u32, Watched>,
+    /// Descendants of the command, Python or not.
+    family: HashSet<u32>,
+    /// Threads that ended, their map entries freed.
+    ended: Vec<ThreadRecord>,
+    exiting: Vec<u32>,
+    suspects: Suspects,
+    warnings: Vec<String>,
+    user_loss: BTreeMap<&'static str, u64>,
+    ticks: u32,
+    meter: CostMeter,
+    start_unix_ns: u64,
+    start_ns: u64,
+}
+
+impl Session {
+    /// Loads and attaches the programs and begins to watch.
+    pub fn start(targets: Targets, config: LoadConfig) -> Result<Self, SessionError> {
+        let mut probes = Probes::load(config)?;
+        let events = probes.take_events()?;
+        probes.attach()?;
+        let mut session = Self {
+            probes,
+            events,
+            config,
+            targets,
+            discovery: Discovery::new(),
+            interpreters: Interpreters::new(),
+            symbolizer: Symbolizer::new(),
+            watched: BTreeMap::new(),
+            family: HashSet::new(),
+            ended: Vec::new(),
+            exiting: Vec::new(),
+            suspects: Suspects::default(),
+            warnings: Vec::new(),
+            user_loss: BTreeMap::new(),
+            ticks: 0,
+            meter: CostMeter::default(),
+            start_unix_ns: unix_ns(),
+            start_ns: monotonic_ns(),
+        };
+        session.watch_targets()?;
+        // The window begins when everything that runs now is watched.
+        session.start_unix_ns = unix_ns();
+        session.start_ns = monotonic_ns();
+        session.meter.start_cpu_ns = own_usage().0;
+        Ok(session)
+    }
+
+    /// Processes watched now.
+    pub fn process_count(&self) -> usize {
+        self.watched.values().filter(|w| !w.exited).count()
+    }
+
+    /// Whether every process asked for has ended: nothing more can be learnt.
+    pub fn all_ended(&self) -> bool {
+        matches!(self.targets, Targets::Pids(_)) && self.watched.values().all(|w| w.exited)
+    }
+
+    /// Watches until `until` is ready (or every process asked for has ended).
+    pub async fn run(&mut self, until: impl Future<Output = ()>) -> Result<(), SessionError> {
+        let mut until = std::pin::pin!(until);
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut until => return Ok(()),
+                _ = tick.tick() => {
+                    self.tick()?;
+                    if self.all_ended() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Ends the window and makes the profile.
+    pub fn finish(mut self) -> Result<Profile, SessionError> {
+        self.suspects.disarm(&mut self.probes)?;
+        let end_ns = monotonic_ns();
+        self.probes.maps()?.stop(end_ns)?;
+        self.meter.end();
+        self.drain()?;
+        self.retry_pending()?;
+        let mut snapshot = Snapshot::read(&self.probes.maps()?, end_ns)?;
+        snapshot.threads.append(&mut self.ended);
+        self.look_up_descriptors(&snapshot);
+        Ok(self.assemble(&snapshot, end_ns))
+    }
+
+    fn tick(&mut self) -> Result<(), SessionError> {
+        self.ticks += 1;
+        self.drain()?;
+        self.retry_pending()?;
+        self.reap()?;
+        self.meter.tick(self.ticks);
+        if self.ticks % SUSPECT_TICKS == 0 {
+            let watched = &self.watched;
+            self.suspects
+                .look(&mut self.probes, |pid| watched.contains_key(&pid))?;
+        } else {
+            self.suspects.disarm_if_due(&mut self.probes)?;
+        }
+        if self.ticks % DESCRIPTOR_TICKS == DESCRIPTOR_TICKS / 4 {
+            self.look_up_current_descriptors()?;
+        }
+        Ok(())
+    }
+
+    fn drain(&mut self) -> Result<(), SessionError> {
+        let mut decoded = Vec::new();
+        while let Some(item) = self.events.next() {
+            match decode(&item) {
+                Ok(event) => decoded.push(event),
+                Err(error) => {
+                    tracing::error!(%error, "event not understood");
+                    *self.user_loss.entry("events_undecoded").or_default() += 1;
+                }
+            }
+        }
+        for event in decoded {
+            match event {
+                Event::Stack(stack) => {
+                    if let Some(watched) = self.watched.get_mut(&stack.pid) {
+                        watched.add_stack(&mut self.symbolizer, stack);
+                    } else {
+                        *self
+                            .user_loss
+                            .entry("stacks_of_unknown_processes")
+                            .or_default() += 1;
+                    }
+                }
+                Event::Fork {
+                    pid, parent_pid, ..
+                } => self.forked(pid, parent_pid)?,
+                Event::Exec { pid, .. } => self.executed(pid)?,
+                Event::ThreadExit { pid, tid } => {
+                    self.exiting.push(tid);
+                    if tid == pid
+                        && let Some(watched) = self.watched.get_mut(&pid)
+                    {
+                        // The leader; other threads may outlive it for a moment.
+                        watched.exited = true;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Collects threads that are gone and frees their entries.
+    fn reap(&mut self) -> Result<(), SessionError> {
+        if self.exiting.is_empty() {
+            return Ok(());
+        }
+        let mut maps = self.probes.maps()?;
+        let mut still_dying = Vec::new();
+        for tid in self.exiting.drain(..) {
+            let Ok(state) = maps.threads.get(&tid, 0) else {
+                continue;
+            };
+            if state.run_state != run_state::DEAD {
+                still_dying.push(tid);
+                continue;
+            }
+            if self.watched.contains_key(&state.pid) {
+                self.ended.push(ThreadRecord::close(state, state.ended_ns));
+            }
+            // An entry that is already gone is as good.
+            let _ = maps.threads.remove(&tid);
+        }
+        self.exiting = still_dying;
+        Ok(())
+    }
+}

@@ -1,0 +1,247 @@
+//! Arming the system-call tracepoint: only for threads that samples or wake-up
+//! rates name, only for a moment, because it taxes every process of the host.
+
+use std::collections::HashMap;
+
+use leakcpu_common::{
+    syscall::SyscallTally,
+    thread::{ThreadState, run_state},
+};
+
+use crate::{
+    collect::monotonic_ns,
+    probes::{KernelMaps, ProbeError, Probes},
+};
+
+/// How long calls are tallied.
+const ARMED_NS: u64 = 200_000_000;
+/// Rest between two armed moments.
+const REST_NS: u64 = 1_000_000_000;
+/// Armed moments per thread and run.
+const MAX_MOMENTS: u32 = 3;
+/// A suspect by samples is on a CPU at least this share of the time ...
+const MIN_ON_CPU_SHARE: f64 = 0.3;
+/// ... and has this many samples inside calls that may be useless ...
+const MIN_SUSPECT_SAMPLES: u64 = 2;
+/// ... which are this share of its samples.
+const MIN_SUSPECT_SHARE: f64 = 0.04;
+/// A suspect by wake-ups waits this often a second.
+const MIN_WAITS_PER_S: f64 = 200.0;
+/// Threads tallied at once.
+const MAX_SUSPECTS: usize = 256;
+
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    at_ns: u64,
+    on_cpu_ns: u64,
+    samples: u64,
+    suspect_samples: u64,
+    waits: u64,
+}
+
+impl Seen {
+    fn of(state: &ThreadState, now_ns: u64) -> Self {
+        let open_ns = match state.run_state {
+            run_state::ON_CPU => now_ns.saturating_sub(state.state_since_ns),
+            _ => 0,
+        };
+        Self {
+            at_ns: now_ns,
+            on_cpu_ns: state.on_cpu_ns + open_ns,
+            samples: state.samples,
+            suspect_samples: state.suspect_samples,
+            waits: state.voluntary_switches,
+        }
+    }
+
+    fn is_suspect_since(&self, before: &Self) -> bool {
+        let span_ns = self.at_ns.saturating_sub(before.at_ns) as f64;
+        if span_ns < 1.0 {
+            return false;
+        }
+        let on_cpu = self.on_cpu_ns.saturating_sub(before.on_cpu_ns) as f64 / span_ns;
+        let samples = self.samples.saturating_sub(before.samples);
+        let suspect = self.suspect_samples.saturating_sub(before.suspect_samples);
+        let by_samples = on_cpu >= MIN_ON_CPU_SHARE
+            && suspect >= MIN_SUSPECT_SAMPLES
+            && suspect as f64 >= MIN_SUSPECT_SHARE * samples as f64;
+        let waits_per_s = self.waits.saturating_sub(before.waits) as f64 * 1e9 / span_ns;
+        by_samples || waits_per_s >= MIN_WAITS_PER_S
+    }
+}
+
+/// What the armed moments of one thread brought.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Evidence {
+    /// How long its calls were tallied.
+    pub traced_ns: u64,
+    /// By system-call number.
+    pub tallies: HashMap<u32, SyscallTally>,
+    moments: u32,
+}
+
+/// Watches for suspects and arms the tracepoint for them.
+#[derive(Default)]
+pub(super) struct Suspects {
+    seen: HashMap<u32, Seen>,
+    /// By tid.
+    pub evidence: HashMap<u32, Evidence>,
+    armed: Vec<u32>,
+    armed_at_ns: u64,
+    rest_until_ns: u64,
+    /// Total time the tracepoint was attached.
+    pub armed_ns: u64,
+}
+
+impl Suspects {
+    /// Looks at every thread of the processes that `is_watched` knows, and arms
+    /// the tracepoint if some are suspects.
+    pub(super) fn look(
+        &mut self,
+        probes: &mut Probes,
+        is_watched: impl Fn(u32) -> bool,
+    ) -> Result<(), ProbeError> {
+        let now_ns = monotonic_ns();
+        if !self.armed.is_empty() {
+            return self.disarm_if_due(probes);
+        }
+        let mut suspects = Vec::new();
+        {
+            let maps = probes.maps()?;
+            for entry in maps.threads.iter() {
+                // An entry may go while we iterate.
+                let Ok((tid, state)) = entry else { continue };
+                if !is_watched(state.pid) {
+                    continue;
+                }
+                let seen = Seen::of(&state, now_ns);
+                let before = self.seen.insert(tid, seen);
+                let moments = self.evidence.get(&tid).map_or(0, |e| e.moments);
+                if let Some(before) = before
+                    && moments < MAX_MOMENTS
+                    && seen.is_suspect_since(&before)
+                {
+                    suspects.push((moments, tid));
+                }
+            }
+        }
+        if suspects.is_empty() || now_ns < self.rest_until_ns {
+            return Ok(());
+        }
+        // Those not yet heard come first.
+        suspects.sort_unstable();
+        suspects.truncate(MAX_SUSPECTS);
+        self.arm(probes, suspects.into_iter().map(|(_, tid)| tid).collect())
+    }
+
+    fn arm(&mut self, probes: &mut Probes, tids: Vec<u32>) -> Result<(), ProbeError> {
+        {
+            let mut maps = probes.maps()?;
+            for tid in &tids {
+                maps.suspects.insert(tid, 1, 0)?;
+            }
+        }
+        if !probes.arm_syscalls()? {
+            // This kernel refused the program; `doctor` says so.
+            self.rest_until_ns = u64::MAX;
+            return Ok(());
+        }
+        tracing::debug!(threads = tids.len(), "system-call tracepoint armed");
+        self.armed_at_ns = monotonic_ns();
+        self.armed = tids;
+        Ok(())
+    }
+
+    /// Disarms once the moment is over.
+    pub(super) fn disarm_if_due(&mut self, probes: &mut Probes) -> Result<(), ProbeError> {
+        if !self.armed.is_empty() && monotonic_ns() >= self.armed_at_ns + ARMED_NS {
+            self.disarm(probes)?;
+        }
+        Ok(())
+    }
+
+    /// Disarms now and keeps what was tallied.
+    pub(super) fn disarm(&mut self, probes: &mut Probes) -> Result<(), ProbeError> {
+        if self.armed.is_empty() {
+            return Ok(());
+        }
+        probes.disarm_syscalls()?;
+        let now_ns = monotonic_ns();
+        let traced_ns = now_ns.saturating_sub(self.armed_at_ns);
+        self.armed_ns += traced_ns;
+        self.rest_until_ns = now_ns + REST_NS;
+        let mut maps = probes.maps()?;
+        for tid in self.armed.drain(..) {
+            let evidence = self.evidence.entry(tid).or_default();
+            evidence.traced_ns += traced_ns;
+            evidence.moments += 1;
+            let _ = maps.suspects.remove(&tid);
+        }
+        take_tallies(&mut maps, &mut self.evidence)
+    }
+}
+
+fn take_tallies(
+    maps: &mut KernelMaps<'_>,
+    evidence: &mut HashMap<u32, Evidence>,
+) -> Result<(), ProbeError> {
+    let tallied: Vec<_> = maps.tallies.iter().collect::<Result<_, _>>()?;
+    for (key, tally) in tallied {
+        let sum = evidence
+            .entry(key.tid)
+            .or_default()
+            .tallies
+            .entry(key.syscall)
+            .or_default();
+        sum.calls += tally.calls;
+        sum.zero_timeout += tally.zero_timeout;
+        sum.zero_timeout_empty += tally.zero_timeout_empty;
+        sum.would_block += tally.would_block;
+        sum.timed_out += tally.timed_out;
+        sum.short_timeout += tally.short_timeout;
+        maps.tallies.remove(&key)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    #[test]
+    fn a_poller_is_a_suspect_and_arithmetic_is_not() {
+        let before = Seen::default();
+        let poller = Seen {
+            at_ns: SECOND,
+            on_cpu_ns: SECOND,
+            samples: 99,
+            suspect_samples: 20,
+            waits: 0,
+        };
+        assert!(poller.is_suspect_since(&before));
+        let worker = Seen {
+            suspect_samples: 1,
+            ..poller
+        };
+        assert!(!worker.is_suspect_since(&before));
+        let resting = Seen {
+            on_cpu_ns: SECOND / 10,
+            ..poller
+        };
+        assert!(!resting.is_suspect_since(&before));
+    }
+
+    #[test]
+    fn many_short_waits_are_suspect() {
+        let napper = Seen {
+            at_ns: SECOND,
+            on_cpu_ns: SECOND / 50,
+            samples: 2,
+            suspect_samples: 0,
+            waits: 900,
+        };
+        assert!(napper.is_suspect_since(&Seen::default()));
+    }
+}

@@ -1,0 +1,178 @@
+//! Real interpreters for tests: finding them, starting them, hearing their truth.
+
+#![expect(dead_code, reason = "each test program uses a part of it")]
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use pyobserve::{
+    discovery::{Discovery, PythonTarget},
+    interpreter::{AttachError, Interpreters, PythonProcess},
+};
+
+/// Minor versions that must work.
+pub const SUPPORTED: std::ops::RangeInclusive<u8> = 8..=13;
+
+/// One installed interpreter.
+#[derive(Clone, Debug)]
+pub struct Installed {
+    pub path: PathBuf,
+    pub minor: u8,
+}
+
+/// Every `python3.N` of pyenv and of the system, oldest first.
+pub fn installed() -> Vec<Installed> {
+    let pyenv = std::env::var_os("PYENV_ROOT")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".pyenv")));
+    let mut dirs: Vec<PathBuf> = ["/usr/bin", "/usr/local/bin"]
+        .into_iter()
+        .map(PathBuf::from)
+        .collect();
+    if let Some(versions) = pyenv.and_then(|root| root.join("versions").read_dir().ok()) {
+        dirs.extend(versions.flatten().map(|version| version.path().join("bin")));
+    }
+    let mut found: Vec<Installed> = dirs
+        .iter()
+        .filter_map(|dir| dir.read_dir().ok())
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let minor = entry
+                .file_name()
+                .to_str()?
+                .strip_prefix("python3.")?
+                .parse()
+                .ok()?;
+            Some(Installed {
+                path: entry.path(),
+                minor,
+            })
+        })
+        .collect();
+    found.sort_by(|a, b| (a.minor, &a.path).cmp(&(b.minor, &b.path)));
+    found
+}
+
+/// The installed interpreters of the versions that must work; says aloud which
+/// are missing.
+pub fn supported() -> Vec<Installed> {
+    let all = installed();
+    for minor in SUPPORTED.filter(|minor| !all.iter().any(|python| python.minor == *minor)) {
+        eprintln!("SKIPPED: no python3.{minor} on this machine");
+    }
+    all.into_iter()
+        .filter(|python| SUPPORTED.contains(&python.minor))
+        .collect()
+}
+
+/// A child that ends with the test.
+pub struct Running {
+    pub child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Running {
+    /// Starts `command`, its standard input and output in our hands.
+    pub fn start(mut command: Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        let stdin = child.stdin.take();
+        let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+        Self {
+            child,
+            stdin,
+            stdout,
+        }
+    }
+
+    /// Starts `python` with a script of `tests/python`.
+    pub fn script(python: &Installed, script: &str, args: &[&str]) -> Self {
+        let mut command = Command::new(&python.path);
+        command
+            .arg(script_path(script))
+            .args(args)
+            .env("PYTHONIOENCODING", "utf-8")
+            .env("PYTHONWARNINGS", "ignore");
+        Self::start(command)
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Next line of its output.
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout
+            .read_line(&mut line)
+            .expect("its output is UTF-8");
+        assert!(
+            !line.is_empty(),
+            "the script of pid {} ended early",
+            self.pid()
+        );
+        line
+    }
+
+    /// Next line of its output, as JSON.
+    pub fn json(&mut self) -> serde_json::Value {
+        let line = self.line();
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+    }
+
+    /// Tells it something.
+    pub fn say(&mut self, line: &str) {
+        let stdin = self.stdin.as_mut().expect("not closed");
+        writeln!(stdin, "{line}").expect("it listens");
+    }
+
+    /// Ends it and collects it.
+    pub fn end(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+pub fn script_path(script: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/python")
+        .join(script)
+}
+
+/// Attaches as soon as the interpreter is ready. Until then no other answer than
+/// "not ready yet" is right.
+pub fn attach(pid: u32) -> (PythonTarget, PythonProcess) {
+    attach_with(&mut Discovery::new(), &mut Interpreters::new(), pid)
+}
+
+pub fn attach_with(
+    discovery: &mut Discovery,
+    interpreters: &mut Interpreters,
+    pid: u32,
+) -> (PythonTarget, PythonProcess) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        match interpreters.attach_pid(discovery, pid) {
+            Ok(attached) => return attached,
+            Err(AttachError::NotReadyYet { .. }) if Instant::now() < deadline => {
+                std::thread::yield_now()
+            }
+            Err(error) => panic!("pid {pid}: {error}"),
+        }
+    }
+}
