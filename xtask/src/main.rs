@@ -63,7 +63,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     match arguments.task {
         Task::Setup(arguments) => setup::run(&host, &arguments),
         Task::Build(arguments) => build::run(&host, &arguments),
-        Task::Test(arguments) => test::run(&host, &arguments),
+        Task::Test(arguments) => Ok(test::run(&host, &arguments)),
         Task::Lint => lint::run(&host),
         Task::Install(arguments) => install::run(&host, &arguments),
         Task::Classify(arguments) => classify::run(&host, &arguments),
