@@ -184,7 +184,7 @@ fn read_reason(pid: u32, wait: &mut Wait) {
             // `struct pollfd` begins with the descriptor.
             if let Some(word) = python::read_user_u64(arg0) {
                 wait.flags |= wait_flags::HAS_FD;
-                wait.fd = word as u32 as i32;
+                wait.fd = word as i32;
             } else {
                 count::one(Counter::PollfdReadFailed);
             }

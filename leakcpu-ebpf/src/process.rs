@@ -98,7 +98,12 @@ pub fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
     }
     watch(child.tid(), state);
     #[cfg(feature = "log")]
-    aya_log_ebpf::debug!(&ctx, "fork: tid {} watched, parent {}", child.tid(), parent.tid());
+    aya_log_ebpf::debug!(
+        &ctx,
+        "fork: tid {} watched, parent {}",
+        child.tid(),
+        parent.tid()
+    );
     0
 }
 

@@ -94,7 +94,7 @@ fn timeout_ns(regs: *const u64, spec: SyscallSpec) -> Option<u64> {
     };
     match spec.timeout_arg {
         timeout_arg::MILLIS => {
-            let millis = arg as u32 as i32;
+            let millis = arg as i32;
             u64::try_from(millis).ok().map(|ms| ms * 1_000_000)
         }
         timeout_arg::NO_WAIT_BIT => (arg as u32 & spec.no_wait_bit != 0).then_some(0),

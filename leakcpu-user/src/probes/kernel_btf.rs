@@ -55,7 +55,7 @@ struct Type {
     kind: u32,
     vlen: usize,
     kind_flag: bool,
-    size_or_type: u32,
+    size_or_id: u32,
 }
 
 /// A parsed BTF blob.
@@ -108,14 +108,14 @@ impl KernelBtf {
             kind: 0,
             vlen: 0,
             kind_flag: false,
-            size_or_type: 0,
+            size_or_id: 0,
         }];
         let mut names = HashMap::new();
         let mut at = types_at;
         while at < types_end {
             let name_off = u32_at(at)? as usize;
             let info = u32_at(at + 4)?;
-            let size_or_type = u32_at(at + 8)?;
+            let size_or_id = u32_at(at + 8)?;
             let kind = (info >> 24) & 0x1f;
             let vlen = (info & 0xffff) as usize;
             let data = at + 12;
@@ -136,7 +136,7 @@ impl KernelBtf {
                 kind,
                 vlen,
                 kind_flag: info >> 31 == 1,
-                size_or_type,
+                size_or_id,
             });
             at = data + extra;
         }
@@ -166,14 +166,14 @@ impl KernelBtf {
             .names
             .get(&(KIND_TYPEDEF, typedef.clone()))
             .ok_or_else(missing)?;
-        let pointer = self.types[id as usize].size_or_type;
+        let pointer = self.types[id as usize].size_or_id;
         let pointer = self.types.get(pointer as usize).ok_or_else(missing)?;
         if pointer.kind != KIND_PTR {
             return Err(missing());
         }
         let proto = self
             .types
-            .get(pointer.size_or_type as usize)
+            .get(pointer.size_or_id as usize)
             .ok_or_else(missing)?;
         if proto.kind != KIND_FUNC_PROTO {
             return Err(missing());
@@ -208,7 +208,7 @@ impl KernelBtf {
         // Typedef, volatile, const, restrict, type tag.
         for _ in 0..MAX_NESTING {
             match self.types.get(id as usize) {
-                Some(t) if matches!(t.kind, KIND_TYPEDEF | 9 | 10 | 11 | 18) => id = t.size_or_type,
+                Some(t) if matches!(t.kind, KIND_TYPEDEF | 9 | 10 | 11 | 18) => id = t.size_or_id,
                 _ => break,
             }
         }

@@ -176,7 +176,7 @@ impl Session {
         self.retry_pending()?;
         self.reap()?;
         self.meter.tick(self.ticks);
-        if self.ticks % SUSPECT_TICKS == 0 {
+        if self.ticks.is_multiple_of(SUSPECT_TICKS) {
             let watched = &self.watched;
             self.suspects
                 .look(&mut self.probes, |pid| watched.contains_key(&pid))?;

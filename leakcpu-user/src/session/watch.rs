@@ -264,9 +264,11 @@ impl Session {
             },
         };
         let version = parent.version;
+        let parent = parent.python().cloned().map(Box::new);
         let mut watched = Watched::new(facts, interpreter);
         watched.version = version;
         watched.forked = true;
+        watched.parent = parent;
         self.watched.insert(pid, watched);
         Ok(())
     }
@@ -342,6 +344,7 @@ impl Session {
             Ok((target, process)) => {
                 watched.version = PythonVersion::of(&target.image.elf).ok();
                 watched.facts = target.facts;
+                watched.parent = None;
                 let kernel = process.kernel;
                 watched.interpreter = Interpreter::Attached(Box::new(process));
                 watched.name_early(&mut self.symbolizer);
@@ -387,7 +390,7 @@ impl Session {
         let mut wanted = Vec::new();
         {
             let maps = self.probes.maps()?;
-            for entry in maps.threads.iter() {
+            for entry in &maps.threads {
                 let Ok((_, state)) = entry else { continue };
                 if state.wait.flags & wait_flags::HAS_FD != 0 {
                     wanted.push((state.pid, state.wait.fd));
