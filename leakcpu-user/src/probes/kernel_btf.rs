@@ -4,7 +4,7 @@
 //! relocations, so the few offsets needed are looked up here and handed to the
 //! programs as load-time constants. Format: `Documentation/bpf/btf.rst`.
 
-use std::{collections::HashMap, path::Path};
+use std::path::Path;
 
 /// Where the kernel publishes its BTF.
 pub const VMLINUX_BTF: &str = "/sys/kernel/btf/vmlinux";
@@ -52,6 +52,8 @@ pub enum BtfError {
 struct Type {
     /// Byte offset of the type's own data.
     data: usize,
+    /// Offset of its name in the strings.
+    name: usize,
     kind: u32,
     vlen: usize,
     kind_flag: bool,
@@ -63,7 +65,6 @@ pub struct KernelBtf {
     bytes: Vec<u8>,
     types: Vec<Type>,
     strings: usize,
-    names: HashMap<(u32, String), u32>,
 }
 
 impl KernelBtf {
@@ -105,12 +106,12 @@ impl KernelBtf {
         // Type 0 is void.
         let mut types = vec![Type {
             data: 0,
+            name: 0,
             kind: 0,
             vlen: 0,
             kind_flag: false,
             size_or_id: 0,
         }];
-        let mut names = HashMap::new();
         let mut at = types_at;
         while at < types_end {
             let name_off = u32_at(at)? as usize;
@@ -126,13 +127,9 @@ impl KernelBtf {
                 KIND_ENUM | KIND_FUNC_PROTO => vlen * 8,
                 _ => 0,
             };
-            if matches!(kind, KIND_STRUCT | KIND_TYPEDEF | KIND_FUNC) && name_off != 0 {
-                let name = string_at(&bytes, strings, name_off)?;
-                let id = u32::try_from(types.len()).map_err(|_| BtfError::Malformed(at))?;
-                names.entry((kind, name.to_owned())).or_insert(id);
-            }
             types.push(Type {
                 data,
+                name: name_off,
                 kind,
                 vlen,
                 kind_flag: info >> 31 == 1,
@@ -144,28 +141,41 @@ impl KernelBtf {
             bytes,
             types,
             strings,
-            names,
         })
+    }
+
+    /// Looks a name up by going through all types: a handful of look-ups do not pay
+    /// for an index of a hundred thousand names.
+    fn find(&self, kind: u32, name: &str) -> Option<u32> {
+        let named = |ty: &Type| {
+            ty.kind == kind
+                && self
+                    .strings
+                    .checked_add(ty.name)
+                    .and_then(|at| self.bytes.get(at..)?.strip_prefix(name.as_bytes()))
+                    .is_some_and(|rest| rest.first() == Some(&0))
+        };
+        self.types
+            .iter()
+            .position(named)
+            .and_then(|id| u32::try_from(id).ok())
     }
 
     /// Whether the kernel describes a structure of this name.
     pub fn has_struct(&self, name: &str) -> bool {
-        self.names.contains_key(&(KIND_STRUCT, name.to_owned()))
+        self.find(KIND_STRUCT, name).is_some()
     }
 
     /// Whether the kernel describes a function of this name.
     pub fn has_func(&self, name: &str) -> bool {
-        self.names.contains_key(&(KIND_FUNC, name.to_owned()))
+        self.find(KIND_FUNC, name).is_some()
     }
 
     /// Number of arguments of the tracepoint `name`, its context pointer left out.
     pub fn tracepoint_args(&self, name: &str) -> Result<usize, BtfError> {
         let typedef = format!("btf_trace_{name}");
         let missing = || BtfError::NoType(typedef.clone());
-        let id = *self
-            .names
-            .get(&(KIND_TYPEDEF, typedef.clone()))
-            .ok_or_else(missing)?;
+        let id = self.find(KIND_TYPEDEF, &typedef).ok_or_else(missing)?;
         let pointer = self.types[id as usize].size_or_id;
         let pointer = self.types.get(pointer as usize).ok_or_else(missing)?;
         if pointer.kind != KIND_PTR {
@@ -184,9 +194,8 @@ impl KernelBtf {
     /// Offset in bits of `field` in `structure`; anonymous members are looked
     /// into, and `a.b` descends.
     pub fn bit_offset(&self, structure: &str, field: &str) -> Result<u32, BtfError> {
-        let mut id = *self
-            .names
-            .get(&(KIND_STRUCT, structure.to_owned()))
+        let mut id = self
+            .find(KIND_STRUCT, structure)
             .ok_or_else(|| BtfError::NoType(structure.to_owned()))?;
         let mut total = 0;
         for part in field.split('.') {

@@ -162,8 +162,8 @@ impl Probes {
             return Err(ProbeError::NoObject);
         }
         let facts = KernelFacts::from_btf(&KernelBtf::from_sys_fs()?)?;
+        let mut ebpf = open(&facts, &config)?;
         let aya_btf = Btf::from_sys_fs()?;
-        let mut ebpf = open(&facts, &config, &aya_btf)?;
         #[cfg(feature = "ebpf-log")]
         let flush_log = log_reader(&mut ebpf);
         let mut skipped = Vec::new();
@@ -197,7 +197,6 @@ impl Probes {
             return Err(ProbeError::NoObject);
         }
         let facts = KernelFacts::from_btf(&KernelBtf::from_sys_fs()?)?;
-        let aya_btf = Btf::from_sys_fs()?;
         let config = LoadConfig {
             frame_limit: 128,
             follow_children: false,
@@ -211,8 +210,8 @@ impl Probes {
             },
             rate_hz: 99,
         };
-        let mut ebpf = open(&facts, &config, &aya_btf)?;
-        load_program(&mut ebpf, source, &aya_btf)?;
+        let mut ebpf = open(&facts, &config)?;
+        load_program(&mut ebpf, source, &Btf::from_sys_fs()?)?;
         // Attached for an instant: no thread is watched, so nothing is recorded.
         attach_program(&mut ebpf, source, config.rate_hz)
     }
@@ -319,13 +318,14 @@ fn log_reader(ebpf: &mut Ebpf) -> Box<dyn FnMut()> {
     }
 }
 
-fn open(facts: &KernelFacts, config: &LoadConfig, btf: &Btf) -> Result<Ebpf, ProbeError> {
+fn open(facts: &KernelFacts, config: &LoadConfig) -> Result<Ebpf, ProbeError> {
     let pt_regs = u32::from(facts.has_task_pt_regs);
     let prev_state = u32::from(facts.has_prev_state_arg);
     let follow = u32::from(config.follow_children);
     let every_exec = u32::from(config.watch_every_exec);
+    // It parses the kernel's BTF for itself; ours is read afterwards, so that only
+    // one copy of it is in memory at a time.
     let mut loader = EbpfLoader::new();
-    loader.btf(Some(btf));
     for (name, value) in [
         (globals::OFF_TASK_PID, &facts.task_pid),
         (globals::OFF_TASK_TGID, &facts.task_tgid),
