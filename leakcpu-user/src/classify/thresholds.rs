@@ -21,8 +21,11 @@ pub struct Thresholds {
 
     /// Starved if runnable/(runnable + on-CPU) is at least this ...
     pub starved_min_share: f64,
-    /// ... and the runnable time is at least this much per second of wall time.
+    /// ... and the runnable time is at least this much per second of wall time ...
     pub starved_min_ns_per_s: u64,
+    /// ... and at least this share of the active time: a program that waits for
+    /// its peers all day is not starved for a late CPU.
+    pub starved_min_active_share: f64,
 
     /// Useless calls among all calls of that name.
     pub poll_spin_min_useless_share: f64,
@@ -77,6 +80,7 @@ impl Default for Thresholds {
             function_min_wait_ns: 1_000_000_000,
             starved_min_share: 0.25,
             starved_min_ns_per_s: 50_000_000,
+            starved_min_active_share: 0.2,
             poll_spin_min_useless_share: 0.9,
             poll_spin_min_rate: 500.0,
             poll_spin_min_cpu_share: 0.3,

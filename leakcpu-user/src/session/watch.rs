@@ -57,7 +57,16 @@ impl Session {
 
     fn watch_pids(&mut self, pids: &[u32]) -> Result<(), SessionError> {
         let mut problems = Vec::new();
-        for &pid in pids {
+        for &asked in pids {
+            let pid = discovery::process_of(asked).unwrap_or(asked);
+            if self.watched.contains_key(&pid) {
+                continue;
+            }
+            if pid != asked {
+                problems.push(format!(
+                    "{asked} is a thread of process {pid}, which is watched as a whole"
+                ));
+            }
             match self.discovery.inspect(pid) {
                 Ok(Inspection::Python(target)) => self.watch(*target)?,
                 Ok(Inspection::MightBecomePython) => self.expect(pid),
