@@ -9,6 +9,8 @@
 mod assemble;
 mod build;
 mod cost;
+mod descriptors;
+mod life;
 mod suspects;
 mod watch;
 mod watched;
