@@ -1,1 +1,22 @@
 //! Harness of the end-to-end tests.
+//!
+//! The tests start real interpreters with workloads that measure themselves, run
+//! the `pyobserve` binary beside them on the running kernel, and compare. They
+//! need root; `cargo xtask test` builds them as the user and runs them as root, one
+//! at a time, for they measure.
+//!
+//! What is missing on a host (an interpreter, a tool) is skipped aloud, on stderr.
+//! Everything else that goes wrong in here is a failed test, so the harness panics
+//! instead of returning errors.
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "every function of a test harness panics when the test cannot go on"
+)]
+
+pub mod clocks;
+pub mod collapsed;
+pub mod interpreter;
+pub mod observe;
+pub mod problems;
+pub mod report;
+pub mod workload;

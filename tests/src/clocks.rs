@@ -1,0 +1,123 @@
+//! The kernel's own account of a process' threads, read from outside.
+
+use std::{
+    collections::HashMap,
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// Time between two looks.
+const PERIOD: Duration = Duration::from_millis(10);
+
+/// Checkpoints of a growing clock: (ns since the epoch, value).
+#[derive(Clone, Debug, Default)]
+pub struct Clock(pub Vec<(i64, i64)>);
+
+impl Clock {
+    /// The clock's value at a moment, interpolated; the nearest one outside.
+    pub fn at(&self, moment: i64) -> i64 {
+        let after = self.0.partition_point(|(t, _)| *t < moment);
+        let last = self
+            .0
+            .len()
+            .checked_sub(1)
+            .expect("a clock was read at least once");
+        if after == 0 {
+            return self.0[0].1;
+        }
+        if after > last {
+            return self.0[last].1;
+        }
+        let ((t0, v0), (t1, v1)) = (self.0[after - 1], self.0[after]);
+        let share = (moment - t0) as f64 / (t1 - t0).max(1) as f64;
+        #[expect(clippy::cast_possible_truncation, reason = "a part of an i64")]
+        let grown = ((v1 - v0) as f64 * share) as i64;
+        v0 + grown
+    }
+
+    /// How much it grew between two moments.
+    pub fn grown(&self, begin: i64, end: i64) -> i64 {
+        self.at(end) - self.at(begin)
+    }
+}
+
+/// What `/proc/PID/task/TID/schedstat` said over time.
+#[derive(Clone, Debug, Default)]
+pub struct Schedstat {
+    /// Time on a CPU.
+    pub on_cpu: Clock,
+    /// Time ready to run without running.
+    pub run_delay: Clock,
+}
+
+/// Reads every thread's schedstat again and again until it is stopped.
+#[derive(Debug)]
+pub struct Sampler {
+    stop: Arc<AtomicBool>,
+    handle: JoinHandle<HashMap<i64, Schedstat>>,
+}
+
+impl Sampler {
+    /// Begins to read; the first reading is made before this returns.
+    pub fn start(pid: u32) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut clocks = HashMap::new();
+        read(pid, &mut clocks);
+        let stopped = Arc::clone(&stop);
+        let handle = thread::spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                thread::sleep(PERIOD);
+                read(pid, &mut clocks);
+            }
+            read(pid, &mut clocks);
+            clocks
+        });
+        Self { stop, handle }
+    }
+
+    /// Ends after one more reading; the clocks by tid.
+    pub fn stop(self) -> HashMap<i64, Schedstat> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.handle.join().expect("the sampler does not panic")
+    }
+}
+
+fn read(pid: u32, clocks: &mut HashMap<i64, Schedstat>) {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return;
+    };
+    for task in tasks.flatten() {
+        let Some(tid) = task.file_name().to_str().and_then(|t| t.parse().ok()) else {
+            continue;
+        };
+        let Ok(text) = fs::read_to_string(task.path().join("schedstat")) else {
+            continue;
+        };
+        let now = unix_ns();
+        let mut figures = text.split_whitespace().map_while(|word| word.parse().ok());
+        if let (Some(on_cpu), Some(run_delay)) = (figures.next(), figures.next()) {
+            let clock = clocks.entry(tid).or_default();
+            clock.on_cpu.0.push((now, on_cpu));
+            clock.run_delay.0.push((now, run_delay));
+        }
+    }
+}
+
+/// Nanoseconds since the epoch.
+pub fn unix_ns() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("it is after 1970");
+    i64::try_from(since.as_nanos()).expect("it is before 2262")
+}
+
+/// What is allowed between a reported time and the truth: 2 % of the window or
+/// 5 ms, whichever is larger.
+pub fn tolerance(window_ns: i64) -> i64 {
+    (window_ns / 50).max(5_000_000)
+}

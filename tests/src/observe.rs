@@ -1,0 +1,182 @@
+//! Running `pyobserve`.
+
+use std::{
+    env,
+    ffi::OsStr,
+    io::Read,
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::OnceLock,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use crate::report::Report;
+
+/// No run of a test takes longer.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The binary: `$PYOBSERVE_BIN`, else the one built beside this test.
+pub fn binary() -> &'static PathBuf {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let path = env::var_os("PYOBSERVE_BIN").map_or_else(
+            || {
+                // target/debug/deps/NAME-HASH
+                let own = env::current_exe().expect("a test knows its own path");
+                let built = own.parent().and_then(|deps| deps.parent());
+                built
+                    .expect("a test lies in target/debug/deps")
+                    .join("pyobserve")
+            },
+            PathBuf::from,
+        );
+        assert!(
+            path.is_file(),
+            "no pyobserve at {}: build it, or set PYOBSERVE_BIN",
+            path.display()
+        );
+        path
+    })
+}
+
+/// How a run of `pyobserve` ended and what it wrote.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Exit status.
+    pub status: ExitStatus,
+    /// All of stdout.
+    pub stdout: String,
+    /// All of stderr.
+    pub stderr: String,
+}
+
+impl Outcome {
+    /// The exit code; panics if a signal ended it.
+    pub fn code(&self) -> i32 {
+        self.status
+            .code()
+            .unwrap_or_else(|| panic!("ended by a signal: {}\n{}", self.status, self.stderr))
+    }
+
+    /// The JSON document on stdout of a run that must have gone well.
+    pub fn report(&self) -> Report {
+        assert!(
+            self.status.success(),
+            "pyobserve ended with {}\n{}",
+            self.status,
+            self.stderr
+        );
+        Report::parse(&self.stdout)
+    }
+}
+
+/// A run of `pyobserve` in progress; killed when dropped.
+#[derive(Debug)]
+pub struct Running {
+    /// The process.
+    pub child: Child,
+    stdout: Option<JoinHandle<String>>,
+    stderr: Option<JoinHandle<String>>,
+}
+
+/// `pyobserve ARGS...` as a command, without the caller's colours.
+pub fn command<S: AsRef<OsStr>>(args: &[S]) -> Command {
+    let mut command = Command::new(binary());
+    command.args(args);
+    tidy(&mut command);
+    command
+}
+
+/// Takes out of the environment what would change the output.
+pub fn tidy(command: &mut Command) {
+    for name in [
+        "NO_COLOR",
+        "CLICOLOR_FORCE",
+        "PYOBSERVE_LOG",
+        "SUDO_UID",
+        "SUDO_GID",
+    ] {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::null());
+}
+
+/// Starts a command, its output gathered in the background.
+pub fn start(mut command: Command) -> Running {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
+    let stdout = child.stdout.take().map(gather);
+    let stderr = child.stderr.take().map(gather);
+    Running {
+        child,
+        stdout,
+        stderr,
+    }
+}
+
+/// Runs a command to its end.
+pub fn finish(command: Command) -> Outcome {
+    start(command).wait()
+}
+
+/// Runs `pyobserve ARGS...` to its end.
+pub fn run<S: AsRef<OsStr>>(args: &[S]) -> Outcome {
+    finish(command(args))
+}
+
+/// `pyobserve classify -p PID -d DURATION --json EXTRA...`, which must go well.
+pub fn classify(pid: u32, duration: &str, extra: &[&str]) -> Report {
+    let pid = pid.to_string();
+    let mut args = vec!["classify", "-p", &pid, "-d", duration, "--json"];
+    args.extend(extra);
+    run(&args).report()
+}
+
+impl Running {
+    /// Waits for its end.
+    pub fn wait(mut self) -> Outcome {
+        let started = Instant::now();
+        let status = loop {
+            if let Some(status) = self
+                .child
+                .try_wait()
+                .expect("our own child can be waited for")
+            {
+                break status;
+            }
+            assert!(started.elapsed() < PATIENCE, "pyobserve does not end");
+            thread::sleep(Duration::from_millis(10));
+        };
+        let join = |handle: Option<JoinHandle<String>>| {
+            handle.map_or_else(String::new, |h| {
+                h.join().expect("the reader does not panic")
+            })
+        };
+        Outcome {
+            status,
+            stdout: join(self.stdout.take()),
+            stderr: join(self.stderr.take()),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Ended already, if all went well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn gather(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // What came before an error is worth having.
+        let _ = pipe.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}

@@ -1,0 +1,334 @@
+//! Stacks against `sys._current_frames()` of the target itself, on every interpreter.
+
+use std::collections::BTreeMap;
+
+use leakcpu_tests::{
+    clocks::{Clock, tolerance},
+    collapsed::{self, Line},
+    interpreter::{self, Interpreter},
+    observe,
+    problems::Problems,
+    report::{find_thread, function, list, ns, sum_of_parts, text},
+    workload::Workload,
+};
+use serde_json::Value;
+
+/// Stands for the frames beyond `--max-frames`.
+const CUT: &str = "[outer frames not seen]";
+
+#[test]
+fn stacks_equal_those_of_the_target() {
+    let mut problems = Problems::new();
+    for python in interpreter::all() {
+        eprintln!("{python}");
+        stacks_on(python, &mut problems);
+    }
+    problems.finish();
+}
+
+#[test]
+fn stacks_deeper_than_the_limit_keep_their_leaves_and_are_counted() {
+    let mut problems = Problems::new();
+    for python in [interpreter::oldest(), interpreter::newest()] {
+        let workload = Workload::start(python, "stacks.py", &["spins"]);
+        problems.about(&workload.name);
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let file = folder.path().join("stacks");
+        let file = file.to_str().expect("a temporary path is plain text");
+        let pid = workload.pid.to_string();
+        let report = observe::classify(workload.pid, "1s", &["-r", "499", "--max-frames", "128"]);
+        problems.check(report.loss("stacks_truncated") > 0, "no truncation counted");
+        let report = observe::classify(workload.pid, "1s", &["-r", "499", "--max-frames", "512"]);
+        problems.equal("truncations", &report.loss("stacks_truncated"), &0);
+        let outcome = observe::run(&[
+            "classify",
+            "-p",
+            &pid,
+            "-d",
+            "1s",
+            "-r",
+            "499",
+            "--max-frames",
+            "16",
+            "--format",
+            "collapsed",
+            "-o",
+            file,
+        ]);
+        problems.equal("exit code", &outcome.code(), &0);
+        let lines = by_thread(collapsed::read(file.as_ref()));
+        for thread in list(&workload.ready, "threads") {
+            let want = frames(thread, 16);
+            computes_there(thread, &lines, &want, &mut problems);
+        }
+        workload.finish();
+    }
+    problems.finish();
+}
+
+fn stacks_on(python: &Interpreter, problems: &mut Problems) {
+    let waits = Workload::start(python, "stacks.py", &["waits"]);
+    let spins = Workload::start(python, "stacks.py", &["spins"]);
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let file = folder.path().join("stacks");
+    let outcome = observe::run(&[
+        "classify",
+        "-p",
+        &waits.pid.to_string(),
+        "-p",
+        &spins.pid.to_string(),
+        "-d",
+        "1500ms",
+        "-r",
+        "499",
+        "--format",
+        "collapsed",
+        "-o",
+        file.to_str().expect("a temporary path is plain text"),
+    ]);
+    problems.about(&python.version);
+    problems.equal("exit code", &outcome.code(), &0);
+
+    let on_cpu = by_thread(collapsed::read(&file));
+    let off_cpu = by_thread(collapsed::read(&file.with_extension("off-cpu")));
+    for thread in list(&waits.ready, "threads") {
+        problems.about(format!("{} {}", python.version, text(thread, "name")));
+        waits_there(thread, &off_cpu, problems);
+    }
+    for thread in list(&spins.ready, "threads") {
+        problems.about(format!("{} {}", python.version, text(thread, "name")));
+        computes_there(thread, &on_cpu, &frames(thread, 128), problems);
+    }
+    waits.finish();
+    spins.finish();
+}
+
+fn by_thread(lines: Vec<Line>) -> BTreeMap<i64, Vec<Line>> {
+    let mut threads: BTreeMap<i64, Vec<Line>> = BTreeMap::new();
+    for line in lines {
+        threads.entry(line.tid()).or_default().push(line);
+    }
+    threads
+}
+
+/// A thread's frames as it says itself, outermost first; those beyond the limit as
+/// the report shows them.
+fn frames(thread: &Value, limit: usize) -> Vec<String> {
+    let all: Vec<String> = list(thread, "frames")
+        .iter()
+        .map(|frame| {
+            let part = |n: usize| frame[n].as_str().expect("a name and a file");
+            format!("{} ({}:{})", part(0), part(1), frame[2])
+        })
+        .collect();
+    if all.len() <= limit {
+        return all;
+    }
+    let mut kept = vec![CUT.to_owned()];
+    kept.extend_from_slice(&all[all.len() - limit..]);
+    kept
+}
+
+/// Every bit of a blocked thread's time is at its one place.
+fn waits_there(thread: &Value, lines: &BTreeMap<i64, Vec<Line>>, problems: &mut Problems) {
+    let want = frames(thread, 128);
+    let reason = text(thread, "reason");
+    let none = Vec::new();
+    let lines = lines.get(&ns(thread, "tid")).unwrap_or(&none);
+    let is_woken = thread["woken"] == true;
+    let mut there = 0;
+    let mut whole = 0;
+    for line in lines {
+        let (wait, stack) = line.frames.split_last().expect("a wait is the last frame");
+        whole += line.weight;
+        // Between two calls a thread that wakes may be one frame up.
+        let is_between = is_woken && matches!(named(wait), "gil" | "runnable");
+        if is_between && want.starts_with(stack) {
+            continue;
+        }
+        if stack != want {
+            problems.add(format!(
+                "{} us elsewhere, {wait}:\n{}",
+                line.weight,
+                difference(stack, &want)
+            ));
+        } else if named(wait) == reason {
+            there += line.weight;
+        } else {
+            problems.add(format!("{} us {wait} instead of {reason}", line.weight));
+        }
+    }
+    problems.check(
+        there * 2 > whole && whole > 1_000_000,
+        format!("{there} of {whole} us for {reason}"),
+    );
+}
+
+/// `net-recv` of `[net-recv 127.0.0.1:80]`.
+fn named(wait: &str) -> &str {
+    wait.trim_matches(['[', ']'])
+        .split(' ')
+        .next()
+        .unwrap_or_default()
+}
+
+/// Every sample of a computing thread is at its one place.
+fn computes_there(
+    thread: &Value,
+    lines: &BTreeMap<i64, Vec<Line>>,
+    want: &[String],
+    problems: &mut Problems,
+) {
+    let none = Vec::new();
+    let lines = lines.get(&ns(thread, "tid")).unwrap_or(&none);
+    let mut there = 0;
+    for line in lines {
+        if line.frames == want {
+            there += line.weight;
+        } else {
+            problems.add(format!(
+                "{} samples elsewhere:\n{}",
+                line.weight,
+                difference(&line.frames, want)
+            ));
+        }
+    }
+    problems.check(there >= 5, format!("{there} samples only"));
+}
+
+/// Where two stacks part.
+fn difference(got: &[String], want: &[String]) -> String {
+    let common = got.iter().zip(want).take_while(|(a, b)| a == b).count();
+    let rest = |frames: &[String]| {
+        frames[common..]
+            .iter()
+            .take(6)
+            .map(|frame| format!("    {frame}\n"))
+            .collect::<String>()
+    };
+    format!(
+        "  {common} frames alike, then ({} frames)\n{}  instead of ({} frames)\n{}",
+        got.len(),
+        rest(got),
+        want.len(),
+        rest(want)
+    )
+}
+
+#[test]
+fn threads_born_while_it_is_watched_are_accounted_for_and_named() {
+    let mut problems = Problems::new();
+    for python in [interpreter::oldest(), interpreter::newest()] {
+        problems.about(&python.version);
+        born_on(python, &mut problems);
+    }
+    problems.finish();
+}
+
+fn born_on(python: &Interpreter, problems: &mut Problems) {
+    let mut workload = Workload::start::<&str>(python, "born.py", &[]);
+    let pid = workload.pid;
+    let running = observe::start(observe::command(&[
+        "classify",
+        "-p",
+        &pid.to_string(),
+        "-d",
+        "60s",
+        "--json",
+        "-r",
+        "499",
+        "-v",
+    ]));
+    // It says nothing when it begins to watch; lives before that are left out below.
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    workload.go();
+    let bred = workload.next_line();
+    let child = i32::try_from(running.child.id()).expect("a pid fits");
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(child),
+        nix::sys::signal::Signal::SIGINT,
+    )
+    .expect("our own child can be signalled");
+    let report = running.wait().report();
+    let truth = workload.finish();
+    problems.equal("threads bred", &ns(&bred, "bred"), &200);
+
+    let (begin, end) = report.window();
+    let process = report.process(pid);
+    let lives = list(&truth, "lives");
+    let watched: Vec<&Value> = lives
+        .iter()
+        .filter(|life| ns(life, "born") > begin && ns(life, "died") < end)
+        .collect();
+    problems.check(
+        watched.len() >= 150,
+        format!("only {} were watched", watched.len()),
+    );
+    let (mut computed, mut reported, mut napped, mut blocked) = (0, 0, 0, 0);
+    for life in &watched {
+        let Some(thread) = find_thread(process, ns(life, "tid")) else {
+            problems.add(format!("thread {} is missing", life["tid"]));
+            continue;
+        };
+        let time = &thread["time"];
+        let lived = ns(life, "died") - ns(life, "born");
+        problems.equal("sum", &sum_of_parts(time), &ns(time, "wall_ns"));
+        problems.check(
+            ns(time, "wall_ns") >= lived - 1_000_000,
+            format!("thread {} was seen for {time} of {lived} ns", life["tid"]),
+        );
+        problems.near(
+            format!("on CPU of thread {}", life["tid"]),
+            ns(time, "on_cpu_ns"),
+            ns(life, "cpu_ns"),
+            tolerance(0),
+        );
+        computed += ns(life, "cpu_ns");
+        reported += ns(time, "on_cpu_ns");
+        napped += ns(life, "napped_ns");
+        blocked += ns(time, "blocked_ns");
+    }
+    // Starting and ending are not in a thread's own account.
+    let edges = i64::try_from(watched.len()).expect("few") * 500_000;
+    problems.between(
+        "on CPU of all",
+        reported,
+        computed,
+        computed + computed / 50 + edges,
+    );
+    let whole = Clock(
+        list(&truth, "process_clock")
+            .iter()
+            .map(|pair| (pair[0].as_i64().unwrap_or(0), pair[1].as_i64().unwrap_or(0)))
+            .collect(),
+    );
+    problems.near(
+        "on CPU of the process",
+        ns(&process["time"], "on_cpu_ns"),
+        whole.grown(begin, end),
+        tolerance(end - begin),
+    );
+    problems.check(
+        blocked * 10 >= napped * 9,
+        format!("{blocked} ns blocked, but naps of {napped} ns"),
+    );
+    let naps = function(process, "nap_briefly");
+    problems.check(
+        ns(naps, "self_blocked_ns") * 10 >= napped * 8,
+        format!("{naps}: naps of {napped} ns"),
+    );
+    let computing = function(process, "compute_briefly");
+    problems.check(
+        ns(computing, "self_on_cpu_ns") * 10 >= computed * 6,
+        format!("{computing}: {computed} ns computed"),
+    );
+    let unattributed: i64 = list(process, "threads")
+        .iter()
+        .map(|thread| ns(thread, "unattributed_ns"))
+        .sum();
+    let wall = ns(&process["time"], "wall_ns");
+    problems.check(
+        unattributed * 5 <= wall,
+        format!("{unattributed} of {wall} ns belong to no function"),
+    );
+}
