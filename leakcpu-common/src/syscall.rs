@@ -70,7 +70,8 @@ pub struct SyscallTally {
     pub zero_timeout_empty: u64,
     /// Calls that failed with `EAGAIN`.
     pub would_block: u64,
-    /// Calls that failed with `ETIMEDOUT` or `EINTR`.
+    /// Calls that failed with `ETIMEDOUT` or `EINTR`, and polls that returned empty
+    /// after their timeout.
     pub timed_out: u64,
     /// Calls with a timeout under 10 ms, zero included.
     pub short_timeout: u64,

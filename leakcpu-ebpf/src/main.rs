@@ -4,6 +4,14 @@
 //! and no names; what differs between kernels and interpreters arrives as data.
 #![cfg_attr(target_arch = "bpf", no_std)]
 #![cfg_attr(target_arch = "bpf", no_main)]
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "registers and arguments are 64 bits wide, what they mean is narrower"
+)]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "the program macros pass contexts by value"
+)]
 
 mod count;
 mod globals;

@@ -38,11 +38,15 @@ const FUTEX_PRIVATE: u64 = 128;
 pub fn sched_switch(ctx: BtfTracePointContext) -> i32 {
     let prev = Task::new(ctx.arg::<*const task_struct>(1));
     let next = Task::new(ctx.arg::<*const task_struct>(2));
-    let prev_tid = prev.tid();
-    if prev_tid != 0
-        && let Some(thread) = THREADS.get_ptr_mut(prev_tid)
-        && !stopped()
-    {
+    let leaving = watched(prev.tid());
+    let coming = watched(next.tid());
+    if leaving.is_none() && coming.is_none() || stopped() {
+        return 0;
+    }
+    // One time for both: what this program costs counts for `next`, as it does in
+    // the scheduler's own accounts (`exec_start` is set before the tracepoint).
+    let now_ns = now();
+    if let Some(thread) = leaving {
         let preempted = ctx.arg::<u64>(0) & 0xff != 0;
         let prev_state = if HAS_PREV_STATE_ARG.load() == 1 {
             ctx.arg::<u32>(3)
@@ -52,17 +56,22 @@ pub fn sched_switch(ctx: BtfTracePointContext) -> i32 {
         // SAFETY: a thread's own switch-out, wake-up and switch-in are ordered
         // by the scheduler (`on_cpu`, the run-queue locks), so this is the only
         // writer now.
-        switch_out(unsafe { &mut *thread }, prev, preempted, prev_state);
+        switch_out(unsafe { &mut *thread }, prev, preempted, prev_state, now_ns);
     }
-    let next_tid = next.tid();
-    if next_tid != 0
-        && let Some(thread) = THREADS.get_ptr_mut(next_tid)
-        && !stopped()
-    {
+    if let Some(thread) = coming {
         // SAFETY: as above.
-        switch_in(unsafe { &mut *thread });
+        switch_in(unsafe { &mut *thread }, now_ns);
     }
     0
+}
+
+/// The entry of a watched thread; the idle task (0) is never one.
+#[inline(always)]
+fn watched(tid: u32) -> Option<*mut ThreadState> {
+    if tid == 0 {
+        return None;
+    }
+    THREADS.get_ptr_mut(tid)
 }
 
 #[inline(always)]
@@ -81,8 +90,7 @@ fn note_initial(thread: &mut ThreadState, was: u32, span_ns: u64) {
 }
 
 #[inline(always)]
-fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state: u32) {
-    let now_ns = now();
+fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state: u32, now_ns: u64) {
     let burst_ns = now_ns.saturating_sub(thread.state_since_ns);
     note_initial(thread, run_state::ON_CPU, burst_ns);
     thread.on_cpu_ns += burst_ns;
@@ -184,7 +192,7 @@ fn read_reason(pid: u32, wait: &mut Wait) {
             // `struct pollfd` begins with the descriptor.
             if let Some(word) = python::read_user_u64(arg0) {
                 wait.flags |= wait_flags::HAS_FD;
-                wait.fd = word as u32 as i32;
+                wait.fd = word as i32;
             } else {
                 count::one(Counter::PollfdReadFailed);
             }
@@ -207,8 +215,7 @@ fn read_reason(pid: u32, wait: &mut Wait) {
 }
 
 #[inline(always)]
-fn switch_in(thread: &mut ThreadState) {
-    let now_ns = now();
+fn switch_in(thread: &mut ThreadState, now_ns: u64) {
     let span_ns = now_ns.saturating_sub(thread.state_since_ns);
     let before = thread.run_state;
     note_initial(thread, run_state::RUNNABLE, span_ns);

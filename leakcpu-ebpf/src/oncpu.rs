@@ -80,6 +80,9 @@ fn sample(ctx: &PerfEventContext) {
     totals::add(thread, captured.hash, wait, 0, 0);
 }
 
+/// The requested privilege level in a code segment selector; 0 is the kernel.
+const PRIVILEGE_LEVEL: u64 = 3;
+
 /// Whether the sample interrupted the kernel: privilege level in `cs`.
 #[inline(always)]
 fn in_kernel(ctx: &PerfEventContext) -> bool {
@@ -92,5 +95,5 @@ fn in_kernel(ctx: &PerfEventContext) -> bool {
             .add(reg::CS)
             .read_volatile()
     };
-    cs & 3 == 0
+    cs & PRIVILEGE_LEVEL == 0
 }

@@ -97,6 +97,13 @@ pub fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
         emit(kind::FORK, child, parent.pid(), now_ns);
     }
     watch(child.tid(), state);
+    #[cfg(feature = "log")]
+    aya_log_ebpf::debug!(
+        &ctx,
+        "fork: tid {} watched, parent {}",
+        child.tid(),
+        parent.tid()
+    );
     0
 }
 
@@ -166,6 +173,8 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
         old.ended_ns = now_ns;
     }
     emit(kind::EXEC, task, 0, now_ns);
+    #[cfg(feature = "log")]
+    aya_log_ebpf::debug!(&ctx, "exec: pid {}, watched", task.pid());
     0
 }
 

@@ -7,7 +7,7 @@ use aya_ebpf::{
 use leakcpu_common::{
     config::MAX_SYSCALLS,
     counters::Counter,
-    syscall::{SyscallSpec, SyscallTally, TallyKey, timeout_arg},
+    syscall::{SyscallSpec, SyscallTally, TallyKey, timeout_arg, wait_arg},
 };
 
 use crate::{
@@ -49,6 +49,9 @@ pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
     if timeout == Some(0) {
         seen.zero_timeout = 1;
         seen.zero_timeout_empty = u64::from(ret == 0);
+    } else if timeout.is_some() && ret == 0 && spec.wait_arg != wait_arg::NONE {
+        // A poll that waited its time and found nothing; a sleep returns 0 too.
+        seen.timed_out = 1;
     }
     if let Some(ns) = timeout
         && ns < SHORT_NS
@@ -91,7 +94,7 @@ fn timeout_ns(regs: *const u64, spec: SyscallSpec) -> Option<u64> {
     };
     match spec.timeout_arg {
         timeout_arg::MILLIS => {
-            let millis = arg as u32 as i32;
+            let millis = arg as i32;
             u64::try_from(millis).ok().map(|ms| ms * 1_000_000)
         }
         timeout_arg::NO_WAIT_BIT => (arg as u32 & spec.no_wait_bit != 0).then_some(0),

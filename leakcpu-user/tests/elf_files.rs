@@ -28,10 +28,10 @@ fn interpreter_files() -> Vec<PathBuf> {
     let mut files = Vec::new();
     for python in support::supported() {
         let name = format!("libpython3.{}.so.1.0", python.minor);
-        let library = python.path.parent().unwrap().join("../lib").join(name);
+        let library = python.file().parent().unwrap().join("../lib").join(name);
         files.extend(
             [
-                fs::canonicalize(&python.path).ok(),
+                fs::canonicalize(python.file()).ok(),
                 fs::canonicalize(library).ok(),
             ]
             .into_iter()
@@ -112,7 +112,12 @@ fn interesting(bytes: &[u8]) -> Vec<usize> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig {
+        cases: 256,
+        // A failure is printed; there is no library source file to keep seeds beside.
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn random_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {

@@ -11,7 +11,7 @@ use std::{
 use pyobserve::{
     discovery::{Discovery, DiscoveryError, Inspection, SyscallState, syscall_state},
     interpreter::{AttachError, Interpreters, RemoteError, parked, threads},
-    symbolize::Symbolizer,
+    symbolize::{NoName, Symbolizer},
 };
 use support::Running;
 
@@ -25,6 +25,16 @@ fn attach_error(pid: u32) -> AttachError {
     Interpreters::new()
         .attach_pid(&mut Discovery::new(), pid)
         .expect_err("it is not Python")
+}
+
+fn wait_until_gone(pid: u32) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !Interpreters::new()
+        .attach_pid(&mut Discovery::new(), pid)
+        .is_err_and(|e| e.is_gone())
+    {
+        assert!(Instant::now() < deadline);
+    }
 }
 
 /// Asks until the process has left the kernel's exec.
@@ -44,10 +54,7 @@ fn what_is_not_python_is_refused() {
     assert!(matches!(settled_error(pid), AttachError::NotPython { pid: found } if found == pid));
     sleeper.child.kill().unwrap();
     // Dead, not yet collected: a zombie once the signal has done its work.
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !attach_error(pid).is_gone() {
-        assert!(Instant::now() < deadline);
-    }
+    wait_until_gone(pid);
     sleeper.child.wait().unwrap();
     assert!(attach_error(pid).is_gone());
     assert!(matches!(
@@ -80,7 +87,7 @@ fn older_versions_are_refused_with_a_reason() {
         eprintln!("SKIPPED: no python3.7 on this machine");
         return;
     };
-    let mut command = Command::new(&python.path);
+    let mut command = python.command();
     command.args(["-c", "print('READY', flush=True); input()"]);
     let mut running = Running::start(command);
     running.line();
@@ -94,12 +101,28 @@ fn older_versions_are_refused_with_a_reason() {
 }
 
 #[test]
+fn newer_versions_are_refused_with_a_reason() {
+    let newer = |python: &support::Installed| python.minor > *support::SUPPORTED.end();
+    let Some(python) = support::installed().into_iter().find(newer) else {
+        eprintln!("SKIPPED: no Python newer than 3.13 on this machine");
+        return;
+    };
+    let mut command = python.command();
+    command.args(["-c", "print('READY', flush=True); input()"]);
+    let mut running = Running::start(command);
+    running.line();
+    let error = attach_error(running.pid());
+    assert!(matches!(error, AttachError::Layout(_)), "{error}");
+    assert!(error.to_string().contains("newer"), "{error}");
+}
+
+#[test]
 fn every_moment_of_start_up_is_ready_or_not_yet() {
-    for python in support::supported() {
+    for python in support::local() {
         let mut discovery = Discovery::new();
         let mut interpreters = Interpreters::new();
         for _ in 0..20 {
-            let mut command = Command::new(&python.path);
+            let mut command = python.command();
             command.args(["-c", "input()"]);
             let running = Running::start(command);
             let (target, process) =
@@ -112,8 +135,8 @@ fn every_moment_of_start_up_is_ready_or_not_yet() {
 
 #[test]
 fn an_interpreter_without_its_library_is_asked_again() {
-    for python in support::supported() {
-        let mut command = Command::new(&python.path);
+    for python in support::local() {
+        let mut command = python.command();
         command.args(["-c", "input()"]);
         // SAFETY: between fork and exec only ptrace is called, which is
         // async-signal-safe; it stops the child at the end of exec.
@@ -136,11 +159,9 @@ fn an_interpreter_without_its_library_is_asked_again() {
         }
         let error = attach_error(pid);
         assert!(matches!(error, AttachError::NotReadyYet { .. }), "{error}");
-        // SAFETY: detaches from the child that asked to be traced by this thread.
-        assert_eq!(
-            unsafe { libc::ptrace(libc::PTRACE_DETACH, raw_pid, 0, 0) },
-            0
-        );
+        // SAFETY: takes no pointers; the child asked to be traced by this thread.
+        let detached = unsafe { libc::ptrace(libc::PTRACE_DETACH, raw_pid, 0, 0) };
+        assert_eq!(detached, 0);
         support::attach(pid);
     }
 }
@@ -152,7 +173,7 @@ fn a_scan_parses_each_file_once() {
     };
     let mut crowd: Vec<Running> = (0..20)
         .map(|_| {
-            let mut command = Command::new(&python.path);
+            let mut command = python.command();
             command.args(["-c", "print('READY', flush=True); input()"]);
             Running::start(command)
         })
@@ -248,9 +269,17 @@ fn a_forked_child_has_one_thread() {
         assert_eq!(names, ["in_child", "fork_off", "<module>"], "{python:?}");
         let (_, parent) = support::attach(running.pid());
         assert_eq!(threads(&parent).unwrap().len(), 4);
+        let stack = parked(&process, listed[0].tstate, child, 128).unwrap();
         // SAFETY: kill takes no pointers; the pid is that of our own grandchild, which
         // its parent has not collected.
         unsafe { libc::kill(i32::try_from(child).unwrap(), libc::SIGKILL) };
+        wait_until_gone(child);
+        // A dead child's names are those of its parent.
+        let mut symbolizer = Symbolizer::new();
+        let gone = symbolizer.symbolize(&process, stack.frames[0]).unwrap();
+        assert_eq!(gone, Err(NoName::ProcessGone));
+        let of_parent = symbolizer.symbolize_forked(&process, &parent, stack.frames[0]);
+        assert_eq!(&*of_parent.unwrap().unwrap().function.name, "in_child");
     }
 }
 
@@ -260,7 +289,8 @@ fn thread_ids_of_another_pid_namespace_are_mapped() {
         let mut command = Command::new("unshare");
         command
             .args(["--pid", "--fork", "--kill-child"])
-            .arg(&python.path);
+            .args([python.command().get_program()])
+            .args(python.command().get_args());
         let wait = "import os; print(os.getpid(), flush=True)\ndef waiting(): input()\nwaiting()";
         command.args(["-c", wait]);
         if nix::unistd::getuid().as_raw() != 0 {
@@ -316,10 +346,10 @@ fn threads_of_other_interpreters_are_listed() {
 
 #[test]
 fn a_removed_executable_is_still_read() {
-    for python in support::supported() {
+    for python in support::local() {
         let dir = tempfile::tempdir().unwrap();
         let copy = dir.path().join("not called by its name");
-        std::fs::copy(&python.path, &copy).unwrap();
+        std::fs::copy(python.file(), &copy).unwrap();
         let mut command = Command::new(&copy);
         let home = python.path.parent().unwrap().parent().unwrap();
         command
@@ -346,7 +376,7 @@ fn without_the_right_to_look_the_answer_says_so() {
         eprintln!("SKIPPED: only root can give up its rights");
         return;
     }
-    let mut command = Command::new(&python.path);
+    let mut command = python.command();
     command.args(["-c", "print('READY', flush=True); input()"]);
     let mut running = Running::start(command);
     running.line();

@@ -60,6 +60,16 @@ pub struct Executable {
     pub path: PathBuf,
     /// The folder of its package: tests run there.
     pub package: PathBuf,
+    /// Whether it is a test harness.
+    pub is_test: bool,
+}
+
+impl Executable {
+    /// The crate and the target, as a heading.
+    pub fn title(&self) -> String {
+        let package = self.package.file_name().unwrap_or_default();
+        format!("{} {}", package.display(), self.name)
+    }
 }
 
 #[derive(Deserialize)]
@@ -68,6 +78,12 @@ struct Message {
     executable: Option<PathBuf>,
     manifest_path: Option<PathBuf>,
     target: Option<Target>,
+    profile: Option<Profile>,
+}
+
+#[derive(Deserialize)]
+struct Profile {
+    test: bool,
 }
 
 #[derive(Deserialize)]
@@ -105,6 +121,7 @@ pub fn executables(cargo: &mut Command) -> Result<Vec<Executable>> {
                 name: target.name,
                 path,
                 package: package.to_owned(),
+                is_test: message.profile.is_some_and(|profile| profile.test),
             });
         }
     }

@@ -60,13 +60,14 @@ fn demo(host: &Host, arguments: &Arguments, pyobserve: &Path) -> Result<ExitCode
         Some(python) => python.clone(),
         None => workload::find_python()?.into(),
     };
-    let asks_for = |options: [&str; 2]| {
+    let asks_for = |short: &str, long: &str| {
         arguments.passed_on.iter().any(|argument| {
             let argument = argument.to_string_lossy();
-            options.contains(&argument.split('=').next().unwrap_or_default())
+            argument.split('=').next() == Some(long)
+                || argument.starts_with(short) && !argument.starts_with("--")
         })
     };
-    let cpus = if asks_for(["-o", "--output"]) {
+    let cpus = if asks_for("-o", "--output") {
         // One file holds one report.
         usize::MAX
     } else {
@@ -82,7 +83,7 @@ fn demo(host: &Host, arguments: &Arguments, pyobserve: &Path) -> Result<ExitCode
         }
         let mut command = host.as_root(pyobserve, &[])?;
         command.arg("classify");
-        if !asks_for(["-d", "--duration"]) {
+        if !asks_for("-d", "--duration") {
             command.args(["-d", "5s"]);
         }
         for workload in &workloads {

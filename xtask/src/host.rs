@@ -131,7 +131,12 @@ impl Host {
     /// goes back to the user, or their next build could not write there.
     fn hand_back(&self) {
         if let Identity::RootFor(user) = &self.identity {
-            let count = give(&self.target(), user.uid.as_raw(), user.gid.as_raw());
+            let target = self.target();
+            // cargo's own mark: nothing but a target folder ever changes hands.
+            if !target.join("CACHEDIR.TAG").is_file() {
+                return;
+            }
+            let count = give(&target, user.uid.as_raw(), user.gid.as_raw());
             if count > 0 {
                 eprintln!(
                     "gave {count} files in target/ back to {}; next time run cargo xtask without sudo",

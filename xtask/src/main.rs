@@ -1,8 +1,9 @@
-//! `cargo xtask`: set-up, build, test and install of pyobserve.
+//! `cargo xtask`: set-up, build, test, benches and install of pyobserve.
 //!
 //! Runs as the user and asks sudo for single steps, so that nothing in `target/`
 //! ends up owned by root. Data goes to stdout, what is being done to stderr.
 
+mod bench;
 mod build;
 mod classify;
 mod debian;
@@ -46,6 +47,8 @@ enum Task {
     Install(install::Arguments),
     /// Build and run `pyobserve classify`, on demo workloads if asked for
     Classify(classify::Arguments),
+    /// Measure what watching costs, beside py-spy and the aims
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -63,9 +66,10 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     match arguments.task {
         Task::Setup(arguments) => setup::run(&host, &arguments),
         Task::Build(arguments) => build::run(&host, &arguments),
-        Task::Test(arguments) => test::run(&host, &arguments),
+        Task::Test(arguments) => Ok(test::run(&host, &arguments)),
         Task::Lint => lint::run(&host),
         Task::Install(arguments) => install::run(&host, &arguments),
         Task::Classify(arguments) => classify::run(&host, &arguments),
+        Task::Bench(arguments) => bench::run(&host, &arguments),
     }
 }

@@ -32,14 +32,16 @@ pub struct Arguments {
     filter: Option<String>,
 }
 
+/// All but the eBPF programs, which leakcpu-user's build script builds.
+const EVERY_PACKAGE: [&str; 3] = ["--workspace", "--exclude", "leakcpu-ebpf"];
+
 /// What of the caller's environment the tests see through sudo: where the
 /// interpreters are, and how much to say.
 const PASSED_ON: [&str; 4] = ["PATH", "PYENV_ROOT", "RUST_BACKTRACE", "RUST_LOG"];
 
 /// Runs the task. The last line is `N passed, M failed`, whatever happens.
 #[expect(clippy::print_stdout, reason = "the sum is what CI reads")]
-pub fn run(host: &Host, arguments: &Arguments) -> Result<ExitCode> {
-    setup::ensure(host)?;
+pub fn run(host: &Host, arguments: &Arguments) -> ExitCode {
     let mut groups: Vec<(String, Tally, f64)> = Vec::new();
     let mut group = |name: String, work: &mut dyn FnMut() -> Result<Tally>| {
         let start = Instant::now();
@@ -50,50 +52,78 @@ pub fn run(host: &Host, arguments: &Arguments) -> Result<ExitCode> {
         groups.push((name, tally, start.elapsed().as_secs_f64()));
     };
 
-    if !arguments.kernel {
-        group("pure".to_owned(), &mut || pure(host, arguments));
+    let mut built = Vec::new();
+    group("set-up and build".to_owned(), &mut || {
+        setup::ensure(host)?;
+        // One build for all, for another choice of packages means other features, and
+        // so most crates once more.
+        let mut cargo = host.cargo();
+        cargo
+            .arg("build")
+            .args(EVERY_PACKAGE)
+            .args(["--lib", "--bins", "--tests"])
+            .env(build::REQUIRE_EBPF.0, build::REQUIRE_EBPF.1);
+        built = build::executables(&mut cargo)?;
+        Ok(Tally::default())
+    });
+    built.sort_by(|a, b| (&a.package, &a.name).cmp(&(&b.package, &b.name)));
+    let end_to_end = host.workspace.join("tests");
+    let (kernel_tests, pure_tests): (Vec<_>, Vec<_>) = built
+        .iter()
+        .filter(|executable| executable.is_test)
+        .partition(|test| test.package == end_to_end);
+
+    if !arguments.kernel && !built.is_empty() {
+        for test in pure_tests {
+            group(format!("pure: {}", test.title()), &mut || {
+                let mut command = host.as_user(&test.path);
+                command.current_dir(&test.package).args(&arguments.filter);
+                tally::run(&mut command)
+            });
+        }
+        group(
+            "pure: examples in the documentation".to_owned(),
+            &mut || {
+                let mut cargo = host.cargo();
+                cargo
+                    .arg("test")
+                    .args(EVERY_PACKAGE)
+                    .arg("--doc")
+                    .env(build::REQUIRE_EBPF.0, build::REQUIRE_EBPF.1);
+                if let Some(filter) = &arguments.filter {
+                    cargo.args(["--", filter]);
+                }
+                tally::run(&mut cargo)
+            },
+        );
     }
-    if !arguments.pure {
-        let mut built = None;
-        group("build of the kernel tests".to_owned(), &mut || {
-            let pyobserve = build::pyobserve(host, false)?;
-            let mut cargo = host.cargo();
-            cargo.args(["test", "--package", "leakcpu-tests", "--no-run"]);
-            built = Some((pyobserve, build::executables(&mut cargo)?));
-            Ok(Tally::default())
-        });
-        if let Some((pyobserve, tests)) = built {
-            for test in &tests {
-                group(format!("kernel: {}", test.name), &mut || {
-                    kernel(host, arguments, &pyobserve, test)
-                });
-            }
+    let pyobserve = built
+        .iter()
+        .find(|executable| !executable.is_test && executable.name == "pyobserve");
+    if let (false, Some(pyobserve)) = (arguments.pure, pyobserve) {
+        for test in kernel_tests {
+            group(format!("kernel: {}", test.title()), &mut || {
+                kernel(host, arguments, &pyobserve.path, test)
+            });
         }
     }
 
     println!();
     let mut sum = Tally::default();
     for (name, tally, seconds) in groups {
-        println!("{seconds:7.1} s  {name}: {tally}");
+        if tally == Tally::default() {
+            println!("{seconds:7.1} s  {name}");
+        } else {
+            println!("{seconds:7.1} s  {name}: {tally}");
+        }
         sum += tally;
     }
     println!("{sum}");
-    Ok(if sum.failed == 0 {
+    if sum.failed == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
-    })
-}
-
-fn pure(host: &Host, arguments: &Arguments) -> Result<Tally> {
-    let mut cargo = host.cargo();
-    cargo
-        .args(["test", "--no-fail-fast"])
-        .env(build::REQUIRE_EBPF.0, build::REQUIRE_EBPF.1);
-    if let Some(filter) = &arguments.filter {
-        cargo.args(["--", filter]);
     }
-    tally::run(&mut cargo)
 }
 
 fn kernel(

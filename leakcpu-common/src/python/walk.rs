@@ -39,6 +39,12 @@ fn byte(buf: &[u8; FRAME_READ_BYTES], offset: u16) -> u8 {
     unsafe { *buf.as_ptr().add(o) }
 }
 
+/// The low half as a signed number.
+#[inline(always)]
+const fn sign_extend(word: u64) -> u64 {
+    ((word << 32).cast_signed() >> 32).cast_unsigned()
+}
+
 /// Address of the leaf frame of `tstate`; 0 if the thread runs no Python.
 #[inline(always)]
 pub fn first_frame<M: MemRead>(mem: &M, layout: &PyLayout, tstate: u64) -> Option<u64> {
@@ -106,7 +112,7 @@ pub fn walk_frames<M: MemRead, S: FrameSink, const MAX: usize>(
         let mut instr = word(buf, layout.frame_instr);
         if layout.frame_instr_bytes == 4 {
             // `f_lasti` is an int, -1 before the first instruction: sign-extend.
-            instr = (((instr as u32) as i32) as i64) as u64;
+            instr = sign_extend(instr);
         }
         if layout.frame_owner != NO_OWNER
             && u16::from(byte(buf, layout.frame_owner)) >= layout.placeholder_owner

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use super::decide::Decision;
 use super::say::{count, duration, grouped, number, part_of, percent};
-use super::service::service_name;
 use super::spent::{Bucket, Spent};
-use super::{Because, Class, Spin, Thresholds, waiting};
-use crate::model::{Process, Reason, StackTimeKind, Thread};
+use super::{Because, Class, Spin, Thresholds, waited_for};
+use crate::model::{Process, StackTimeKind, Thread};
 
 /// What is judged, and on what.
 pub(super) struct Subject<'a> {
@@ -47,15 +46,11 @@ fn reason(text: String, name: &'static str, value: f64, unit: &'static str) -> B
 }
 
 impl Subject<'_> {
-    /// `9.9 of 10.0 s`, or for several threads `29.6 s by 4 threads in 10.0 s`.
+    /// `9.9 of 10.0 s`, or for several threads `29.6 s (4 threads)`.
     fn span(&self, ns: u64) -> String {
         if self.threads.len() > 1 && ns > self.wall_ns / 2 {
             let threads = count(self.threads.len() as u64, "thread", "threads");
-            format!(
-                "{} by {threads} in {}",
-                duration(ns),
-                duration(self.wall_ns)
-            )
+            format!("{} ({threads})", duration(ns))
         } else {
             part_of(ns, self.wall_ns)
         }
@@ -269,19 +264,18 @@ impl Subject<'_> {
             .into_iter()
             .take(2)
             .map(|(class, share)| {
-                let detail = match class {
-                    Class::CpuBound => {
-                        let ns = self.spent.on_cpu_ns;
-                        Some(format!("{} on a CPU", self.span(ns)))
-                    }
-                    _ => self.top_wait(class).map(|top| {
-                        let what = waited_for(top.reason, top.peer, top.file);
-                        format!("{} {what}", self.span(top.total_ns))
-                    }),
+                let said = match class {
+                    Class::CpuBound => format!("{} on a CPU", self.span(self.spent.on_cpu_ns)),
+                    _ => self.top_wait(class).map_or_else(
+                        || class.to_string(),
+                        |top| {
+                            let what = waited_for(top.reason, top.peer, top.file);
+                            format!("{} {what}", self.span(top.total_ns))
+                        },
+                    ),
                 };
-                let said = detail.map_or(String::new(), |detail| format!(" ({detail})"));
                 reason(
-                    format!("{} {class}{said}", percent(share)),
+                    format!("{said} ({})", percent(share)),
                     "class_share",
                     share,
                     "ratio",
@@ -294,22 +288,23 @@ impl Subject<'_> {
         let active = self.spent.active_ns();
         let need = self.limits.min_active_ns;
         if active < need {
-            let longer = if active == 0 {
-                "watch longer".to_owned()
-            } else {
+            let text = format!(
+                "only {} active, {} are needed for a verdict",
+                duration(active),
+                duration(need)
+            );
+            let mut reasons = vec![reason(text, "active_ns", active as f64, "ns")];
+            if active > 0 && !self.process.exited {
                 let factor = (need * 6).div_ceil(active * 5); // a fifth more than just enough
-                format!("watch for {}", duration(self.wall_ns * factor))
-            };
-            return vec![reason(
-                format!(
-                    "only {} active, {} are needed for a verdict: {longer}",
-                    duration(active),
-                    duration(need)
-                ),
-                "active_ns",
-                active as f64,
-                "ns",
-            )];
+                let enough = self.wall_ns.saturating_mul(factor);
+                reasons.push(reason(
+                    format!("at this pace {} would be enough", duration(enough)),
+                    "enough_ns",
+                    enough as f64,
+                    "ns",
+                ));
+            }
+            return reasons;
         }
         let ns = self.spent.get(Bucket::Unexplained);
         vec![reason(
@@ -333,83 +328,5 @@ impl Subject<'_> {
                 "ns",
             )
         })
-    }
-
-    fn top_wait(&self, class: Class) -> Option<TopWait<'_>> {
-        let mut waits: BTreeMap<_, TopWait<'_>> = BTreeMap::new();
-        for (thread, _) in self.threads {
-            for (entry, charge) in thread.stack_times.iter().zip(thread.charges()) {
-                let StackTimeKind::Blocked {
-                    reason, peer, file, ..
-                } = &entry.kind
-                else {
-                    continue;
-                };
-                let bucket = waiting::bucket(self.process, thread, entry, self.limits).0;
-                if bucket.class() != Some(class) {
-                    continue;
-                }
-                let wait = waits.entry((*reason, peer, file)).or_insert(TopWait {
-                    reason: *reason,
-                    peer: peer.as_deref(),
-                    file: file.as_deref(),
-                    count: 0,
-                    total_ns: 0,
-                    max_ns: 0,
-                });
-                wait.count += entry.count;
-                wait.total_ns += charge.blocked_ns;
-                wait.max_ns = wait.max_ns.max(entry.max_blocked_ns);
-            }
-        }
-        waits.into_values().max_by_key(|wait| wait.total_ns)
-    }
-}
-
-/// The waits for one thing.
-struct TopWait<'a> {
-    reason: Reason,
-    peer: Option<&'a str>,
-    file: Option<&'a str>,
-    count: u64,
-    total_ns: u64,
-    max_ns: u64,
-}
-
-/// `waiting for postgresql at 10.0.0.5:5432`.
-pub fn waited_for(reason: Reason, peer: Option<&str>, file: Option<&str>) -> String {
-    let end = |default: &str| {
-        peer.map_or(default.to_owned(), |peer| match service_name(peer) {
-            Some(service) => format!("{service} at {peer}"),
-            None => peer.to_owned(),
-        })
-    };
-    let of = |preposition: &str| file.map_or(String::new(), |f| format!(" {preposition} {f}"));
-    match reason {
-        Reason::DiskRead => format!("reading from disk{}", of("in")),
-        Reason::DiskWrite => format!("writing to disk{}", of("in")),
-        Reason::Fsync => format!("in fsync{}", of("of")),
-        Reason::PageFault => "in page faults that read from disk".to_owned(),
-        Reason::Swap => "being swapped in".to_owned(),
-        Reason::NetRecv => format!("waiting for {}", end("bytes from a socket")),
-        Reason::NetSend => format!("waiting for {} to take bytes", end("a socket")),
-        Reason::NetConnect => format!("connecting to {}", end("a socket")),
-        Reason::NetAccept => "waiting for connections".to_owned(),
-        Reason::Dns => "looking up names".to_owned(),
-        Reason::Pipe => format!("at a pipe{}", of("")),
-        Reason::Tty => "waiting for a terminal".to_owned(),
-        Reason::ChildWait => "waiting for a child process".to_owned(),
-        Reason::Sleep => "asleep".to_owned(),
-        Reason::PollWait => match peer {
-            Some(_) => format!("waiting for {}", end("")),
-            None => "waiting for events".to_owned(),
-        },
-        Reason::Gil => "waiting for the GIL".to_owned(),
-        Reason::Lock => "waiting for a lock".to_owned(),
-        Reason::Futex => "waiting for a lock of native code".to_owned(),
-        Reason::IoUring => "waiting for io_uring".to_owned(),
-        Reason::Signal => "waiting for a signal".to_owned(),
-        Reason::Stopped => "stopped".to_owned(),
-        Reason::KernelOther => "blocked in the kernel".to_owned(),
     }
 }

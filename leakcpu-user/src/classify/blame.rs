@@ -26,22 +26,37 @@ pub(super) fn blame(
         if class == Class::BusyWaiting && proof.is_none() {
             continue;
         }
-        let calls_seen = proof.is_some_and(|spin| sampled_calls(thread, spin) >= 5);
+        let is_own = |entry: &StackTime| {
+            let frame = process.own_frame(process.stack(entry.stack));
+            frame.is_some_and(|frame| process.is_own_frame(frame))
+        };
+        // Of a spin under an event loop only the task in it is the user's: the call
+        // itself is made by the loop.
+        let owned: u64 = on_cpu(thread).filter(|e| is_own(e)).map(|e| e.count).sum();
+        let owned_calls: u64 = proof.map_or(0, |spin| {
+            on_cpu(thread)
+                .filter(|e| is_call(e, spin) && is_own(e))
+                .map(|e| e.count)
+                .sum()
+        });
         for (entry, charge) in thread.stack_times.iter().zip(thread.charges()) {
             let weight = match (class, proof) {
                 (Class::BusyWaiting, Some(spin @ Spin::Poll { .. })) => {
-                    if calls_seen && !is_call(entry, spin) {
-                        0
+                    let matters = if owned_calls >= 5 {
+                        is_call(entry, spin)
                     } else {
-                        charge.on_cpu_ns
-                    }
+                        owned == 0 || is_own(entry)
+                    };
+                    if matters { charge.on_cpu_ns } else { 0 }
                 }
-                (Class::BusyWaiting, Some(Spin::MicroSleep { frame, .. })) => {
-                    if let Some(frame) = *frame {
-                        add(frame, charge.blocked_ns + charge.on_cpu_ns);
+                (Class::BusyWaiting, Some(Spin::MicroSleep { frame, .. })) => match frame {
+                    Some(frame) if owned == 0 || process.is_own_frame(*frame) => {
+                        add(*frame, charge.blocked_ns + charge.on_cpu_ns);
+                        0
                     }
-                    0
-                }
+                    _ if is_own(entry) => charge.on_cpu_ns,
+                    _ => 0,
+                },
                 (Class::CpuBound | Class::CpuStarved, _) => charge.on_cpu_ns,
                 (Class::LockBound, _) if gil => charge.on_cpu_ns,
                 (Class::IoBound | Class::LockBound | Class::MemoryBound, _) => {
@@ -52,7 +67,7 @@ pub(super) fn blame(
                         0
                     }
                 }
-                (Class::Mixed, _) => {
+                (Class::Mixed | Class::Unknown, _) => {
                     let bucket = waiting::bucket(process, thread, entry, limits).0;
                     let waited = if bucket == Bucket::Rest {
                         0
@@ -85,13 +100,11 @@ pub(super) fn blame(
     })
 }
 
-fn sampled_calls(thread: &Thread, spin: &Spin) -> u64 {
+fn on_cpu(thread: &Thread) -> impl Iterator<Item = &StackTime> {
     thread
         .stack_times
         .iter()
-        .filter(|entry| is_call(entry, spin))
-        .map(|entry| entry.count)
-        .sum()
+        .filter(|entry| entry.kind.is_on_cpu())
 }
 
 /// Whether a sample was taken inside the very call that spins.

@@ -91,7 +91,11 @@ fn starved(case: &Case<'_>, limits: &Thresholds) -> Option<Decision> {
     let starved_ns = case.spent.starved_ns() as f64;
     let share = starved_ns / (starved_ns + case.spent.on_cpu_ns as f64).max(1.0);
     let per_s = starved_ns / (case.wall_ns.max(1) as f64 / 1e9);
-    (share >= limits.starved_min_share && per_s >= limits.starved_min_ns_per_s as f64).then(|| {
+    let of_active = starved_ns / (case.spent.active_ns() as f64).max(1.0);
+    let is_starved = share >= limits.starved_min_share
+        && per_s >= limits.starved_min_ns_per_s as f64
+        && of_active >= limits.starved_min_active_share;
+    is_starved.then(|| {
         let margin = (share - limits.starved_min_share) / limits.starved_min_share;
         Decision::new(Class::CpuStarved, margin).with_detail(
             case.spent

@@ -12,16 +12,17 @@ mod spin;
 mod thresholds;
 mod vector;
 mod verdict;
+mod wait_text;
 mod waiting;
 
 use std::collections::BTreeMap;
 
-pub use because::waited_for;
 pub use class::{Class, Detail};
 pub use service::service_name;
 pub use spin::Spin;
 pub use thresholds::Thresholds;
 pub use verdict::{Because, Blame, Classification, FunctionVerdict, ProcessVerdicts, Verdict};
+pub use wait_text::waited_for;
 
 use because::Subject;
 use confidence::Quality;

@@ -39,7 +39,7 @@ pub enum Spin {
 
 /// The proof that `thread` busy-waits, if there is one.
 pub(super) fn prove(process: &Process, thread: &Thread, limits: &Thresholds) -> Option<Spin> {
-    poll_spin(thread, limits).or_else(|| {
+    poll_spin(process, thread, limits).or_else(|| {
         micro_sleep(process, thread, limits).filter(|spin| match spin {
             Spin::MicroSleep { rate, .. } => {
                 let wall_s = seconds(thread.times.wall_ns);
@@ -54,7 +54,7 @@ pub(super) fn prove(process: &Process, thread: &Thread, limits: &Thresholds) -> 
 }
 
 /// Useless system calls.
-fn poll_spin(thread: &Thread, limits: &Thresholds) -> Option<Spin> {
+fn poll_spin(process: &Process, thread: &Thread, limits: &Thresholds) -> Option<Spin> {
     let times = &thread.times;
     if times.wall_ns == 0 {
         return None;
@@ -70,6 +70,7 @@ fn poll_spin(thread: &Thread, limits: &Thresholds) -> Option<Spin> {
         .tallies
         .iter()
         .filter(|tally| tally.calls > 0 && tally.traced_ns > 0)
+        .filter(|tally| samples_agree(process, thread, &tally.syscall, limits))
         .map(|tally| {
             let useless = useless_calls(tally) as f64;
             Spin::Poll {
@@ -94,9 +95,56 @@ fn poll_spin(thread: &Thread, limits: &Thresholds) -> Option<Spin> {
         .max_by(|a, b| a.rate().total_cmp(&b.rate()))
 }
 
+/// Whether the samples show a loop that mostly asks. A scheduler of tasks (asyncio,
+/// gevent) also polls without waiting on every turn while its tasks do real work:
+/// then the samples are in the tasks, and the calls prove nothing.
+fn samples_agree(process: &Process, thread: &Thread, syscall: &str, limits: &Thresholds) -> bool {
+    let (mut all, mut in_call, mut in_tasks, mut in_loop) = (0_u64, 0_u64, 0_u64, 0_u64);
+    for entry in &thread.stack_times {
+        if !entry.kind.is_on_cpu() {
+            continue;
+        }
+        all += entry.count;
+        // A kernel sample whose call is not known may be it.
+        if let StackTimeKind::OnCpuKernel { syscall: seen } = &entry.kind
+            && seen.as_deref().is_none_or(|seen| seen == syscall)
+        {
+            in_call += entry.count;
+        }
+        let mut files = process
+            .stack(entry.stack)
+            .frames
+            .iter()
+            .filter_map(|frame| process.function(frame.function?))
+            .map(|function| function.file.as_str());
+        let leaf = files.next().unwrap_or_default();
+        if is_event_loop(leaf) {
+            in_loop += entry.count;
+        } else if files.any(is_event_loop) {
+            in_tasks += entry.count;
+        }
+    }
+    if all < limits.poll_spin_min_samples {
+        return true; // too few to object
+    }
+    let share = |part: u64| part as f64 / all as f64;
+    if in_loop + in_tasks > all / 2 {
+        share(in_tasks) <= limits.poll_spin_max_task_share
+    } else {
+        share(in_call) >= limits.poll_spin_min_in_call_share
+    }
+}
+
+fn is_event_loop(file: &str) -> bool {
+    file.contains("/asyncio/") || file.ends_with("/selectors.py")
+}
+
 fn useless_calls(tally: &SyscallTally) -> u64 {
     if tally.syscall == "sched_yield" {
         return tally.calls; // it asks nothing: a yield in a loop is waiting
+    }
+    if tally.syscall == "futex" {
+        return tally.zero_timeout_empty; // EAGAIN of a futex is a lost race, not a poll
     }
     (tally.zero_timeout_empty + tally.would_block).min(tally.calls)
 }

@@ -21,8 +21,11 @@ pub struct Thresholds {
 
     /// Starved if runnable/(runnable + on-CPU) is at least this ...
     pub starved_min_share: f64,
-    /// ... and the runnable time is at least this much per second of wall time.
+    /// ... and the runnable time is at least this much per second of wall time ...
     pub starved_min_ns_per_s: u64,
+    /// ... and at least this share of the active time: a program that waits for
+    /// its peers all day is not starved for a late CPU.
+    pub starved_min_active_share: f64,
 
     /// Useless calls among all calls of that name.
     pub poll_spin_min_useless_share: f64,
@@ -33,6 +36,12 @@ pub struct Thresholds {
     /// CPU time per useless call: a loop that computes longer between its calls
     /// does more than ask.
     pub poll_spin_max_cpu_per_call_ns: u64,
+    /// From this many samples of the thread on, they must agree with the calls.
+    pub poll_spin_min_samples: u64,
+    /// On-CPU samples inside the call itself, of all.
+    pub poll_spin_min_in_call_share: f64,
+    /// Under an event loop: on-CPU samples in tasks, of all. More is work.
+    pub poll_spin_max_task_share: f64,
     /// Sleeps up to this mean length are micro-sleeps.
     pub micro_sleep_max_mean_ns: u64,
     /// Micro-sleeps per second from one call site that are worth an advice.
@@ -71,10 +80,14 @@ impl Default for Thresholds {
             function_min_wait_ns: 1_000_000_000,
             starved_min_share: 0.25,
             starved_min_ns_per_s: 50_000_000,
+            starved_min_active_share: 0.2,
             poll_spin_min_useless_share: 0.9,
             poll_spin_min_rate: 500.0,
             poll_spin_min_cpu_share: 0.3,
             poll_spin_max_cpu_per_call_ns: 100_000,
+            poll_spin_min_samples: 20,
+            poll_spin_min_in_call_share: 0.1,
+            poll_spin_max_task_share: 0.3,
             micro_sleep_max_mean_ns: 10_000_000,
             micro_sleep_advice_rate: 100.0,
             micro_sleep_min_rate: 500.0,

@@ -19,7 +19,7 @@ pub struct Args {
     #[command(subcommand)]
     pub command: Command,
 
-    /// Say more on stderr (-v, -vv, -vvv); PYOBSERVE_LOG takes a filter
+    /// Say more on stderr (-v, -vv, -vvv)
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
 
@@ -27,7 +27,7 @@ pub struct Args {
     #[arg(short, long, global = true)]
     pub quiet: bool,
 
-    /// Colours; auto: only on a terminal and without NO_COLOR
+    /// Colours; auto: only on a terminal and if `NO_COLOR` is not set
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
 }

@@ -53,7 +53,7 @@ fn init_tracing(verbose: u8) {
         _ => "trace",
     };
     let filter = EnvFilter::try_from_env("PYOBSERVE_LOG")
-        .unwrap_or_else(|_| EnvFilter::new(format!("pyobserve={level}")));
+        .unwrap_or_else(|_| EnvFilter::new(format!("pyobserve={level},leakcpu={level}")));
     // A second subscriber cannot be there: this is the only place that sets one.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)

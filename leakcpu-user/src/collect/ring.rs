@@ -1,9 +1,10 @@
 //! Decoding of ring-buffer events. The bytes come from our own programs, and are
 //! checked all the same.
 
+use bytes::{Buf as _, TryGetError};
 use leakcpu_common::{
     config::MAX_FRAMES,
-    event::{EventHeader, ProcessEvent, STACK_EVENT_HEAD_BYTES, kind},
+    event::{EventHeader, kind},
     stack::RawFrame,
 };
 
@@ -68,73 +69,67 @@ pub enum Event {
     },
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_ne_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
-}
-
 /// Decodes one event.
-pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
-    let kind = u32_at(bytes, 0).unwrap_or(0);
-    let short = DecodeError::Short {
-        kind,
-        bytes: bytes.len(),
-    };
-    if bytes.len() < size_of::<EventHeader>() {
-        return Err(short);
+pub fn decode(mut bytes: &[u8]) -> Result<Event, DecodeError> {
+    let whole = bytes.len();
+    let short = |kind| DecodeError::Short { kind, bytes: whole };
+    let header = header(&mut bytes).map_err(|_| short(0))?;
+    match header.kind {
+        kind::STACK => stack(header, &mut bytes),
+        kind::FORK | kind::EXEC | kind::THREAD_EXIT => process(header, &mut bytes),
+        other => return Err(DecodeError::UnknownKind(other)),
     }
-    match kind {
-        kind::STACK => stack(bytes).ok_or(short),
-        kind::FORK | kind::EXEC | kind::THREAD_EXIT => process(kind, bytes).ok_or(short),
-        other => Err(DecodeError::UnknownKind(other)),
-    }
+    .map_err(|_| short(header.kind))
 }
 
-fn stack(bytes: &[u8]) -> Option<Event> {
-    let count = u32_at(bytes, 12)? as usize;
-    if count > MAX_FRAMES {
-        return None;
-    }
+fn header(bytes: &mut &[u8]) -> Result<EventHeader, TryGetError> {
+    Ok(EventHeader {
+        kind: bytes.try_get_u32_ne()?,
+        pid: bytes.try_get_u32_ne()?,
+        tid: bytes.try_get_u32_ne()?,
+        count: bytes.try_get_u32_ne()?,
+        ktime_ns: bytes.try_get_u64_ne()?,
+    })
+}
+
+fn stack(header: EventHeader, bytes: &mut &[u8]) -> Result<Event, TryGetError> {
+    let hash = bytes.try_get_u64_ne()?;
+    let flags = bytes.try_get_u32_ne()?;
+    let _pad = bytes.try_get_u32_ne()?;
+    // A count that is not true runs out of bytes before it runs out of memory.
+    let count = (header.count as usize).min(MAX_FRAMES);
     let mut frames = Vec::with_capacity(count);
-    for i in 0..count {
-        let at = STACK_EVENT_HEAD_BYTES + i * size_of::<RawFrame>();
+    for _ in 0..header.count {
         frames.push(RawFrame {
-            code: u64_at(bytes, at)?,
-            instr: u64_at(bytes, at + 8)?,
+            code: bytes.try_get_u64_ne()?,
+            instr: bytes.try_get_u64_ne()?,
         });
     }
-    Some(Event::Stack(RawStack {
-        hash: u64_at(bytes, 24)?,
-        flags: u32_at(bytes, 32)?,
-        pid: u32_at(bytes, 4)?,
-        tid: u32_at(bytes, 8)?,
+    Ok(Event::Stack(RawStack {
+        hash,
+        flags,
+        pid: header.pid,
+        tid: header.tid,
         frames,
     }))
 }
 
-fn process(kind: u32, bytes: &[u8]) -> Option<Event> {
-    if bytes.len() < size_of::<ProcessEvent>() {
-        return None;
-    }
-    let pid = u32_at(bytes, 4)?;
-    let start_boottime_ns = u64_at(bytes, 32)?;
-    Some(match kind {
+fn process(header: EventHeader, bytes: &mut &[u8]) -> Result<Event, TryGetError> {
+    let EventHeader { kind, pid, tid, .. } = header;
+    let parent_pid = bytes.try_get_u32_ne()?;
+    let _pad = bytes.try_get_u32_ne()?;
+    let start_boottime_ns = bytes.try_get_u64_ne()?;
+    Ok(match kind {
         kind::FORK => Event::Fork {
             pid,
-            parent_pid: u32_at(bytes, 24)?,
+            parent_pid,
             start_boottime_ns,
         },
         kind::EXEC => Event::Exec {
             pid,
             start_boottime_ns,
         },
-        _ => Event::ThreadExit {
-            pid,
-            tid: u32_at(bytes, 8)?,
-        },
+        _ => Event::ThreadExit { pid, tid },
     })
 }
 
@@ -142,7 +137,7 @@ fn process(kind: u32, bytes: &[u8]) -> Option<Event> {
 mod tests {
     use std::mem::offset_of;
 
-    use leakcpu_common::event::StackEvent;
+    use leakcpu_common::event::{ProcessEvent, StackEvent};
     use proptest::prelude::*;
 
     use super::*;

@@ -86,11 +86,11 @@ impl Snapshot {
     /// Reads the maps. Call it after [`KernelMaps::stop`], with the same time.
     pub fn read(maps: &KernelMaps<'_>, end_ns: u64) -> Result<Self, ProbeError> {
         let mut snapshot = Self::default();
-        for entry in maps.threads.iter() {
+        for entry in &maps.threads {
             let (_, state) = entry?;
             snapshot.threads.push(ThreadRecord::close(state, end_ns));
         }
-        for entry in maps.totals.iter() {
+        for entry in &maps.totals {
             let (key, totals) = entry?;
             snapshot
                 .totals
@@ -125,19 +125,19 @@ impl Snapshot {
 /// always the three that the contract fixes.
 pub fn losses(counters: &[(Counter, u64)]) -> Loss {
     let mut loss = Loss::new();
-    let mut lost = 0;
+    let mut samples = 0;
     for (counter, n) in counters.iter().filter(|(c, _)| c.is_loss()) {
         if matches!(
             counter,
             Counter::TotalsFull | Counter::StackRingFull | Counter::StackTableFull
         ) {
-            lost += n;
+            samples += n;
         }
         if *n > 0 {
             loss.insert(counter.name().to_owned(), *n);
         }
     }
-    loss.insert("samples_lost".to_owned(), lost);
+    loss.insert("samples_lost".to_owned(), samples);
     for name in ["stacks_truncated", "stack_in_transition"] {
         loss.entry(name.to_owned()).or_insert(0);
     }

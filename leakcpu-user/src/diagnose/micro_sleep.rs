@@ -76,7 +76,7 @@ impl Rule for MicroSleep {
                 }],
                 cause: "Each sleep ends before anything has happened; the wake-ups cost CPU and power."
                     .to_owned(),
-                fix: "wait for the event itself: threading.Event.wait(timeout), queue.get(timeout=...) or asyncio.Event wakes at once; if it must poll, sleep 10 ms or more"
+                fix: "threading.Event.wait(timeout), queue.get(timeout=...) or asyncio.Event wakes at once; else sleep 10 ms or more"
                     .to_owned(),
                 recoverable_ns_per_s: is_proved.then_some(recoverable),
             });

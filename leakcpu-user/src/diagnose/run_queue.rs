@@ -36,7 +36,7 @@ impl Rule for RunQueue {
             evidence: verdict.because.clone(),
             cause: format!("More tasks want to run than {cpus} of this host can take."),
             fix: format!(
-                "the code is not the cause: run fewer workers on {cpus}, move other load away, or give this process precedence (renice, cpu.weight)"
+                "not the code: run fewer workers on {cpus}, move other load away, or give it precedence (renice, cpu.weight)"
             ),
             recoverable_ns_per_s: Some(waited),
         }]

@@ -43,7 +43,7 @@ impl Rule for SingleCoreGil {
                 "{} threads want to run Python at the same time, and the GIL lets one.",
                 case.verdicts.voters
             ),
-            fix: "run this work in processes (concurrent.futures.ProcessPoolExecutor) instead of threads, or in native code that releases the GIL"
+            fix: "run this in processes (concurrent.futures.ProcessPoolExecutor), or in native code that releases the GIL"
                 .to_owned(),
             recoverable_ns_per_s: Some(recoverable),
         }]

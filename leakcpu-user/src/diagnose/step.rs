@@ -9,7 +9,7 @@ pub(super) fn next_step(case: Case<'_>) -> String {
     let verdict = &case.verdicts.verdict;
     let class = verdict.class;
     match class {
-        Class::CpuBound => computing(verdict),
+        Class::CpuBound => computing(case, verdict),
         Class::IoBound => waiting(case, verdict),
         Class::BusyWaiting => {
             "block instead of looping: threading.Event.wait(), Condition.wait() or queue.get(timeout=...) wakes at once".to_owned()
@@ -28,6 +28,10 @@ pub(super) fn next_step(case: Case<'_>) -> String {
         ),
         Class::Idle => "nothing to do: it waits for work".to_owned(),
         Class::Mixed => mixed(case, verdict),
+        Class::Unknown if case.process.exited => {
+            "it ended too soon to judge: watch it from its start (pyobserve classify -- COMMAND)"
+                .to_owned()
+        }
         Class::Unknown => "watch it for longer (-d 30s), while it does what is slow".to_owned(),
     }
 }
@@ -45,7 +49,10 @@ fn name(place: &Blame) -> String {
     }
 }
 
-fn computing(verdict: &Verdict) -> String {
+fn computing(case: Case<'_>, verdict: &Verdict) -> String {
+    if let Some(unreadable) = &case.process.unreadable {
+        return format!("to see where in the code: {}", unreadable.how_to_fix);
+    }
     let Some(place) = &verdict.blame else {
         return "no Python frame was seen on a CPU: watch with a higher rate (-r 999), or look at its native code".to_owned();
     };
@@ -56,7 +63,7 @@ fn computing(verdict: &Verdict) -> String {
         );
     }
     format!(
-        "make {} do less: a better algorithm, a cache, numpy for arithmetic; or split the work over processes",
+        "make {} do less: a better algorithm, a cache, numpy for arithmetic, or several processes",
         name(place)
     )
 }

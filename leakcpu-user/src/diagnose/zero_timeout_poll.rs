@@ -59,13 +59,13 @@ fn cause(syscall: &str) -> String {
 fn fix(syscall: &str) -> &'static str {
     match syscall {
         "poll" | "ppoll" => {
-            "let it block: poll() with a timeout of None or some seconds (a select/selectors call the same) returns as soon as something is ready"
+            "let it block: poll() with a timeout of None or seconds returns as soon as something is ready"
         }
         "select" | "pselect6" | "_newselect" => {
-            "let it block: select.select(..., timeout) with None or some seconds instead of 0 returns as soon as something is ready"
+            "let it block: select() with a timeout of None or seconds returns as soon as something is ready"
         }
         "epoll_wait" | "epoll_pwait" | "epoll_pwait2" => {
-            "let it block: epoll/selectors with timeout=None; under asyncio await an asyncio.Event or the future instead of looping over sleep(0)"
+            "let it block: epoll/selectors with timeout=None; under asyncio await an Event or the future, not sleep(0) in a loop"
         }
         "wait4" | "waitid" | "waitpid" => {
             "let it block: Popen.wait(timeout=...) instead of Popen.poll() in a loop"

@@ -39,6 +39,9 @@ impl DiscoveryError {
     pub fn how_to_fix(&self) -> &'static str {
         match self {
             Self::Gone { .. } => "nothing to do: it ended while being looked at",
+            Self::Denied { .. } if nix::unistd::geteuid().is_root() => {
+                "root was refused: look for a security module (AppArmor, SELinux), a seccomp filter or a container without CAP_SYS_PTRACE"
+            }
             Self::Denied { .. } => "run pyobserve with sudo",
             Self::Io { .. } | Self::Malformed { .. } => {
                 "check that /proc is mounted and is the host's own"

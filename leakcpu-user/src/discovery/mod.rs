@@ -19,7 +19,7 @@ pub use cgroup::{CgroupFacts, container_id, systemd_unit};
 pub use descriptors::{Descriptor, Socket, SocketTable, descriptor};
 pub use error::DiscoveryError;
 pub use maps::Mapping;
-pub use process::{ProcessFacts, clock_tick_ns, process_facts, start_boottime_ns};
+pub use process::{ProcessFacts, clock_tick_ns, process_facts, process_of, start_boottime_ns};
 pub use scan::{Discovery, Inspection, PythonImage, PythonTarget, Scan};
 pub use thread::{
     SchedStat, SyscallState, ThreadFacts, ThreadIds, sched_stat, syscall_state, thread_facts,

@@ -101,6 +101,14 @@ pub fn start_boottime_ns(pid: u32) -> Result<u64, DiscoveryError> {
     Stat::read(pid).map(|stat| stat.start_boottime_ns)
 }
 
+/// The process that thread (or process) `tid` belongs to.
+pub fn process_of(tid: u32) -> Result<u32, DiscoveryError> {
+    let status = procfile::read_text(tid, "status")?;
+    procfile::status_value(&status, "Tgid")
+        .and_then(|pid| pid.trim().parse().ok())
+        .ok_or_else(|| procfile::malformed(tid, "status"))
+}
+
 /// Reads the facts of `pid`. What only a privileged reader sees (executable,
 /// working directory) is `None` for others.
 pub fn process_facts(pid: u32) -> Result<ProcessFacts, DiscoveryError> {
@@ -194,6 +202,17 @@ mod tests {
         assert!(!facts.is_kernel_thread && !facts.is_zombie());
         assert!(facts.start_boottime_ns > 0);
         assert_eq!(facts.start_boottime_ns % clock_tick_ns(), 0);
+    }
+
+    #[test]
+    fn a_thread_belongs_to_its_process() {
+        let tid = std::thread::spawn(|| {
+            let tid = u32::try_from(nix::unistd::gettid().as_raw()).unwrap();
+            (tid, process_of(tid).unwrap())
+        });
+        let (tid, pid) = tid.join().unwrap();
+        assert_ne!(tid, pid);
+        assert_eq!(pid, std::process::id());
     }
 
     #[test]

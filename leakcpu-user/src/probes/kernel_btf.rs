@@ -4,7 +4,7 @@
 //! relocations, so the few offsets needed are looked up here and handed to the
 //! programs as load-time constants. Format: `Documentation/bpf/btf.rst`.
 
-use std::{collections::HashMap, path::Path};
+use std::path::Path;
 
 /// Where the kernel publishes its BTF.
 pub const VMLINUX_BTF: &str = "/sys/kernel/btf/vmlinux";
@@ -52,10 +52,12 @@ pub enum BtfError {
 struct Type {
     /// Byte offset of the type's own data.
     data: usize,
+    /// Offset of its name in the strings.
+    name: usize,
     kind: u32,
     vlen: usize,
     kind_flag: bool,
-    size_or_type: u32,
+    size_or_id: u32,
 }
 
 /// A parsed BTF blob.
@@ -63,7 +65,6 @@ pub struct KernelBtf {
     bytes: Vec<u8>,
     types: Vec<Type>,
     strings: usize,
-    names: HashMap<(u32, String), u32>,
 }
 
 impl KernelBtf {
@@ -105,17 +106,17 @@ impl KernelBtf {
         // Type 0 is void.
         let mut types = vec![Type {
             data: 0,
+            name: 0,
             kind: 0,
             vlen: 0,
             kind_flag: false,
-            size_or_type: 0,
+            size_or_id: 0,
         }];
-        let mut names = HashMap::new();
         let mut at = types_at;
         while at < types_end {
             let name_off = u32_at(at)? as usize;
             let info = u32_at(at + 4)?;
-            let size_or_type = u32_at(at + 8)?;
+            let size_or_id = u32_at(at + 8)?;
             let kind = (info >> 24) & 0x1f;
             let vlen = (info & 0xffff) as usize;
             let data = at + 12;
@@ -126,17 +127,13 @@ impl KernelBtf {
                 KIND_ENUM | KIND_FUNC_PROTO => vlen * 8,
                 _ => 0,
             };
-            if matches!(kind, KIND_STRUCT | KIND_TYPEDEF | KIND_FUNC) && name_off != 0 {
-                let name = string_at(&bytes, strings, name_off)?;
-                let id = u32::try_from(types.len()).map_err(|_| BtfError::Malformed(at))?;
-                names.entry((kind, name.to_owned())).or_insert(id);
-            }
             types.push(Type {
                 data,
+                name: name_off,
                 kind,
                 vlen,
                 kind_flag: info >> 31 == 1,
-                size_or_type,
+                size_or_id,
             });
             at = data + extra;
         }
@@ -144,36 +141,49 @@ impl KernelBtf {
             bytes,
             types,
             strings,
-            names,
         })
+    }
+
+    /// Looks a name up by going through all types: a handful of look-ups do not pay
+    /// for an index of a hundred thousand names.
+    fn find(&self, kind: u32, name: &str) -> Option<u32> {
+        let named = |ty: &Type| {
+            ty.kind == kind
+                && self
+                    .strings
+                    .checked_add(ty.name)
+                    .and_then(|at| self.bytes.get(at..)?.strip_prefix(name.as_bytes()))
+                    .is_some_and(|rest| rest.first() == Some(&0))
+        };
+        self.types
+            .iter()
+            .position(named)
+            .and_then(|id| u32::try_from(id).ok())
     }
 
     /// Whether the kernel describes a structure of this name.
     pub fn has_struct(&self, name: &str) -> bool {
-        self.names.contains_key(&(KIND_STRUCT, name.to_owned()))
+        self.find(KIND_STRUCT, name).is_some()
     }
 
     /// Whether the kernel describes a function of this name.
     pub fn has_func(&self, name: &str) -> bool {
-        self.names.contains_key(&(KIND_FUNC, name.to_owned()))
+        self.find(KIND_FUNC, name).is_some()
     }
 
     /// Number of arguments of the tracepoint `name`, its context pointer left out.
     pub fn tracepoint_args(&self, name: &str) -> Result<usize, BtfError> {
         let typedef = format!("btf_trace_{name}");
         let missing = || BtfError::NoType(typedef.clone());
-        let id = *self
-            .names
-            .get(&(KIND_TYPEDEF, typedef.clone()))
-            .ok_or_else(missing)?;
-        let pointer = self.types[id as usize].size_or_type;
+        let id = self.find(KIND_TYPEDEF, &typedef).ok_or_else(missing)?;
+        let pointer = self.types[id as usize].size_or_id;
         let pointer = self.types.get(pointer as usize).ok_or_else(missing)?;
         if pointer.kind != KIND_PTR {
             return Err(missing());
         }
         let proto = self
             .types
-            .get(pointer.size_or_type as usize)
+            .get(pointer.size_or_id as usize)
             .ok_or_else(missing)?;
         if proto.kind != KIND_FUNC_PROTO {
             return Err(missing());
@@ -184,9 +194,8 @@ impl KernelBtf {
     /// Offset in bits of `field` in `structure`; anonymous members are looked
     /// into, and `a.b` descends.
     pub fn bit_offset(&self, structure: &str, field: &str) -> Result<u32, BtfError> {
-        let mut id = *self
-            .names
-            .get(&(KIND_STRUCT, structure.to_owned()))
+        let mut id = self
+            .find(KIND_STRUCT, structure)
             .ok_or_else(|| BtfError::NoType(structure.to_owned()))?;
         let mut total = 0;
         for part in field.split('.') {
@@ -208,7 +217,7 @@ impl KernelBtf {
         // Typedef, volatile, const, restrict, type tag.
         for _ in 0..MAX_NESTING {
             match self.types.get(id as usize) {
-                Some(t) if matches!(t.kind, KIND_TYPEDEF | 9 | 10 | 11 | 18) => id = t.size_or_type,
+                Some(t) if matches!(t.kind, KIND_TYPEDEF | 9 | 10 | 11 | 18) => id = t.size_or_id,
                 _ => break,
             }
         }

@@ -148,7 +148,8 @@ pub struct LoadConfig {
 pub struct Probes {
     ebpf: Ebpf,
     armed: Option<BtfTracePointLinkId>,
-    attached: bool,
+    #[cfg(feature = "ebpf-log")]
+    flush_log: Box<dyn FnMut()>,
     /// Sources that could not be loaded, and why.
     pub skipped: Vec<(&'static Source, ProbeError)>,
     config: LoadConfig,
@@ -161,8 +162,10 @@ impl Probes {
             return Err(ProbeError::NoObject);
         }
         let facts = KernelFacts::from_btf(&KernelBtf::from_sys_fs()?)?;
+        let mut ebpf = open(&facts, &config)?;
         let aya_btf = Btf::from_sys_fs()?;
-        let mut ebpf = open(&facts, &config, &aya_btf)?;
+        #[cfg(feature = "ebpf-log")]
+        let flush_log = log_reader(&mut ebpf);
         let mut skipped = Vec::new();
         for source in &SOURCES {
             if let Err(error) = load_program(&mut ebpf, source, &aya_btf) {
@@ -176,7 +179,8 @@ impl Probes {
         let mut probes = Self {
             ebpf,
             armed: None,
-            attached: false,
+            #[cfg(feature = "ebpf-log")]
+            flush_log,
             skipped,
             config,
         };
@@ -193,7 +197,6 @@ impl Probes {
             return Err(ProbeError::NoObject);
         }
         let facts = KernelFacts::from_btf(&KernelBtf::from_sys_fs()?)?;
-        let aya_btf = Btf::from_sys_fs()?;
         let config = LoadConfig {
             frame_limit: 128,
             follow_children: false,
@@ -207,8 +210,8 @@ impl Probes {
             },
             rate_hz: 99,
         };
-        let mut ebpf = open(&facts, &config, &aya_btf)?;
-        load_program(&mut ebpf, source, &aya_btf)?;
+        let mut ebpf = open(&facts, &config)?;
+        load_program(&mut ebpf, source, &Btf::from_sys_fs()?)?;
         // Attached for an instant: no thread is watched, so nothing is recorded.
         attach_program(&mut ebpf, source, config.rate_hz)
     }
@@ -218,8 +221,13 @@ impl Probes {
         for source in SOURCES.iter().filter(|s| !s.on_demand) {
             attach_program(&mut self.ebpf, source, self.config.rate_hz)?;
         }
-        self.attached = true;
         Ok(())
+    }
+
+    /// Passes on what the programs logged; nothing unless built with `ebpf-log`.
+    pub fn flush_log(&mut self) {
+        #[cfg(feature = "ebpf-log")]
+        (self.flush_log)();
     }
 
     /// The maps, for reading and writing.
@@ -297,13 +305,27 @@ pub struct ProgramStats {
     pub run_count: u64,
 }
 
-fn open(facts: &KernelFacts, config: &LoadConfig, btf: &Btf) -> Result<Ebpf, ProbeError> {
+/// Reads the programs' log records and hands them to `log`, which `tracing`
+/// takes over (target `leakcpu`).
+#[cfg(feature = "ebpf-log")]
+fn log_reader(ebpf: &mut Ebpf) -> Box<dyn FnMut()> {
+    match aya_log::EbpfLogger::init(ebpf) {
+        Ok(mut logger) => Box::new(move || logger.flush()),
+        Err(error) => {
+            tracing::warn!(%error, "the programs' log cannot be read");
+            Box::new(|| ())
+        }
+    }
+}
+
+fn open(facts: &KernelFacts, config: &LoadConfig) -> Result<Ebpf, ProbeError> {
     let pt_regs = u32::from(facts.has_task_pt_regs);
     let prev_state = u32::from(facts.has_prev_state_arg);
     let follow = u32::from(config.follow_children);
     let every_exec = u32::from(config.watch_every_exec);
+    // It parses the kernel's BTF for itself; ours is read afterwards, so that only
+    // one copy of it is in memory at a time.
     let mut loader = EbpfLoader::new();
-    loader.btf(Some(btf));
     for (name, value) in [
         (globals::OFF_TASK_PID, &facts.task_pid),
         (globals::OFF_TASK_TGID, &facts.task_tgid),

@@ -132,7 +132,12 @@ impl Default for SyscallTable {
     fn default() -> Self {
         let mut table = vec![SyscallSpec::default(); MAX_SYSCALLS];
         for (number, spec) in SPECS {
-            table[number.id() as usize] = *spec;
+            if let Some(entry) = usize::try_from(number.id())
+                .ok()
+                .and_then(|n| table.get_mut(n))
+            {
+                *entry = *spec;
+            }
         }
         Self(table)
     }

@@ -84,12 +84,11 @@ impl Session {
     /// user asked for them by pid.
     fn is_reported(&self, watched: &Watched) -> bool {
         match &watched.interpreter {
-            Interpreter::Attached(_) => true,
             Interpreter::Pending { .. } => {
                 matches!(self.targets, Targets::Pids(_)) || !watched.threads.is_empty()
             }
             Interpreter::Refused(AttachError::NotPython { .. }) => watched.stacks.len() > 1,
-            Interpreter::Refused(_) => true,
+            Interpreter::Attached(_) | Interpreter::Refused(_) => true,
         }
     }
 

@@ -9,6 +9,8 @@
 mod assemble;
 mod build;
 mod cost;
+mod descriptors;
+mod life;
 mod suspects;
 mod watch;
 mod watched;
@@ -171,11 +173,12 @@ impl Session {
 
     fn tick(&mut self) -> Result<(), SessionError> {
         self.ticks += 1;
+        self.probes.flush_log();
         self.drain()?;
         self.retry_pending()?;
         self.reap()?;
         self.meter.tick(self.ticks);
-        if self.ticks % SUSPECT_TICKS == 0 {
+        if self.ticks.is_multiple_of(SUSPECT_TICKS) {
             let watched = &self.watched;
             self.suspects
                 .look(&mut self.probes, |pid| watched.contains_key(&pid))?;

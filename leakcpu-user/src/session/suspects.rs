@@ -108,7 +108,7 @@ impl Suspects {
         let mut suspects = Vec::new();
         {
             let maps = probes.maps()?;
-            for entry in maps.threads.iter() {
+            for entry in &maps.threads {
                 // An entry may go while we iterate.
                 let Ok((tid, state)) = entry else { continue };
                 if !is_watched(state.pid) {

@@ -58,6 +58,8 @@ pub(super) struct Watched {
     pub threads: HashMap<u32, ThreadNote>,
     pub descriptors: HashMap<i32, Descriptor>,
     pub exited: bool,
+    /// The process it was forked from while watching, a copy of which it is.
+    pub parent: Option<Box<PythonProcess>>,
     /// Born while watching, by fork.
     pub forked: bool,
     pub functions: Vec<Function>,
@@ -80,6 +82,7 @@ impl Watched {
             threads: HashMap::new(),
             descriptors: HashMap::new(),
             exited: false,
+            parent: None,
             forked: false,
             functions: Vec::new(),
             // Index 0 is the empty stack.
@@ -152,7 +155,11 @@ impl Watched {
     ) -> StackId {
         let mut frames = Vec::with_capacity(raw.len());
         for frame in raw {
-            match symbolizer.symbolize(process, *frame) {
+            let name = match &self.parent {
+                Some(parent) => symbolizer.symbolize_forked(process, parent, *frame),
+                None => symbolizer.symbolize(process, *frame),
+            };
+            match name {
                 Ok(Ok(named)) => frames.push(self.frame(&named)),
                 Ok(Err(NoName::Placeholder)) => {}
                 Ok(Err(reason)) => {

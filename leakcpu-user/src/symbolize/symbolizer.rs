@@ -11,8 +11,8 @@ use super::library::library_dir;
 use crate::{
     discovery,
     interpreter::{
-        CodeError, CodeLines, CodeWitness, PythonProcess, RemoteError, TextError, read_code,
-        read_witness,
+        CodeError, CodeLines, CodeObject, CodeWitness, PythonProcess, RemoteError, TextError,
+        read_code, read_witness,
     },
 };
 
@@ -98,6 +98,20 @@ struct Named {
     function: Arc<FunctionName>,
     lines: CodeLines,
     witness: CodeWitness,
+    /// No function of the program: see [`is_shim`].
+    shim: bool,
+}
+
+/// What the interpreter calls the code object and the file of the frame that it
+/// puts under a specialised constructor call, to check what `__init__` returned.
+const SHIM: &str = "__init__";
+
+/// From 3.12 on a specialised constructor call has a frame of the interpreter's own
+/// below `__init__` (`_Py_InitCleanup` of `Python/specialize.c`). It is marked like
+/// any function's and told by its code: `__init__` of file `__init__`, without a
+/// line. The interpreter itself leaves it out of its tracebacks.
+fn is_shim(code: &CodeObject) -> bool {
+    code.name == SHIM && code.filename == SHIM && code.witness.first_line == 0
 }
 
 /// Names frames; keeps what it has read, also of processes that have ended.
@@ -141,12 +155,33 @@ impl Symbolizer {
             .images
             .get(&key)
             .and_then(|names| names.get(&frame.code));
-        Ok(named
-            .ok_or(NoName::Unreadable)
-            .map(|named| SymbolizedFrame {
+        Ok(match named {
+            None => Err(NoName::Unreadable),
+            Some(named) if named.shim => Err(NoName::Placeholder),
+            Some(named) => Ok(SymbolizedFrame {
                 function: Arc::clone(&named.function),
                 line: named.lines.line(frame.instr),
-            }))
+            }),
+        })
+    }
+
+    /// The name of `frame` of `child`, which was forked from `parent`: where the child
+    /// has ended before it was read, the parent's memory answers. A fork copies
+    /// addresses, so that functions defined before it are at the same place in both;
+    /// one that the child defined itself stays without a name, unless the parent has
+    /// since defined another at that very address.
+    pub fn symbolize_forked(
+        &mut self,
+        child: &PythonProcess,
+        parent: &PythonProcess,
+        frame: RawFrame,
+    ) -> Result<Result<SymbolizedFrame, NoName>, SymbolizeError> {
+        match self.symbolize(child, frame)? {
+            Err(NoName::ProcessGone) if child.kernel.runtime == parent.kernel.runtime => {
+                self.symbolize(parent, frame)
+            }
+            answer => Ok(answer),
+        }
     }
 
     /// Looks again at every code object that was named in `process`.
@@ -224,6 +259,7 @@ impl Symbolizer {
         if !is_same_process(process) {
             return Ok(Err(NoName::ProcessGone));
         }
+        let shim = is_shim(&code);
         let function = Arc::new(FunctionName {
             name: self.intern(code.qualname.as_deref().unwrap_or(&code.name)),
             file: self.intern(&code.filename),
@@ -233,6 +269,7 @@ impl Symbolizer {
             function,
             lines: code.lines,
             witness: code.witness,
+            shim,
         }))
     }
 

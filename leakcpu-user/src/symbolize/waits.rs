@@ -89,9 +89,8 @@ fn reason(wait: Wait, syscall: Option<&str>, descriptor: Option<&Descriptor>) ->
             Reason::DiskWrite,
         ),
         "fsync" | "fdatasync" | "sync" | "syncfs" | "sync_file_range" | "msync" => Reason::Fsync,
-        "wait4" | "waitid" => Reason::ChildWait,
         // The parent of a vfork is in D until the child execs: that is no disk.
-        "vfork" | "clone" | "clone3" | "fork" => Reason::ChildWait,
+        "wait4" | "waitid" | "vfork" | "clone" | "clone3" | "fork" => Reason::ChildWait,
         "io_uring_enter" => Reason::IoUring,
         "rt_sigtimedwait" | "rt_sigsuspend" | "pause" => Reason::Signal,
         "ftruncate" | "truncate" | "fallocate" | "rename" | "renameat2" | "unlink" | "unlinkat"

@@ -23,6 +23,7 @@ def fork_off():
     if pid == 0:
         in_child()
     os.waitpid(pid, 0)
+    time.sleep(100000)
 
 
 fork_off()

@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 
 FOREVER = 100000
 native_ids = {}
@@ -208,6 +209,15 @@ def is_waiting(tid):
 
 
 def report(main_ident, main_tid):
+    try:
+        tell(main_ident, main_tid)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)  # the test must not wait for an answer
+    time.sleep(FOREVER)
+
+
+def tell(main_ident, main_tid):
     native_ids[main_ident] = ("main", main_tid)
     while len(native_ids) < len(started) + 1:
         time.sleep(0.01)
@@ -226,7 +236,6 @@ def report(main_ident, main_tid):
     }
     del frames
     print(json.dumps(answer), flush=True)
-    time.sleep(FOREVER)
 
 
 def main():

@@ -79,10 +79,12 @@ pub(crate) fn line(check: &Check, color: bool) -> String {
         detail.join("\n       ")
     );
     if let Some(lost) = &check.lost_without {
-        text.push_str(&format!("\n       lost without it: {lost}"));
+        text.push_str("\n       lost without it: ");
+        text.push_str(lost);
     }
     if let Some(fix) = &check.fix {
-        text.push_str(&format!("\n       -> {fix}"));
+        text.push_str("\n       -> ");
+        text.push_str(fix);
     }
     text
 }

@@ -342,80 +342,27 @@ mod tests {
     use crate::elf::{LoadSegment, Symbol};
 
     /// `_Py_DebugOffsets` of 3.13.0, release build with the GIL, word by word.
+    #[rustfmt::skip]
     const WORDS_3_13_0: [u64; 73] = [
-        u64::from_le_bytes(*COOKIE),
-        0x030d_00f0,
-        0,
-        283_320,
-        608,
-        632, // runtime_state: size, finalizing, interpreters_head
-        194_968,
-        7272,
-        7264,
-        7344,
-        7400,
-        7656,
-        7640,
-        7648,
-        16,
-        7752,
-        0,
-        7768,
-        7760, // interpreter_state
-        304,
-        0,
-        8,
-        16,
-        72,
-        152,
-        160,
-        232,
-        32, // thread_state
-        80,
-        8,
-        0,
-        56,
-        72,
-        70, // interpreter_frame
-        208,
-        112,
-        120,
-        128,
-        136,
-        68,
-        52,
-        96,
-        104,
-        200, // code_object
-        16,
-        8, // pyobject
-        416,
-        24,
-        88,
-        168, // type_object
-        32,
-        24,
-        16, // tuple_object
-        40,
-        24,
-        16, // list_object
-        48,
-        32,
-        40, // dict_object
-        24,
-        16, // float_object
-        32,
-        16,
-        24, // long_object
-        40,
-        16,
-        32, // bytes_object
-        64,
-        32,
-        16,
-        40, // unicode_object
-        240,
-        200, // gc
+        u64::from_le_bytes(*COOKIE), 0x030d_00f0, 0,
+        // runtime_state, interpreter_state, thread_state, interpreter_frame, code_object
+        283_320, 608, 632,
+        194_968, 7272, 7264, 7344, 7400, 7656, 7640, 7648, 16, 7752, 0, 7768, 7760,
+        304, 0, 8, 16, 72, 152, 160, 232, 32,
+        80, 8, 0, 56, 72, 70,
+        208, 112, 120, 128, 136, 68, 52, 96, 104, 200,
+        // pyobject, type_object, tuple_object, list_object, dict_object, float_object
+        16, 8,
+        416, 24, 88, 168,
+        32, 24, 16,
+        40, 24, 16,
+        48, 32, 40,
+        24, 16,
+        // long_object, bytes_object, unicode_object, gc
+        32, 16, 24,
+        40, 16, 32,
+        64, 32, 16, 40,
+        240, 200,
     ];
 
     fn elf(words: &[u64]) -> PythonElf {

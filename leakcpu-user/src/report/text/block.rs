@@ -1,11 +1,13 @@
 //! A process in a few lines: the verdict with its figures, the functions that
 //! matter, the next step.
 
+use std::fmt::Write as _;
+
 use unicode_width::UnicodeWidthStr;
 
 use super::Row;
-use super::line::{Line, Look, cut_end, cut_middle, wrap};
-use super::place::{file_line, frame_short};
+use super::line::{Line, Look, cut_end, wrap};
+use super::place::{file_line, frame_short, short_name};
 use crate::classify::say::{duration, percent};
 use crate::classify::{Class, waited_for};
 use crate::model::{FunctionTimes, Process, Reason, Rollup, Wait};
@@ -18,12 +20,12 @@ const MIN_SHARE: f64 = 0.02;
 /// At most `room` lines.
 pub(super) fn block(row: &Row<'_>, width: usize, room: usize) -> Vec<Line> {
     let steps = step(row, width, room - 1);
-    let functions = functions(row, width);
+    let rows = functions(row);
     // The verdict may take a second line if that leaves the functions one.
-    let spare = room.saturating_sub(steps.len() + usize::from(!functions.is_empty()));
+    let spare = room.saturating_sub(steps.len() + usize::from(!rows.is_empty()));
     let mut lines = verdict(row, width, spare.clamp(1, 2));
     let left = room.saturating_sub(lines.len() + steps.len()).min(5);
-    lines.extend(functions.into_iter().take(left));
+    lines.extend(table(row.process, &rows[..rows.len().min(left)], width));
     lines.extend(steps);
     lines
 }
@@ -47,8 +49,9 @@ fn verdict(row: &Row<'_>, width: usize, max_lines: usize) -> Vec<Line> {
             .collect();
         name = format!("{class} ({})", two.join(", "));
     }
-    if class != Class::Unknown && verdict.confidence < 0.8 {
-        name.push_str(&format!(", {} sure", percent(verdict.confidence)));
+    // A wide table has a column for it; a narrow one leaves it to the doubtful.
+    if class != Class::Unknown && verdict.confidence < 0.8 && width < super::table::ROOMY {
+        let _ = write!(name, ", {} sure", percent(verdict.confidence));
     }
     name.push_str(": ");
     let first_room = width.saturating_sub(pid.width() + name.width());
@@ -104,8 +107,15 @@ fn step(row: &Row<'_>, width: usize, max_lines: usize) -> Vec<Line> {
         .map(|ns| ns as f64 / 1e9)
         .filter(|cores| *cores >= 0.01);
     if let Some(cores) = gain {
-        let longer = format!("{text}; frees up to {cores:.2} of a core");
-        if wrap(&longer, room).len() <= 2 {
+        let what = match cores {
+            ..0.995 => format!("{cores:.2} of a core"),
+            ..1.05 => "one core".to_owned(),
+            _ => format!("{cores:.1} cores"),
+        };
+        let longer = format!("{text}; frees up to {what}");
+        // Only where it costs no line that something else needs.
+        let lines = wrap(&longer, room).len();
+        if lines <= wrap(&text, room).len() || lines + 2 < max_lines {
             text = longer;
         }
     }
@@ -127,77 +137,60 @@ fn step(row: &Row<'_>, width: usize, max_lines: usize) -> Vec<Line> {
         .collect()
 }
 
-/// The functions that matter, most self time first.
-fn functions(row: &Row<'_>, width: usize) -> Vec<Line> {
-    let process = row.process;
-    let rollup = Rollup::of(process);
+/// The functions that matter, most self time first: those that rest do not.
+fn functions(row: &Row<'_>) -> Vec<FunctionTimes> {
+    let weight = |f: &FunctionTimes| f.self_on_cpu_ns + f.self_blocked_ns;
+    let mut functions = Rollup::of(row.process).functions;
+    if row.class() != Class::Idle {
+        functions.retain(|f| {
+            let verdict = row.verdicts.functions.get(&f.function);
+            verdict.is_some_and(|verdict| verdict.class != Class::Idle)
+        });
+    }
+    let total: u64 = functions.iter().map(weight).sum();
+    functions.retain(|f| weight(f) > 0 && weight(f) as f64 >= total as f64 * MIN_SHARE);
+    functions
+}
+
+/// A line per function: name, place, times.
+fn table(process: &Process, functions: &[FunctionTimes], width: usize) -> Vec<Line> {
     let waits = process.waits();
-    let weight = |f: &FunctionTimes| f.self_on_cpu_ns + active_blocked(row, f);
-    let total: u64 = rollup.functions.iter().map(weight).sum();
-    let mut rows: Vec<&FunctionTimes> = rollup
-        .functions
-        .iter()
-        .filter(|f| weight(f) > 0 && weight(f) as f64 >= total as f64 * MIN_SHARE)
-        .collect();
-    rows.sort_by_key(|f| std::cmp::Reverse(weight(f)));
-    rows.truncate(5);
-    let text_room = width - INDENT;
-    let named: Vec<(String, String, String)> = rows
+    let room = width - INDENT;
+    let named: Vec<(String, String, &FunctionTimes)> = functions
         .iter()
         .filter_map(|f| {
             let function = process.function(f.function)?;
             let line = f.hot_line.or(Some(function.first_line));
-            let place = file_line(&clean(&function.file), line, text_room * 2 / 7);
-            let name = clean(&function.name).into_owned();
-            Some((name, place, times(process, f, &waits)))
+            let place = file_line(&clean(&function.file), line, room * 2 / 7);
+            let name = short_name(&clean(&function.name), room / 4);
+            Some((name, place, f))
         })
         .collect();
-    let name_width = named
-        .iter()
-        .map(|(name, ..)| name.width())
-        .max()
-        .unwrap_or(0);
-    let name_width = name_width.min(text_room / 4);
-    let place_width = named
-        .iter()
-        .map(|(_, place, _)| place.width())
-        .max()
-        .unwrap_or(0);
+    let widest = |of: &dyn Fn(&(String, String, &FunctionTimes)) -> usize| {
+        named.iter().map(of).max().unwrap_or(0)
+    };
+    let place_at = INDENT + widest(&|(name, ..)| name.width()) + 2;
+    let times_at = place_at + widest(&|(_, place, _)| place.width()) + 2;
     named
         .iter()
-        .map(|(name, place, times)| {
+        .map(|(name, place, f)| {
+            let said = [true, false].map(|full| times(process, f, &waits, full));
+            let fits = said.iter().find(|text| times_at + text.width() <= width);
             let mut line = Line::new();
             line.pad_to(INDENT)
-                .push(&cut_middle(name, name_width), Look::Strong)
-                .pad_to(INDENT + name_width + 2)
+                .push(name, Look::Strong)
+                .pad_to(place_at)
                 .push(place, Look::Plain)
-                .pad_to(INDENT + name_width + 2 + place_width + 2)
-                .push(times, Look::Plain);
+                .pad_to(times_at)
+                .push(fits.unwrap_or(&said[1]), Look::Plain);
             line
         })
         .collect()
 }
 
-/// Blocked time that is not rest, as far as the reason alone tells.
-fn active_blocked(row: &Row<'_>, function: &FunctionTimes) -> u64 {
-    if row.class() == Class::Idle {
-        return function.self_blocked_ns;
-    }
-    function
-        .blocked_by_reason
-        .iter()
-        .filter(|(reason, _)| {
-            !matches!(
-                reason,
-                Reason::NetAccept | Reason::PollWait | Reason::Stopped | Reason::Signal
-            )
-        })
-        .map(|(_, ns)| ns)
-        .sum()
-}
-
-/// `9.9 s on CPU, 120 ms net-recv 10.0.0.5:5432`.
-fn times(process: &Process, function: &FunctionTimes, waits: &[Wait]) -> String {
+/// `9.9 s on CPU, 120 ms waiting for postgresql at 10.0.0.5:5432`, or less fully
+/// `9.9 s on CPU, 120 ms net-recv`.
+fn times(process: &Process, function: &FunctionTimes, waits: &[Wait], full: bool) -> String {
     let mut parts = Vec::new();
     if function.self_on_cpu_ns > 0 {
         parts.push(format!("{} on CPU", duration(function.self_on_cpu_ns)));
@@ -211,10 +204,11 @@ fn times(process: &Process, function: &FunctionTimes, waits: &[Wait]) -> String 
             let place = wait.frame.and_then(|frame| frame.function);
             wait.reason == *reason && (place == Some(function.function) || place == own)
         });
-        let what = wait.map_or_else(
-            || waited_for(*reason, None, None),
-            |wait| waited_for(*reason, wait.peer.as_deref(), wait.file.as_deref()),
-        );
+        let what = match wait {
+            _ if !full => reason.name().to_owned(),
+            Some(wait) => waited_for(*reason, wait.peer.as_deref(), wait.file.as_deref()),
+            None => waited_for(*reason, None, None),
+        };
         parts.push(format!("{} {what}", duration(*ns)));
     }
     if function.runnable_ns > function.self_on_cpu_ns / 4 && function.runnable_ns >= 50_000_000 {
@@ -222,7 +216,7 @@ fn times(process: &Process, function: &FunctionTimes, waits: &[Wait]) -> String 
     }
     let mut text = parts.join(", ");
     if let Some(caller) = function.own_caller.and_then(|f| frame_short(process, f)) {
-        text.push_str(&format!(" <- {caller}"));
+        let _ = write!(text, " <- {caller}");
     }
     text
 }

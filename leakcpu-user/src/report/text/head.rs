@@ -49,7 +49,7 @@ pub(super) fn head(profile: &Profile, active: usize, width: usize) -> Line {
     let fits = |tail: &&Vec<&str>| {
         let mut trial = Line::new();
         trial.push(&subject, Look::Strong);
-        for part in tail.iter() {
+        for part in *tail {
             trial.push(part, Look::Plain);
         }
         trial.width() <= width

@@ -27,11 +27,12 @@ impl Look {
             Self::Strong => Style::new().bold(),
             Self::Faint | Self::Class(Class::Idle | Class::Unknown) => Style::new().dimmed(),
             Self::Class(Class::BusyWaiting) => colour(AnsiColor::Red).bold(),
-            Self::Class(Class::CpuBound | Class::CpuStarved) => colour(AnsiColor::Yellow),
+            Self::Class(Class::CpuBound | Class::CpuStarved) | Self::Warning => {
+                colour(AnsiColor::Yellow)
+            }
             Self::Class(Class::IoBound) => colour(AnsiColor::Cyan),
             Self::Class(Class::LockBound | Class::MemoryBound) => colour(AnsiColor::Magenta),
             Self::Step => colour(AnsiColor::Green),
-            Self::Warning => colour(AnsiColor::Yellow),
         }
     }
 }

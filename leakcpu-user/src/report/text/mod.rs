@@ -17,7 +17,7 @@ use crate::model::{Process, Profile};
 
 use line::Line;
 
-/// Narrower terminals get this width all the same.
+/// The narrowest layout; a narrower terminal cuts its lines.
 const MIN_WIDTH: usize = 60;
 /// Lines that a report of few processes should fit in.
 const SCREEN_LINES: usize = 25;
@@ -95,9 +95,9 @@ pub fn write_text(
     } else {
         blocks.len().min(MAX_BLOCKS)
     };
-    if shown > 0 {
-        let left = SCREEN_LINES.saturating_sub(lines.len() + 1 + notes.len());
-        let room = (left / shown).clamp(3, 9);
+    let left = SCREEN_LINES.saturating_sub(lines.len() + 1 + notes.len());
+    if let Some(room) = left.checked_div(shown) {
+        let room = room.clamp(3, 9);
         lines.push(Line::new());
         for (i, row) in blocks.iter().take(shown).enumerate() {
             if i > 0 && room >= 5 {
@@ -110,7 +110,7 @@ pub fn write_text(
     }
     lines.extend(notes);
     for line in lines {
-        line.write(out, width, options.color)?;
+        line.write(out, options.width, options.color)?;
     }
     Ok(())
 }

@@ -41,6 +41,15 @@ pub(super) fn short_file_line(file: &str, line: Option<u32>) -> String {
     line.map_or(name.clone(), |line| format!("{name}:{line}"))
 }
 
+/// A function's name; the plain one where the qualified one does not fit.
+pub(super) fn short_name(name: &str, room: usize) -> String {
+    if name.width() <= room {
+        return name.to_owned();
+    }
+    let plain = name.rsplit('.').next().unwrap_or(name);
+    cut_middle(plain, room)
+}
+
 /// `fetch_orders views.py:87` of a frame.
 pub(super) fn frame_short(process: &Process, frame: Frame) -> Option<String> {
     let function = process.function(frame.function?)?;

@@ -4,15 +4,16 @@ use unicode_width::UnicodeWidthStr;
 
 use super::Row;
 use super::line::{Line, Look, cut_end, cut_middle};
-use super::place::{frame_short, short_file_line};
+use super::place::{short_file_line, short_name};
 use crate::classify::say::{count, percent};
 use crate::classify::{Class, Detail, service_name, waited_for};
 use crate::model::{Process, Reason, Wait};
 use crate::report::{clean, program_name};
 
 const GAP: usize = 2;
+const ENDED: &str = " (ended)";
 /// From this width on there is room for the detail and the confidence.
-const ROOMY: usize = 100;
+pub(super) const ROOMY: usize = 100;
 
 /// The cells of one row.
 struct Cells {
@@ -30,7 +31,7 @@ struct Cells {
 struct Place {
     function: String,
     file_line: String,
-    more: String,
+    more: Vec<String>,
 }
 
 /// Header and rows; nothing without rows.
@@ -97,19 +98,18 @@ pub(super) fn table(rows: &[Row<'_>], width: usize) -> Vec<Line> {
 
 /// The script alone where `python` before it is one word too many.
 fn program_cell(program: &str, room: usize) -> String {
-    match program.strip_prefix("python ") {
+    if let Some(name) = program.strip_suffix(ENDED)
+        && program.width() > room
+    {
+        return program_cell(name, room.saturating_sub(ENDED.len())) + ENDED;
+    }
+    let without = program
+        .strip_prefix("python -m ")
+        .or_else(|| program.strip_prefix("python "));
+    match without {
         Some(script) if program.width() > room => cut_end(script, room),
         _ => cut_end(program, room),
     }
-}
-
-/// The plain name where the qualified one does not fit.
-fn function_cell(name: &str, room: usize) -> String {
-    if name.width() <= room {
-        return name.to_owned();
-    }
-    let plain = name.rsplit('.').next().unwrap_or(name);
-    cut_middle(plain, room)
 }
 
 fn cells(row: &Row<'_>, roomy: bool) -> Cells {
@@ -119,7 +119,7 @@ fn cells(row: &Row<'_>, roomy: bool) -> Cells {
         Class::Mixed | Class::Unknown | Class::Idle => None,
         _ => verdict.shares.get(&class),
     };
-    let ended = if row.process.exited { " (ended)" } else { "" };
+    let ended = if row.process.exited { ENDED } else { "" };
     Cells {
         pid: row.process.pid.to_string(),
         program: format!("{}{ended}", program_name(row.process)),
@@ -153,43 +153,59 @@ fn python_version(process: &Process) -> String {
 
 fn where_cell(row: &Row<'_>) -> Place {
     let verdict = &row.verdicts.verdict;
-    let more = match (verdict.class, verdict.detail) {
-        (Class::IoBound | Class::Mixed, _) => io_wait(row.process).map(|wait| short_wait(&wait)),
-        (Class::LockBound, Some(Detail::Gil)) => {
-            Some(count(row.verdicts.voters as u64, "thread", "threads"))
-        }
-        (Class::CpuStarved, _) => verdict.otherwise.map(|class| format!("else {class}")),
-        _ => None,
-    }
-    .unwrap_or_default();
-    if let Some(blame) = &verdict.blame {
-        return Place {
-            function: clean(&blame.function).into_owned(),
-            file_line: clean(&short_file_line(&blame.file, blame.line)).into_owned(),
-            more,
-        };
-    }
-    let rest = match (&row.process.unreadable, verdict.class) {
-        (Some(_), _) => "(stacks not readable)".to_owned(),
-        (None, Class::Idle) => resting(row.process).unwrap_or_default(),
-        _ => "(no Python frame seen)".to_owned(),
+    let (place, more) = if verdict.class == Class::Idle {
+        resting(row.process)
+    } else {
+        let blame = verdict.blame.as_ref();
+        let place = blame.map(|b| (b.function.clone(), short_file_line(&b.file, b.line)));
+        (place, remark(row))
     };
+    let more = more.iter().map(|text| clean(text).into_owned()).collect();
+    let (function, file_line) = place.unwrap_or_else(|| {
+        let nowhere = match &row.process.unreadable {
+            Some(_) => "(stacks not readable)",
+            None => "(no Python frame seen)",
+        };
+        (nowhere.to_owned(), String::new())
+    });
     Place {
-        function: rest,
-        file_line: String::new(),
+        function: clean(&function).into_owned(),
+        file_line: clean(&file_line).into_owned(),
         more,
     }
 }
 
-/// What an idle process waits for, and where.
-fn resting(process: &Process) -> Option<String> {
-    let wait = process.waits().into_iter().next()?;
+/// What else belongs beside the place, longest form first.
+fn remark(row: &Row<'_>) -> Vec<String> {
+    let verdict = &row.verdicts.verdict;
+    match (verdict.class, verdict.detail) {
+        (Class::IoBound | Class::Mixed, _) => io_wait(row.process)
+            .map(|wait| short_waits(&wait))
+            .unwrap_or_default(),
+        (Class::LockBound, Some(Detail::Gil)) => {
+            vec![count(row.verdicts.voters as u64, "thread", "threads")]
+        }
+        (Class::CpuStarved, _) => verdict
+            .otherwise
+            .map(|class| format!("else {class}"))
+            .into_iter()
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Where an idle process waits, and what for.
+fn resting(process: &Process) -> (Option<(String, String)>, Vec<String>) {
+    let Some(wait) = process.waits().into_iter().next() else {
+        return (None, Vec::new());
+    };
+    let place = wait.frame.and_then(|frame| {
+        let function = process.function(frame.function?)?;
+        let file_line = short_file_line(&function.file, frame.line);
+        Some((function.name.clone(), file_line))
+    });
     let what = waited_for(wait.reason, wait.peer.as_deref(), wait.file.as_deref());
-    let place = wait.frame.and_then(|frame| frame_short(process, frame));
-    Some(match place {
-        Some(place) => format!("{what} in {place}"),
-        None => what,
-    })
+    (place, vec![what])
 }
 
 /// The longest wait for something outside the program.
@@ -207,20 +223,26 @@ fn io_wait(process: &Process) -> Option<Wait> {
     })
 }
 
-fn short_wait(wait: &Wait) -> String {
+/// The wait in a few words, longest form first.
+fn short_waits(wait: &Wait) -> Vec<String> {
     match (&wait.peer, &wait.file) {
         (Some(peer), _) => match service_name(peer) {
-            Some(service) => format!("waits for {peer} ({service})"),
-            None => format!("waits for {peer}"),
+            Some(service) => vec![
+                format!("waits for {peer} ({service})"),
+                format!("waits for {service}"),
+            ],
+            None => vec![format!("waits for {peer}"), peer.clone()],
         },
-        (None, Some(file)) => format!("{} {file}", wait.reason.name()),
-        (None, None) => wait.reason.name().to_owned(),
+        (None, Some(file)) => vec![
+            format!("{} {file}", wait.reason.name()),
+            wait.reason.name().to_owned(),
+        ],
+        (None, None) => vec![wait.reason.name().to_owned()],
     }
 }
 
 /// Function, file and line, and the rest as far as there is room.
 fn place(line: &mut Line, place: &Place, room: usize) {
-    let more = clean(&place.more);
     let needed = place.file_line.width();
     if place.file_line.is_empty() {
         line.push(&cut_end(&place.function, room), Look::Faint);
@@ -232,16 +254,14 @@ fn place(line: &mut Line, place: &Place, room: usize) {
     let function = if function_room < 5 {
         String::new()
     } else {
-        format!("{} ", function_cell(&place.function, function_room))
+        format!("{} ", short_name(&place.function, function_room))
     };
     let used = function.width() + file_line.width();
     line.push(&function, Look::Strong)
         .push(&file_line, Look::Plain);
-    if !more.is_empty() && used + 2 + 12 <= room {
-        line.push(
-            &format!("  {}", cut_end(&more, room - used - 2)),
-            Look::Faint,
-        );
+    let left = room.saturating_sub(used + GAP);
+    if let Some(more) = place.more.iter().find(|more| more.width() <= left) {
+        line.push(&format!("{:GAP$}{more}", ""), Look::Faint);
     }
 }
 

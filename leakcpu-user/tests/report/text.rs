@@ -1,11 +1,10 @@
 //! The text report: golden files, and what must hold whatever they say.
-//! `UPDATE_GOLDEN=1 cargo test -p leakcpu-user --test report_text` rewrites them.
+//! `UPDATE_GOLDEN=1 cargo test -p leakcpu-user --test report` rewrites them.
 
-mod fixtures;
-
+use crate::fixtures;
 use std::path::PathBuf;
 
-use fixtures::{Truth, all, five_busy, host_of_200, profile};
+use crate::fixtures::{Truth, all, five_busy, host_of_200, profile};
 use pyobserve::classify::classify;
 use pyobserve::diagnose::diagnose;
 use pyobserve::model::{Process, Profile};
@@ -68,6 +67,7 @@ fn golden_each_alone() {
         ("idle-server", fixtures::idle_server(4650)),
         ("unreadable", fixtures::unreadable(5020)),
         ("exited", fixtures::exited(5030)),
+        ("brief", fixtures::brief(5040)),
     ] {
         let profile = profile(vec![truth.process]);
         for width in WIDTHS {
@@ -89,13 +89,13 @@ fn golden_five_and_two_hundred() {
             color: false,
             all: true,
         };
-        golden(&format!("ten-all-{width}.txt"), &text(&mixed, options));
+        golden(&format!("each-all-{width}.txt"), &text(&mixed, options));
         let options = TextOptions {
             width,
             color: true,
             all: false,
         };
-        golden(&format!("ten-colour-{width}.txt"), &text(&mixed, options));
+        golden(&format!("each-colour-{width}.txt"), &text(&mixed, options));
     }
 }
 
@@ -213,7 +213,7 @@ fn no_line_is_wider_than_the_terminal() {
     processes.push(wide);
     let mut profile = profile(processes);
     profile.warnings.push("word ".repeat(60));
-    for width in 60..210 {
+    for width in 30..210 {
         for all in [false, true] {
             let options = TextOptions {
                 width,

@@ -1,0 +1,162 @@
+//! Busy-waiting is proved or not said.
+
+use crate::classify::{at, class, one, verdicts};
+use crate::fixtures::build::{ProcessBuilder, ThreadBuilder, blocked, ms, s};
+use crate::fixtures::profile;
+use pyobserve::classify::{Class, Detail, classify};
+use pyobserve::diagnose::{Severity, diagnose};
+use pyobserve::model::{Process, Reason};
+
+/// An event loop whose every turn polls without waiting: `in_tasks` of 980 samples
+/// in a task, the rest in the loop itself.
+fn event_loop(in_tasks: u64) -> Process {
+    let mut p = ProcessBuilder::new(7, "3.11.7", &["python", "a.py"]);
+    let once = p.frame(
+        "BaseEventLoop._run_once",
+        "/usr/lib/python3.11/asyncio/base_events.py",
+        1800,
+        1880,
+    );
+    let select = p.frame(
+        "EpollSelector.select",
+        "/usr/lib/python3.11/selectors.py",
+        450,
+        468,
+    );
+    let task = p.frame("wait_until_ready", "/srv/app/a.py", 1, 5);
+    let mut t = ThreadBuilder::new(7, "python", s(10));
+    t.on_cpu(s(9) + ms(900));
+    t.user(p.stack(&[task, once]), in_tasks);
+    t.user(p.stack(&[once]), 900 - in_tasks);
+    t.kernel(p.stack(&[select, once]), "epoll_wait", 80);
+    t.tally("epoll_wait", ms(200), 20_000, 19_990);
+    p.thread(t).build()
+}
+
+#[test]
+fn a_poller_that_gets_answers_is_not_busy_waiting() {
+    let process = one(|t, stack| {
+        t.on_cpu(s(9) + ms(900));
+        t.user(stack, 900);
+        t.tally("poll", ms(200), 19_700, 9_000);
+    });
+    assert_eq!(class(process), Class::CpuBound);
+}
+
+#[test]
+fn work_between_empty_polls_is_not_busy_waiting() {
+    // 600 empty polls a second, 1.6 ms of computing between two of them.
+    let process = one(|t, stack| {
+        t.on_cpu(s(9) + ms(900));
+        t.user(stack, 970);
+        t.tally("poll", s(1), 600, 600);
+    });
+    assert_eq!(class(process), Class::CpuBound);
+}
+
+#[test]
+fn an_event_loop_that_only_turns_spins_and_one_with_work_does_not() {
+    let spinning = verdicts(event_loop(120)).verdict;
+    assert_eq!(
+        (spinning.class, spinning.detail),
+        (Class::BusyWaiting, Some(Detail::PollSpin))
+    );
+    assert_eq!(spinning.blame.unwrap().function, "wait_until_ready");
+    assert_eq!(class(event_loop(700)), Class::CpuBound);
+}
+
+#[test]
+fn computing_with_a_rare_look_at_a_socket_is_not_busy_waiting() {
+    // 20,000 empty polls a second, but the samples are elsewhere.
+    let process = one(|t, stack| {
+        t.on_cpu(s(9) + ms(900));
+        t.user(stack, 960);
+        t.kernel(stack, "poll", 20);
+        t.tally("poll", ms(100), 2_000, 2_000);
+    });
+    assert_eq!(class(process), Class::CpuBound);
+}
+
+#[test]
+fn waits_that_time_out_a_thousand_times_a_second_are_busy_waiting() {
+    let waiting = |timed_out| {
+        let mut process = at(
+            "/usr/lib/python3.11/threading.py",
+            "Event.wait",
+            |t, stack| {
+                t.on_cpu(ms(300));
+                t.user(stack, 30);
+                t.blocked(
+                    stack,
+                    blocked(Reason::Lock, "futex"),
+                    9_000,
+                    s(9) + ms(600),
+                    ms(2),
+                );
+                t.tally("futex", ms(200), 200, 0);
+            },
+        );
+        process.threads[0].tallies[0].timed_out = timed_out;
+        verdicts(process).verdict
+    };
+    let spinning = waiting(198);
+    assert_eq!(
+        (spinning.class, spinning.detail),
+        (Class::BusyWaiting, Some(Detail::MicroSleep))
+    );
+    assert_eq!(waiting(20).class, Class::Idle);
+}
+
+#[test]
+fn a_spinner_under_contention_is_busy_waiting_first() {
+    let process = one(|t, stack| {
+        t.on_cpu(s(3));
+        t.runnable(s(7));
+        t.user(stack, 90);
+        t.kernel(stack, "sched_yield", 200);
+        t.tally("sched_yield", ms(100), 9_000, 0);
+    });
+    let verdict = verdicts(process).verdict;
+    assert_eq!(verdict.class, Class::BusyWaiting);
+    assert_eq!(verdict.detail, Some(Detail::PollSpin));
+    assert!(verdict.shares[&Class::CpuStarved] > 0.6);
+}
+
+#[test]
+fn a_paced_worker_is_not_busy_waiting() {
+    // 2,000 sleeps a second with 0.4 ms of work after each.
+    let process = one(|t, stack| {
+        t.on_cpu(s(8));
+        t.user(stack, 790);
+        t.blocked(
+            stack,
+            blocked(Reason::Sleep, "clock_nanosleep"),
+            20_000,
+            s(2),
+            ms(1),
+        );
+    });
+    assert_eq!(class(process), Class::CpuBound);
+}
+
+#[test]
+fn slow_polling_is_idle_with_an_advice() {
+    let process = one(|t, stack| {
+        t.on_cpu(ms(60));
+        t.user(stack, 6);
+        t.blocked(
+            stack,
+            blocked(Reason::Sleep, "clock_nanosleep"),
+            2_000,
+            s(9) + ms(900),
+            ms(6),
+        );
+    });
+    let profile = profile(vec![process]);
+    let classification = classify(&profile);
+    assert_eq!(classification.processes[0].verdict.class, Class::Idle);
+    let findings = diagnose(&profile, &classification);
+    let finding = &findings.processes[0].findings[0];
+    assert_eq!(finding.rule, "busy-wait.micro-sleep");
+    assert_eq!(finding.severity, Severity::Low);
+}

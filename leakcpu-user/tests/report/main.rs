@@ -1,0 +1,9 @@
+//! From a profile with a known truth to verdicts, findings and every kind of report.
+
+mod busy;
+mod classify;
+mod fixtures;
+mod json;
+mod rollup;
+mod stacks;
+mod text;
