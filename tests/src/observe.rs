@@ -142,14 +142,26 @@ pub fn classify(pid: u32, duration: &str, extra: &[&str]) -> Report {
 
 /// Waits until a run has its programs attached: what begins from now on is seen.
 pub fn until_attached(running: &Running) {
-    let fds = format!("/proc/{}/fd", running.child.id());
     let started = Instant::now();
-    while open_files(&fds, "anon_inode:[perf_event]") == 0 {
+    let mut attached = 0;
+    let mut looks_alike = 0;
+    // They are attached one by one; the processes are looked at right after.
+    while looks_alike < 30 {
         assert!(started.elapsed() < PATIENCE, "pyobserve attaches nothing");
-        thread::sleep(Duration::from_millis(5));
+        thread::sleep(Duration::from_millis(10));
+        let now = links(running.child.id());
+        looks_alike = if now > 0 && now == attached {
+            looks_alike + 1
+        } else {
+            0
+        };
+        attached = now;
     }
-    // The last of its programs follow within the same few milliseconds.
-    thread::sleep(Duration::from_millis(300));
+}
+
+/// eBPF programs that a process has attached.
+pub fn links(pid: u32) -> usize {
+    open_files(&format!("/proc/{pid}/fd"), "anon_inode:bpf_link")
 }
 
 fn open_files(folder: &str, kind: &str) -> usize {

@@ -331,11 +331,11 @@ fn processes_that_end_while_watched_are_reported() {
     let mut ending = Workload::start::<&str>(python, "demo_cpu.py", &[]);
     let staying = Workload::start::<&str>(python, "demo_wait.py", &[]);
     let (one, other) = (ending.pid.to_string(), staying.pid.to_string());
+    let sampler = Sampler::start(ending.pid);
     let running = observe::start(observe::command(&[
         "classify", "--json", "-d", "2500ms", "-p", &one, "-p", &other,
     ]));
     observe::until_attached(&running);
-    let sampler = Sampler::start(ending.pid);
     std::thread::sleep(Duration::from_millis(600));
     ending.close_stdin();
     let report = running.wait().report();
