@@ -104,7 +104,7 @@ fn folders() -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = roots
         .iter()
         .filter_map(|root| fs::read_dir(root.join("versions")).ok())
-        .flat_map(|versions| versions.flatten())
+        .flat_map(Iterator::flatten)
         .map(|version| version.path().join("bin"))
         .collect();
     folders.push(PathBuf::from("/usr/bin"));

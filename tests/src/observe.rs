@@ -18,7 +18,7 @@ use std::{
 use crate::report::Report;
 
 /// No run of a test takes longer.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The binary: `$PYOBSERVE_BIN`, else the one built beside this test.
 pub fn binary() -> &'static PathBuf {

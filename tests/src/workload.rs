@@ -24,7 +24,7 @@ use serde_json::Value;
 use crate::interpreter::Interpreter;
 
 /// How long a workload may take to say something it must say; machines are slow.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running workload; killed with its children when dropped.
 #[derive(Debug)]

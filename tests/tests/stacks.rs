@@ -131,7 +131,7 @@ fn frames(thread: &Value, limit: usize) -> Vec<String> {
 
 /// Every bit of a blocked thread's time is at its one place.
 fn waits_there(thread: &Value, lines: &BTreeMap<i64, Vec<Line>>, problems: &mut Problems) {
-    let want = frames(thread, 128);
+    let place = frames(thread, 128);
     let reason = text(thread, "reason");
     let none = Vec::new();
     let lines = lines.get(&ns(thread, "tid")).unwrap_or(&none);
@@ -143,14 +143,14 @@ fn waits_there(thread: &Value, lines: &BTreeMap<i64, Vec<Line>>, problems: &mut 
         whole += line.weight;
         // Between two calls a thread that wakes may be one frame up.
         let is_between = is_woken && matches!(named(wait), "gil" | "runnable");
-        if is_between && want.starts_with(stack) {
+        if is_between && place.starts_with(stack) {
             continue;
         }
-        if stack != want {
+        if stack != place {
             problems.add(format!(
                 "{} us elsewhere, {wait}:\n{}",
                 line.weight,
-                difference(stack, &want)
+                difference(stack, &place)
             ));
         } else if named(wait) == reason {
             there += line.weight;
@@ -203,8 +203,7 @@ fn difference(got: &[String], want: &[String]) -> String {
         frames[common..]
             .iter()
             .take(6)
-            .map(|frame| format!("    {frame}\n"))
-            .collect::<String>()
+            .fold(String::new(), |text, frame| text + "    " + frame + "\n")
     };
     format!(
         "  {common} frames alike, then ({} frames)\n{}  instead of ({} frames)\n{}",
@@ -270,11 +269,11 @@ fn born_on(python: &Interpreter, problems: &mut Problems) {
             continue;
         };
         let time = &thread["time"];
-        let lived = ns(life, "died") - ns(life, "born");
+        let span = ns(life, "died") - ns(life, "born");
         problems.equal("sum", &sum_of_parts(time), &ns(time, "wall_ns"));
         problems.check(
-            ns(time, "wall_ns") >= lived - 1_000_000,
-            format!("thread {} was seen for {time} of {lived} ns", life["tid"]),
+            ns(time, "wall_ns") >= span - 1_000_000,
+            format!("thread {} was seen for {time} of {span} ns", life["tid"]),
         );
         problems.near(
             format!("on CPU of thread {}", life["tid"]),

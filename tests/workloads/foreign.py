@@ -8,7 +8,6 @@ import ctypes
 import mmap
 import os
 import random
-import sys
 import tempfile
 
 from truth import Stop, Workload
@@ -28,7 +27,9 @@ def contents():
     yield b"\x7fELF" + bytes(chance.getrandbits(8) for _ in range(8192))
     with open("/proc/self/maps") as maps:
         files = {line.split()[-1] for line in maps if "python" in line and ".so" in line}
-    for path in [sys.executable] + sorted(path for path in files if "libpython" in path):
+    # Not sys.executable: it is made from the name the process was given.
+    interpreter = os.path.realpath("/proc/self/exe")
+    for path in [interpreter] + sorted(path for path in files if "libpython" in path):
         with open(path, "rb") as file:
             whole = file.read()
         for length in (64, 4096, 65_536, len(whole) // 2, len(whole) - 4096):
