@@ -3,11 +3,15 @@
 use std::{
     env,
     ffi::OsStr,
+    fs,
     io::Read,
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::OnceLock,
-    thread::{self, JoinHandle},
+    sync::{
+        OnceLock,
+        mpsc::{Receiver, channel},
+    },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -76,8 +80,8 @@ impl Outcome {
 pub struct Running {
     /// The process.
     pub child: Child,
-    stdout: Option<JoinHandle<String>>,
-    stderr: Option<JoinHandle<String>>,
+    stdout: Option<Receiver<String>>,
+    stderr: Option<Receiver<String>>,
 }
 
 /// `pyobserve ARGS...` as a command, without the caller's colours.
@@ -136,6 +140,40 @@ pub fn classify(pid: u32, duration: &str, extra: &[&str]) -> Report {
     run(&args).report()
 }
 
+/// Waits until a run has its programs attached: what begins from now on is seen.
+pub fn until_attached(running: &Running) {
+    let started = Instant::now();
+    let mut attached = 0;
+    let mut looks_alike = 0;
+    // They are attached one by one; the processes are looked at right after.
+    while looks_alike < 30 {
+        assert!(started.elapsed() < PATIENCE, "pyobserve attaches nothing");
+        thread::sleep(Duration::from_millis(10));
+        let now = links(running.child.id());
+        looks_alike = if now > 0 && now == attached {
+            looks_alike + 1
+        } else {
+            0
+        };
+        attached = now;
+    }
+}
+
+/// eBPF programs that a process has attached.
+pub fn links(pid: u32) -> usize {
+    open_files(&format!("/proc/{pid}/fd"), "anon_inode:bpf_link")
+}
+
+fn open_files(folder: &str, kind: &str) -> usize {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return 0;
+    };
+    entries
+        .flatten()
+        .filter(|entry| fs::read_link(entry.path()).is_ok_and(|to| to.as_os_str() == kind))
+        .count()
+}
+
 impl Running {
     /// Waits for its end.
     pub fn wait(mut self) -> Outcome {
@@ -151,15 +189,16 @@ impl Running {
             assert!(started.elapsed() < PATIENCE, "pyobserve does not end");
             thread::sleep(Duration::from_millis(10));
         };
-        let join = |handle: Option<JoinHandle<String>>| {
-            handle.map_or_else(String::new, |h| {
-                h.join().expect("the reader does not panic")
+        let all = |pipe: Option<Receiver<String>>| {
+            pipe.map_or_else(String::new, |text| {
+                text.recv_timeout(Duration::from_secs(20))
+                    .expect("nobody else holds its output open")
             })
         };
         Outcome {
             status,
-            stdout: join(self.stdout.take()),
-            stderr: join(self.stderr.take()),
+            stdout: all(self.stdout.take()),
+            stderr: all(self.stderr.take()),
         }
     }
 }
@@ -172,11 +211,14 @@ impl Drop for Running {
     }
 }
 
-fn gather(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
+fn gather(mut pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (send, text) = channel();
     thread::spawn(move || {
         let mut bytes = Vec::new();
         // What came before an error is worth having.
         let _ = pipe.read_to_end(&mut bytes);
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
+        // Nobody may want it any more.
+        let _ = send.send(String::from_utf8_lossy(&bytes).into_owned());
+    });
+    text
 }

@@ -239,8 +239,7 @@ fn born_on(python: &Interpreter, problems: &mut Problems) {
         "499",
         "-v",
     ]));
-    // It says nothing when it begins to watch; lives before that are left out below.
-    std::thread::sleep(std::time::Duration::from_millis(700));
+    observe::until_attached(&running);
     workload.go();
     let bred = workload.next_line();
     let child = i32::try_from(running.child.id()).expect("a pid fits");
