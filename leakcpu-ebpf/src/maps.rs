@@ -9,7 +9,7 @@ use leakcpu_common::{
     counters::Counter,
     event::StackEvent,
     process::PyProcess,
-    python::FRAME_READ_BYTES,
+    python::FRAME_READ_WORDS,
     syscall::{SyscallSpec, SyscallTally, TallyKey},
     thread::ThreadState,
     totals::{Totals, TotalsKey},
@@ -20,7 +20,7 @@ use leakcpu_common::{
 #[repr(C)]
 pub struct Scratch {
     pub event: StackEvent,
-    pub window: [u8; FRAME_READ_BYTES],
+    pub window: [u64; FRAME_READ_WORDS],
 }
 
 #[map]

@@ -7,7 +7,10 @@ use leakcpu_common::{
     counters::Counter,
     event::{EventHeader, STACK_EVENT_HEAD_BYTES, StackEvent, kind},
     process::PyProcess,
-    python::{FRAME_READ_BYTES, FrameSink, MemRead, find_tstate, first_frame, walk_frames},
+    python::{
+        FRAME_READ_BYTES, FRAME_READ_WORDS, FrameSink, MemRead, find_tstate, first_frame,
+        walk_frames,
+    },
     stack::{EMPTY_STACK, RawFrame, finish, flags, mix, seed},
     thread::ThreadState,
 };
@@ -20,7 +23,7 @@ use crate::{
 
 /// Reads the current task's user memory without faulting.
 struct UserMemory {
-    window: *mut [u8; FRAME_READ_BYTES],
+    window: *mut [u64; FRAME_READ_WORDS],
 }
 
 impl MemRead for UserMemory {
@@ -30,7 +33,7 @@ impl MemRead for UserMemory {
     }
 
     #[inline(always)]
-    fn read_frame(&mut self, addr: u64) -> Option<&[u8; FRAME_READ_BYTES]> {
+    fn read_frame(&mut self, addr: u64) -> Option<&[u64; FRAME_READ_WORDS]> {
         // SAFETY: `window` points into this CPU's scratch, which holds
         // FRAME_READ_BYTES bytes; the helper faults safely.
         let ret = unsafe {

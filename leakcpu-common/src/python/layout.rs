@@ -1,7 +1,11 @@
 //! Offsets of one interpreter build.
 
 /// Bytes read of a frame in one go: enough for the fields of every version.
-pub const FRAME_READ_BYTES: usize = 88;
+pub const FRAME_READ_BYTES: usize = 8 * FRAME_READ_WORDS;
+
+/// The same in words: every field of a frame lies at its natural alignment, and a
+/// read that is not known to be aligned costs the BPF target eight loads.
+pub const FRAME_READ_WORDS: usize = 8;
 
 /// `frame_owner` of versions whose frames have no owner field.
 pub const NO_OWNER: u16 = u16::MAX;

@@ -1,6 +1,6 @@
 //! The bounded frame walk.
 
-use super::layout::{FRAME_READ_BYTES, NO_OWNER, PyLayout};
+use super::layout::{FRAME_READ_WORDS, NO_OWNER, PyLayout};
 use crate::stack::{RawFrame, flags};
 
 /// Reads the target's memory. A failed read is `None`; nothing else may happen.
@@ -8,7 +8,7 @@ pub trait MemRead {
     /// Reads 8 bytes.
     fn read_u64(&self, addr: u64) -> Option<u64>;
     /// Reads a frame's window into a buffer that the reader owns.
-    fn read_frame(&mut self, addr: u64) -> Option<&[u8; FRAME_READ_BYTES]>;
+    fn read_frame(&mut self, addr: u64) -> Option<&[u64; FRAME_READ_WORDS]>;
 }
 
 /// Receives frames, leaf first.
@@ -18,25 +18,23 @@ pub trait FrameSink {
 }
 
 #[inline(always)]
-fn word(buf: &[u8; FRAME_READ_BYTES], offset: u16) -> u64 {
-    // The verifier must see the bound; a wrong layout reads offset 0 rather than
-    // out of the buffer.
-    let mut o = offset as usize;
-    if o > FRAME_READ_BYTES - 8 {
-        o = 0;
+fn word(buf: &[u64; FRAME_READ_WORDS], offset: u16) -> u64 {
+    // The verifier must see the bound; a wrong layout reads word 0 rather than out of
+    // the buffer.
+    let mut at = (offset & !7) as usize;
+    if at > 8 * (FRAME_READ_WORDS - 1) {
+        at = 0;
     }
-    // SAFETY: `o + 8 <= FRAME_READ_BYTES`, checked above; unaligned is allowed.
-    unsafe { core::ptr::read_unaligned(buf.as_ptr().add(o).cast::<u64>()) }
+    // SAFETY: `at` is a multiple of 8 and `at + 8` is within the buffer, checked above.
+    // Indexing would leave a panic that the verifier refuses.
+    unsafe { buf.as_ptr().byte_add(at).read() }
 }
 
+/// The word at `offset`, whatever its alignment within eight bytes, moved down so that
+/// the field begins at bit 0; little-endian, as the target is.
 #[inline(always)]
-fn byte(buf: &[u8; FRAME_READ_BYTES], offset: u16) -> u8 {
-    let mut o = offset as usize;
-    if o > FRAME_READ_BYTES - 1 {
-        o = 0;
-    }
-    // SAFETY: `o < FRAME_READ_BYTES`, checked above.
-    unsafe { *buf.as_ptr().add(o) }
+fn field(buf: &[u64; FRAME_READ_WORDS], offset: u16) -> u64 {
+    word(buf, offset) >> ((offset & 7) << 3)
 }
 
 /// The low half as a signed number.
@@ -109,13 +107,14 @@ pub fn walk_frames<M: MemRead, S: FrameSink, const MAX: usize>(
             return (i, flags::READ_FAILED);
         };
         let mut code = word(buf, layout.frame_code) & !u64::from(layout.code_tag_mask);
-        let mut instr = word(buf, layout.frame_instr);
-        if layout.frame_instr_bytes == 4 {
+        let mut instr = if layout.frame_instr_bytes == 4 {
             // `f_lasti` is an int, -1 before the first instruction: sign-extend.
-            instr = sign_extend(instr);
-        }
+            sign_extend(field(buf, layout.frame_instr))
+        } else {
+            word(buf, layout.frame_instr)
+        };
         if layout.frame_owner != NO_OWNER
-            && u16::from(byte(buf, layout.frame_owner)) >= layout.placeholder_owner
+            && field(buf, layout.frame_owner) & 0xff >= u64::from(layout.placeholder_owner)
         {
             code = 0;
             instr = 0;

@@ -204,7 +204,8 @@ impl Session {
                     tstate,
                     ..ThreadState::default()
                 })?;
-                if tstate != 0 && facts.state != 'R' {
+                // Whatever it did when it was listed: it may have begun to wait since.
+                if tstate != 0 {
                     self.read_parked(pid, tid, tstate);
                 }
             }
