@@ -1,11 +1,13 @@
 //! Verdicts: every workload states its truth, and the report shows it.
 
+use std::path::Path;
+
 use leakcpu_tests::{
     interpreter::{self, Interpreter},
     observe,
     problems::Problems,
     report::{Report, is_called, ns, text},
-    workload::Workload,
+    workload::{self, Workload},
 };
 use serde_json::Value;
 
@@ -128,9 +130,11 @@ fn verdict(workload: &Workload, problems: &mut Problems) {
         format!("{blame} is to blame, not {function}"),
     );
     problems.equal("line to blame", &blame["line"], &truth["line"]);
-    problems.check(
-        blame["file"].as_str().is_some_and(|f| f.ends_with(".py")),
-        format!("file to blame: {}", blame["file"]),
+    let script = script_of(workload);
+    problems.equal(
+        "file to blame",
+        &blame["file"].as_str().map(Path::new),
+        &Some(&*workload::script(script)),
     );
     problems.check(
         !verdict["because"].as_array().is_none_or(Vec::is_empty),
@@ -141,6 +145,10 @@ fn verdict(workload: &Workload, problems: &mut Problems) {
         (0.5..=1.0).contains(&confidence),
         format!("confidence {confidence} in a plain case"),
     );
+}
+
+fn script_of(workload: &Workload) -> &str {
+    workload.name.split(' ').next().unwrap_or_default()
 }
 
 /// The class with the largest share, the wait for a CPU left out.
@@ -181,7 +189,7 @@ fn answered_by_the_text(workload: &Workload, problems: &mut Problems) {
     let shown = &outcome.stdout;
     problems.equal("exit code", &outcome.code(), &0);
     let class = text(truth, "class");
-    let script = workload.name.split(' ').next().unwrap_or_default();
+    let script = script_of(workload);
     let mut wanted = vec![pid.clone(), class.to_owned()];
     if class != "idle" {
         wanted.push(text(truth, "function").to_owned());
