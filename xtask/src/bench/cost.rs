@@ -47,14 +47,14 @@ struct Usage {
 /// Measures it at each rate.
 pub fn run(bench: &Bench<'_>) -> Result<Section> {
     let seconds = bench.choose(10, 3);
-    let shape = Shape {
+    let made = Shape {
         depth: 25,
         waiting: 0,
         unit_ms: 50,
         pinned: false,
     };
     let targets = (0..PROCESSES)
-        .map(|_| Target::start(bench, shape))
+        .map(|_| Target::start(bench, made))
         .collect::<Result<Vec<_>>>()?;
     let mut rows = Vec::new();
     for rate_hz in RATES_HZ {

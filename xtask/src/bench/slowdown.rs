@@ -1,6 +1,6 @@
 //! What a target loses by being watched.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use super::{
     Bench, RATES_HZ,
@@ -21,13 +21,14 @@ const WAITING: u32 = 150;
 /// What was seen of one watcher.
 struct Seen {
     watcher: Watcher,
-    /// Every repetition of every round.
-    took_ns: Vec<f64>,
-    /// Repetitions per second of each round.
-    per_second: Vec<f64>,
+    /// How long each repetition took, round by round, nanoseconds.
+    rounds: Vec<Vec<f64>>,
     samples: u64,
     watched_ns: u64,
 }
+
+/// Which figure of a round is compared.
+type Figure = fn(&[f64]) -> Result<f64>;
 
 /// A busy target, deep and shallow.
 pub fn busy(bench: &Bench<'_>) -> Result<Section> {
@@ -40,25 +41,24 @@ pub fn busy(bench: &Bench<'_>) -> Result<Section> {
                 unit_ms: 100,
                 pinned: true,
             };
-            let seen = take_turns(bench, shape, rate_hz)?;
-            let (bare_min, bare_median) = least_and_median(&seen[0].took_ns)?;
-            for seen in &seen {
-                let (min, median) = least_and_median(&seen.took_ns)?;
-                let slower_pct = (median / bare_median - 1.0) * 100.0;
-                let aim = aim(seen.watcher, rate_hz);
-                rows.push(vec![
+            let turns = Turns::take(bench, shape, rate_hz)?;
+            let bare_min = least(turns.of_nobody().flat_map(Seen::repetitions));
+            let noise = turns.noise(median)?;
+            for seen in &turns.all {
+                let all: Vec<f64> = seen.repetitions().collect();
+                let min = least(all.iter().copied());
+                let ratios = turns.ratios(seen, median)?;
+                let slower_pct = (median(&ratios)? - 1.0) * 100.0;
+                let mut row = vec![
                     Cell::Number(f64::from(depth), 0),
                     Cell::Number(f64::from(rate_hz), 0),
                     Cell::text(seen.watcher.to_string()),
                     Cell::Number(min / 1e6, 2),
-                    Cell::Number(median / 1e6, 2),
+                    Cell::Number(median(&all)? / 1e6, 2),
                     Cell::Number(min / bare_min, 4),
-                    Cell::Number(median / bare_median, 4),
-                    seen.samples_per_second(),
-                    Cell::Number(slower_pct, 2),
-                    aim.map_or(Cell::None, |aim| Cell::text(format!("< {aim}"))),
-                    Cell::met(slower_pct, aim),
-                ]);
+                ];
+                row.extend(seen.outcome(&ratios, slower_pct, rate_hz, noise)?);
+                rows.push(row);
             }
         }
     }
@@ -71,7 +71,8 @@ pub fn busy(bench: &Bench<'_>) -> Result<Section> {
             "min ms",
             "median ms",
             "min ratio",
-            "median ratio",
+            "ratio",
+            "of the rounds",
             "samples/s",
             "slower %",
             "aim %",
@@ -92,25 +93,28 @@ pub fn with_waiting(bench: &Bench<'_>) -> Result<Section> {
             unit_ms: 10,
             pinned: true,
         };
-        let seen = take_turns(bench, shape, rate_hz)?;
-        let bare = median(&seen[0].per_second)?;
-        for seen in &seen {
-            let per_second = median(&seen.per_second)?;
-            let lost_pct = (1.0 - per_second / bare) * 100.0;
-            let aim = aim(seen.watcher, rate_hz);
-            rows.push(vec![
+        let turns = Turns::take(bench, shape, rate_hz)?;
+        let noise = turns.noise(per_second)?;
+        for seen in &turns.all {
+            let speeds = seen
+                .rounds
+                .iter()
+                .map(|round| per_second(round))
+                .collect::<Result<Vec<_>>>()?;
+            let ratios = turns.ratios(seen, per_second)?;
+            let lost_pct = (1.0 - median(&ratios)?) * 100.0;
+            let mut row = vec![
                 Cell::Number(f64::from(rate_hz), 0),
                 Cell::text(seen.watcher.to_string()),
-                Cell::Number(most(&seen.per_second), 2),
-                Cell::Number(per_second, 2),
-                Cell::Number(per_second / bare, 4),
-                seen.samples_per_second(),
-                Cell::Number(lost_pct, 2),
-                aim.map_or(Cell::None, |aim| Cell::text(format!("< {aim}"))),
-                Cell::met(lost_pct, aim),
-            ]);
+                Cell::Number(speeds.iter().copied().fold(0.0, f64::max), 2),
+                Cell::Number(median(&speeds)?, 2),
+            ];
+            row.extend(seen.outcome(&ratios, lost_pct, rate_hz, noise)?);
+            rows.push(row);
         }
     }
+    let mut notes = notes(bench);
+    notes.push("py-spy counts a sample for each thread that it finds active".to_owned());
     Ok(Section {
         title: format!("B. Throughput of a busy target with {WAITING} waiting threads"),
         columns: vec![
@@ -119,22 +123,28 @@ pub fn with_waiting(bench: &Bench<'_>) -> Result<Section> {
             "max rep/s",
             "median rep/s",
             "ratio",
+            "of the rounds",
             "samples/s",
             "lost %",
             "aim %",
             "",
         ],
         rows,
-        notes: notes(bench),
+        notes,
     })
 }
 
 fn notes(bench: &Bench<'_>) -> Vec<String> {
-    vec![format!(
-        "{} rounds of {} s, in turns; watchers pinned to another CPU if there is one, as a scheduler would roughly place them; `bare again` against `bare` is noise",
-        bench.rounds(),
-        bench.turn().as_secs(),
-    )]
+    vec![
+        format!(
+            "{} rounds of {} s in turns; ratio: median over the rounds, each against both bare turns of its round",
+            bench.rounds(),
+            bench.turn().as_secs(),
+        ),
+        "watchers are pinned to another CPU if there is one, about where a scheduler puts them"
+            .to_owned(),
+        "noisy: the bare turns differ by more than the aim".to_owned(),
+    ]
 }
 
 /// Only pyobserve has an aim.
@@ -142,57 +152,117 @@ fn aim(watcher: Watcher, rate_hz: u32) -> Option<f64> {
     (watcher == Watcher::Pyobserve && rate_hz == AIM_RATE_HZ).then_some(AIM_PCT)
 }
 
-/// One target, watched by each in turn, again and again; the first is nobody.
-fn take_turns(bench: &Bench<'_>, shape: Shape, rate_hz: u32) -> Result<Vec<Seen>> {
-    let target = Target::start(bench, shape)?;
-    let mut all: Vec<Seen> = Watcher::all(bench).into_iter().map(Seen::new).collect();
-    for round in 1..=bench.rounds() {
-        for seen in &mut all {
-            eprintln!(
-                "{} frames, {} waiting, {rate_hz} Hz, round {round}: {}",
-                shape.depth, shape.waiting, seen.watcher
-            );
-            let watched = seen
-                .watcher
-                .watch(bench, target.pid, rate_hz, bench.turn())?;
-            let took_ns = target.within(watched.window)?;
-            seen.per_second
-                .push(took_ns.len() as f64 * 1e9 / took_ns.iter().sum::<f64>());
-            seen.took_ns.extend(took_ns);
-            seen.samples += watched.samples.unwrap_or(0);
-            seen.watched_ns += watched.window.end_ns - watched.window.start_ns;
+/// One target, watched by each in turn, again and again.
+struct Turns {
+    all: Vec<Seen>,
+}
+
+impl Turns {
+    fn take(bench: &Bench<'_>, shape: Shape, rate_hz: u32) -> Result<Self> {
+        let target = Target::start(bench, shape)?;
+        let mut all: Vec<Seen> = Watcher::all(bench).into_iter().map(Seen::new).collect();
+        eprintln!(
+            "{} frames, {} threads wait, {rate_hz} Hz: {} rounds of {} turns of {} s",
+            shape.depth,
+            shape.waiting,
+            bench.rounds(),
+            all.len(),
+            bench.turn().as_secs(),
+        );
+        for _ in 0..bench.rounds() {
+            for seen in &mut all {
+                let watched = seen
+                    .watcher
+                    .watch(bench, target.pid, rate_hz, bench.turn())?;
+                seen.rounds.push(target.within(watched.window)?);
+                seen.samples += watched.samples.unwrap_or(0);
+                seen.watched_ns += watched.window.end_ns - watched.window.start_ns;
+            }
         }
+        Ok(Self { all })
     }
-    Ok(all)
+
+    fn of_nobody(&self) -> impl Iterator<Item = &Seen> {
+        self.all.iter().filter(|seen| seen.watcher.is_nobody())
+    }
+
+    /// A watcher's figure of each round by that of nobody in the same round.
+    fn ratios(&self, seen: &Seen, figure: Figure) -> Result<Vec<f64>> {
+        seen.rounds
+            .iter()
+            .enumerate()
+            .map(|(number, round)| {
+                let bare: Vec<f64> = self
+                    .of_nobody()
+                    .flat_map(|nobody| nobody.rounds[number].iter().copied())
+                    .collect();
+                Ok(figure(round)? / figure(&bare)?)
+            })
+            .collect()
+    }
+
+    /// By how many per cent nobody's turns differ from each other.
+    fn noise(&self, figure: Figure) -> Result<f64> {
+        let mut noise: f64 = 0.0;
+        for nobody in self.of_nobody() {
+            let ratio = median(&self.ratios(nobody, figure)?)?;
+            noise = noise.max((ratio - 1.0).abs() * 200.0);
+        }
+        Ok(noise)
+    }
 }
 
 impl Seen {
     fn new(watcher: Watcher) -> Self {
         Self {
             watcher,
-            took_ns: Vec::new(),
-            per_second: Vec::new(),
+            rounds: Vec::new(),
             samples: 0,
             watched_ns: 0,
         }
     }
 
-    /// A watcher that takes no samples costs nothing and is worth nothing.
-    fn samples_per_second(&self) -> Cell {
-        match self.watcher {
-            Watcher::Nobody | Watcher::NobodyAgain => Cell::None,
-            _ => Cell::Number(self.samples as f64 * 1e9 / self.watched_ns as f64, 0),
-        }
+    fn repetitions(&self) -> impl Iterator<Item = f64> {
+        self.rounds.iter().flatten().copied()
+    }
+
+    /// The columns that both tables end with.
+    fn outcome(
+        &self,
+        ratios: &[f64],
+        lost_pct: f64,
+        rate_hz: u32,
+        noise: f64,
+    ) -> Result<Vec<Cell>> {
+        let most = ratios.iter().copied().fold(0.0, f64::max);
+        let aim = aim(self.watcher, rate_hz);
+        Ok(vec![
+            Cell::Number(median(ratios)?, 4),
+            Cell::text(format!("{:.3}-{most:.3}", least(ratios.iter().copied()))),
+            // A watcher that takes no samples costs nothing and is worth nothing.
+            if self.watcher.is_nobody() {
+                Cell::None
+            } else {
+                Cell::Number(self.samples as f64 * 1e9 / self.watched_ns as f64, 0)
+            },
+            Cell::Number(lost_pct, 2),
+            aim.map_or(Cell::None, |aim| Cell::text(format!("< {aim}"))),
+            match aim {
+                Some(aim) if noise >= aim => Cell::text("noisy"),
+                aim => Cell::met(lost_pct, aim),
+            },
+        ])
     }
 }
 
-fn least_and_median(values: &[f64]) -> Result<(f64, f64)> {
-    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
-    Ok((least, median(values)?))
+fn least(values: impl Iterator<Item = f64>) -> f64 {
+    values.fold(f64::INFINITY, f64::min)
 }
 
-fn most(values: &[f64]) -> f64 {
-    values.iter().copied().fold(0.0, f64::max)
+/// Repetitions per second, from how long each took.
+fn per_second(took_ns: &[f64]) -> Result<f64> {
+    ensure!(!took_ns.is_empty(), "nothing was measured");
+    Ok(took_ns.len() as f64 * 1e9 / took_ns.iter().sum::<f64>())
 }
 
 fn median(values: &[f64]) -> Result<f64> {
@@ -209,15 +279,41 @@ fn median(values: &[f64]) -> Result<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{least_and_median, median, most};
+    use super::{Seen, Turns, median, per_second};
+    use crate::bench::watcher::Watcher;
+
+    fn close(left: f64, right: f64) -> bool {
+        (left - right).abs() < 1e-9
+    }
 
     #[test]
-    fn least_median_and_most() {
-        let values = [4.0, 1.0, 3.0, 2.0];
-        let (least, middle) = least_and_median(&values).expect("not empty");
-        assert!((least - 1.0).abs() < 1e-9);
-        assert!((middle - 2.5).abs() < 1e-9);
-        assert!((most(&values) - 4.0).abs() < 1e-9);
+    fn median_and_throughput() {
+        assert!(close(
+            median(&[4.0, 1.0, 3.0, 2.0]).expect("not empty"),
+            2.5
+        ));
+        assert!(close(median(&[9.0, 1.0, 3.0]).expect("not empty"), 3.0));
         assert!(median(&[]).is_err());
+        assert!(close(per_second(&[5e8, 1.5e9]).expect("not empty"), 1.0));
+        assert!(per_second(&[]).is_err());
+    }
+
+    #[test]
+    fn a_round_is_compared_with_itself() {
+        let seen = |watcher, rounds: [f64; 2]| Seen {
+            rounds: rounds.iter().map(|ns| vec![*ns]).collect(),
+            ..Seen::new(watcher)
+        };
+        // The machine became twice as slow between the rounds.
+        let turns = Turns {
+            all: vec![
+                seen(Watcher::Nobody, [99.0, 198.0]),
+                seen(Watcher::PySpy, [150.0, 300.0]),
+                seen(Watcher::NobodyAgain, [101.0, 202.0]),
+            ],
+        };
+        let ratios = turns.ratios(&turns.all[1], median).expect("two rounds");
+        assert!(ratios.iter().all(|ratio| close(*ratio, 1.5)), "{ratios:?}");
+        assert!(close(turns.noise(median).expect("two rounds"), 2.0));
     }
 }

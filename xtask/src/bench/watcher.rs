@@ -98,6 +98,11 @@ impl Watcher {
         all
     }
 
+    /// Whether the target is left alone.
+    pub fn is_nobody(self) -> bool {
+        matches!(self, Self::Nobody | Self::NobodyAgain)
+    }
+
     /// Watches `pid` for a while.
     pub fn watch(
         self,

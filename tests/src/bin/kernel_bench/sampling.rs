@@ -18,18 +18,19 @@ const SETTLE: Duration = Duration::from_millis(300);
 pub fn by_depth(watch: &mut Watch, setting: &Setting) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     let mut points = Vec::new();
+    // The other CPUs are sampled too, and nothing is watched there. What such a sample
+    // costs is measured before there is a target, and taken off.
+    let other_ns = setting.least(
+        || setting.observe(watch)?.of(ON_CPU_SAMPLE).mean_ns(),
+        |ns| *ns,
+    )?;
+    figures.push(Figure::ns(
+        "sample, unwatched",
+        other_ns,
+        "on_cpu_sample, all CPUs, no target yet: mostly idle and cold",
+    ));
     for depth in DEPTHS {
         let target = Workload::start(setting, "target.py", depth)?;
-        // The other CPUs are sampled too, and nothing is watched there: what such a
-        // sample costs is measured first, and taken off.
-        let other_ns = setting.observe(watch)?.of(ON_CPU_SAMPLE).mean_ns()?;
-        if figures.is_empty() {
-            figures.push(Figure::ns(
-                "sample, unwatched",
-                other_ns,
-                "on_cpu_sample, mean of all CPUs",
-            ));
-        }
         for pid in &target.pids {
             watch.add(*pid, true)?;
         }
