@@ -55,6 +55,22 @@ pub struct Schedstat {
     pub run_delay: Clock,
 }
 
+/// Whether the whole machine stood still for a while (virtual machines do): the
+/// clocks do not agree on how long that was, so nothing can be compared.
+pub fn machine_stood_still(clocks: &HashMap<i64, Schedstat>) -> bool {
+    let longest = clocks
+        .values()
+        .flat_map(|clock| clock.on_cpu.0.windows(2))
+        .map(|pair| pair[1].0 - pair[0].0)
+        .max()
+        .unwrap_or(0);
+    let stood_still = longest > 500_000_000;
+    if stood_still {
+        eprintln!("the machine stood still for {} ms", longest / 1_000_000);
+    }
+    stood_still
+}
+
 /// Reads every thread's schedstat again and again until it is stopped.
 #[derive(Debug)]
 pub struct Sampler {

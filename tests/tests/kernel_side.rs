@@ -1,7 +1,7 @@
 //! What the kernel side does and counts: arming, rates, losses.
 
 use leakcpu_tests::{
-    clocks::{Sampler, tolerance},
+    clocks::{Sampler, machine_stood_still, tolerance},
     interpreter, observe,
     problems::Problems,
     report::{list, ns, sum_of_parts},
@@ -93,20 +93,27 @@ fn small_maps_lose_visibly_and_the_times_stay_exact() {
     for python in [interpreter::oldest(), interpreter::newest()] {
         let workload = Workload::start::<&str>(python, "many_stacks.py", &[]);
         problems.about(&workload.name);
-        let sampler = Sampler::start(workload.pid);
-        let report = observe::classify(
-            workload.pid,
-            "2500ms",
-            &[
-                "--max-totals",
-                "1024",
-                "--max-stacks",
-                "1024",
-                "--ring-buffer",
-                "64k",
-            ],
-        );
-        let kernel = sampler.stop();
+        let mut tries = 0;
+        let (report, kernel) = loop {
+            let sampler = Sampler::start(workload.pid);
+            let report = observe::classify(
+                workload.pid,
+                "2500ms",
+                &[
+                    "--max-totals",
+                    "1024",
+                    "--max-stacks",
+                    "1024",
+                    "--ring-buffer",
+                    "64k",
+                ],
+            );
+            let kernel = sampler.stop();
+            tries += 1;
+            if tries == 3 || !machine_stood_still(&kernel) {
+                break (report, kernel);
+            }
+        };
         for name in ["totals_full", "stack_table_full"] {
             problems.check(
                 report.loss(name) > 0,

@@ -1,7 +1,7 @@
 //! Times against the workload's own clocks, on every interpreter.
 
 use leakcpu_tests::{
-    clocks::{Clock, Sampler, tolerance},
+    clocks::{Clock, Sampler, machine_stood_still, tolerance},
     interpreter::{self, Interpreter},
     observe,
     problems::Problems,
@@ -26,9 +26,16 @@ fn times_equal_the_clocks_of_the_target() {
 
 fn times_on(python: &Interpreter, problems: &mut Problems) {
     let workload = Workload::start::<&str>(python, "times.py", &[]);
-    let sampler = Sampler::start(workload.pid);
-    let report = observe::classify(workload.pid, "3s", &[]);
-    let kernel = sampler.stop();
+    let mut tries = 0;
+    let (report, kernel) = loop {
+        let sampler = Sampler::start(workload.pid);
+        let report = observe::classify(workload.pid, "3s", &[]);
+        let kernel = sampler.stop();
+        tries += 1;
+        if tries == 3 || !machine_stood_still(&kernel) {
+            break (report, kernel);
+        }
+    };
     let (pid, ready) = (workload.pid, workload.ready.clone());
     let truth = workload.finish();
 
