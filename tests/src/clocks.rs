@@ -57,9 +57,9 @@ pub struct Schedstat {
 
 /// Whether the whole machine stood still for a while (virtual machines do): the
 /// clocks do not agree on how long that was, so nothing can be compared.
-pub fn machine_stood_still(clocks: &HashMap<i64, Schedstat>) -> bool {
+pub fn machine_stood_still<'a>(clocks: impl IntoIterator<Item = &'a Schedstat>) -> bool {
     let longest = clocks
-        .values()
+        .into_iter()
         .flat_map(|clock| clock.on_cpu.0.windows(2))
         .map(|pair| pair[1].0 - pair[0].0)
         .max()

@@ -32,7 +32,7 @@ fn times_on(python: &Interpreter, problems: &mut Problems) {
         let report = observe::classify(workload.pid, "3s", &[]);
         let kernel = sampler.stop();
         tries += 1;
-        if tries == 3 || !machine_stood_still(&kernel) {
+        if tries == 3 || !machine_stood_still(kernel.values()) {
             break (report, kernel);
         }
     };
