@@ -5,7 +5,7 @@ pub const FRAME_READ_BYTES: usize = 8 * FRAME_READ_WORDS;
 
 /// The same in words: every field of a frame lies at its natural alignment, and a
 /// read that is not known to be aligned costs the BPF target eight loads.
-pub const FRAME_READ_WORDS: usize = 8;
+pub const FRAME_READ_WORDS: usize = 11;
 
 /// `frame_owner` of versions whose frames have no owner field.
 pub const NO_OWNER: u16 = u16::MAX;
