@@ -31,6 +31,9 @@ pub mod thread_flags {
     pub const AFTER_GIL_WAIT: u32 = 16;
     /// Inside `do_exit`: its memory may be gone.
     pub const EXITING: u32 = 32;
+    /// A copy of its parent that has not called exec since: what it does until then
+    /// is not a program's of its own.
+    pub const FORK_COPY: u32 = 64;
 }
 
 /// On-CPU bursts shorter than this between two GIL waits belong to one wait:

@@ -9,7 +9,7 @@ use leakcpu_common::{
     counters::Counter,
     event::StackEvent,
     process::PyProcess,
-    python::FRAME_READ_WORDS,
+    python::FRAME_WINDOW_WORDS,
     syscall::{SyscallSpec, SyscallTally, TallyKey},
     thread::ThreadState,
     totals::{Totals, TotalsKey},
@@ -20,7 +20,7 @@ use leakcpu_common::{
 #[repr(C)]
 pub struct Scratch {
     pub event: StackEvent,
-    pub window: [u64; FRAME_READ_WORDS],
+    pub window: [u64; FRAME_WINDOW_WORDS],
 }
 
 #[map]

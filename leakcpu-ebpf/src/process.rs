@@ -93,6 +93,7 @@ pub fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
         }
         // The child is a copy: same image, same addresses, one thread.
         state.tstate = parent_thread.tstate;
+        state.flags |= thread_flags::FORK_COPY;
         copy_process(parent.pid(), child.pid());
         emit(kind::FORK, child, parent.pid(), now_ns);
     }
@@ -144,7 +145,10 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
         thread.tstate_retry_ns = 0;
         thread.flags |= thread_flags::PROVISIONAL;
         thread.flags &= !thread_flags::EXITING;
-        if thread.flags & thread_flags::FROM_BIRTH != 0 {
+        let was_python =
+            thread.flags & thread_flags::FORK_COPY == 0 && PROCESSES.get_ptr(task.pid()).is_some();
+        thread.flags &= !thread_flags::FORK_COPY;
+        if thread.flags & thread_flags::FROM_BIRTH != 0 && !was_python {
             begin_anew(thread, now_ns);
         }
         if thread.run_state == run_state::DEAD {

@@ -8,7 +8,7 @@ use leakcpu_common::{
     event::{EventHeader, STACK_EVENT_HEAD_BYTES, StackEvent, kind},
     process::PyProcess,
     python::{
-        FRAME_READ_BYTES, FRAME_READ_WORDS, FrameSink, MemRead, find_tstate, first_frame,
+        FRAME_READ_BYTES, FRAME_WINDOW_WORDS, FrameSink, MemRead, find_tstate, first_frame,
         walk_frames,
     },
     stack::{EMPTY_STACK, RawFrame, finish, flags, mix, seed},
@@ -23,7 +23,7 @@ use crate::{
 
 /// Reads the current task's user memory without faulting.
 struct UserMemory {
-    window: *mut [u64; FRAME_READ_WORDS],
+    window: *mut [u64; FRAME_WINDOW_WORDS],
 }
 
 impl MemRead for UserMemory {
@@ -33,9 +33,9 @@ impl MemRead for UserMemory {
     }
 
     #[inline(always)]
-    fn read_frame(&mut self, addr: u64) -> Option<&[u64; FRAME_READ_WORDS]> {
+    fn read_frame(&mut self, addr: u64) -> Option<&[u64; FRAME_WINDOW_WORDS]> {
         // SAFETY: `window` points into this CPU's scratch, which holds
-        // FRAME_READ_BYTES bytes; the helper faults safely.
+        // more than FRAME_READ_BYTES bytes; the helper faults safely.
         let ret = unsafe {
             bpf_probe_read_user(
                 self.window.cast(),

@@ -5,10 +5,16 @@ pub const FRAME_READ_BYTES: usize = 8 * FRAME_READ_WORDS;
 
 /// The same in words: every field of a frame lies at its natural alignment, and a
 /// read that is not known to be aligned costs the BPF target eight loads.
-pub const FRAME_READ_WORDS: usize = 8;
+pub const FRAME_READ_WORDS: usize = 11;
 
-/// `frame_owner` of versions whose frames have no owner field.
-pub const NO_OWNER: u16 = u16::MAX;
+/// Words of the buffer that a frame is read into: a power of two, so that any offset
+/// is brought into it by a mask. A comparison would double what the verifier visits
+/// for every field of every frame.
+pub const FRAME_WINDOW_WORDS: usize = 16;
+
+/// `placeholder_owner` of versions whose frames have no owner field: greater than any
+/// byte, so that no frame is a placeholder.
+pub const NO_PLACEHOLDER: u16 = u16::MAX;
 
 /// Offsets that the frame walk needs, in bytes. No version number: what differs
 /// between versions is data.
@@ -42,9 +48,9 @@ pub struct PyLayout {
     pub frame_previous: u16,
     /// `f_lasti`, `prev_instr` or `instr_ptr`.
     pub frame_instr: u16,
-    /// Bytes of that field: 4 (signed) or 8.
-    pub frame_instr_bytes: u16,
-    /// `owner`, or [`NO_OWNER`].
+    /// Bits of a word that are not that field's: 0, or 32 if it is an `int`.
+    pub frame_instr_spare_bits: u16,
+    /// `owner`; any field where `placeholder_owner` is [`NO_PLACEHOLDER`].
     pub frame_owner: u16,
     /// Frames with this owner or a greater one are placeholders.
     pub placeholder_owner: u16,

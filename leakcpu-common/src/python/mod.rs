@@ -6,5 +6,7 @@
 mod layout;
 mod walk;
 
-pub use layout::{FRAME_READ_BYTES, FRAME_READ_WORDS, NO_OWNER, PyLayout};
+pub use layout::{
+    FRAME_READ_BYTES, FRAME_READ_WORDS, FRAME_WINDOW_WORDS, NO_PLACEHOLDER, PyLayout,
+};
 pub use walk::{FrameSink, MemRead, find_tstate, first_frame, walk_frames};

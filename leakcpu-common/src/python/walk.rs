@@ -1,6 +1,6 @@
 //! The bounded frame walk.
 
-use super::layout::{FRAME_READ_WORDS, NO_OWNER, PyLayout};
+use super::layout::{FRAME_WINDOW_WORDS, PyLayout};
 use crate::stack::{RawFrame, flags};
 
 /// Reads the target's memory. A failed read is `None`; nothing else may happen.
@@ -8,7 +8,7 @@ pub trait MemRead {
     /// Reads 8 bytes.
     fn read_u64(&self, addr: u64) -> Option<u64>;
     /// Reads a frame's window into a buffer that the reader owns.
-    fn read_frame(&mut self, addr: u64) -> Option<&[u64; FRAME_READ_WORDS]>;
+    fn read_frame(&mut self, addr: u64) -> Option<&[u64; FRAME_WINDOW_WORDS]>;
 }
 
 /// Receives frames, leaf first.
@@ -17,30 +17,28 @@ pub trait FrameSink {
     fn put(&mut self, index: usize, frame: RawFrame);
 }
 
+/// The word that holds `offset`.
 #[inline(always)]
-fn word(buf: &[u64; FRAME_READ_WORDS], offset: u16) -> u64 {
-    // The verifier must see the bound; a wrong layout reads word 0 rather than out of
-    // the buffer.
-    let mut at = (offset & !7) as usize;
-    if at > 8 * (FRAME_READ_WORDS - 1) {
-        at = 0;
-    }
-    // SAFETY: `at` is a multiple of 8 and `at + 8` is within the buffer, checked above.
-    // Indexing would leave a panic that the verifier refuses.
+fn word(buf: &[u64; FRAME_WINDOW_WORDS], offset: u16) -> u64 {
+    // A wrong layout reads another word, never outside the buffer.
+    let at = offset as usize & (8 * FRAME_WINDOW_WORDS - 8);
+    // SAFETY: the mask keeps `at` a multiple of 8 below the buffer's size. Indexing
+    // would leave a panic that the verifier refuses.
     unsafe { buf.as_ptr().byte_add(at).read() }
 }
 
-/// The word at `offset`, whatever its alignment within eight bytes, moved down so that
-/// the field begins at bit 0; little-endian, as the target is.
+/// The field at `offset`, moved down so that it begins at bit 0; little-endian, as the
+/// target is. A field lies at its natural alignment, so within one word.
 #[inline(always)]
-fn field(buf: &[u64; FRAME_READ_WORDS], offset: u16) -> u64 {
+fn field(buf: &[u64; FRAME_WINDOW_WORDS], offset: u16) -> u64 {
     word(buf, offset) >> ((offset & 7) << 3)
 }
 
-/// The low half as a signed number.
+/// Sign-extends a value whose upper `spare_bits` do not count.
 #[inline(always)]
-const fn sign_extend(word: u64) -> u64 {
-    ((word << 32).cast_signed() >> 32).cast_unsigned()
+const fn sign_extend(value: u64, spare_bits: u16) -> u64 {
+    let spare = spare_bits & 63;
+    ((value << spare).cast_signed() >> spare).cast_unsigned()
 }
 
 /// Address of the leaf frame of `tstate`; 0 if the thread runs no Python.
@@ -107,15 +105,12 @@ pub fn walk_frames<M: MemRead, S: FrameSink, const MAX: usize>(
             return (i, flags::READ_FAILED);
         };
         let mut code = word(buf, layout.frame_code) & !u64::from(layout.code_tag_mask);
-        let mut instr = if layout.frame_instr_bytes == 4 {
-            // `f_lasti` is an int, -1 before the first instruction: sign-extend.
-            sign_extend(field(buf, layout.frame_instr))
-        } else {
-            word(buf, layout.frame_instr)
-        };
-        if layout.frame_owner != NO_OWNER
-            && field(buf, layout.frame_owner) & 0xff >= u64::from(layout.placeholder_owner)
-        {
+        // `f_lasti` is an int, -1 before the first instruction.
+        let mut instr = sign_extend(
+            field(buf, layout.frame_instr),
+            layout.frame_instr_spare_bits,
+        );
+        if field(buf, layout.frame_owner) & 0xff >= u64::from(layout.placeholder_owner) {
             code = 0;
             instr = 0;
         }

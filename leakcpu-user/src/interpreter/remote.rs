@@ -2,7 +2,7 @@
 
 use std::io::IoSliceMut;
 
-use leakcpu_common::python::{FRAME_READ_BYTES, FRAME_READ_WORDS, MemRead};
+use leakcpu_common::python::{FRAME_READ_BYTES, FRAME_WINDOW_WORDS, MemRead};
 use nix::{
     errno::Errno,
     sys::uio::{RemoteIoVec, process_vm_readv},
@@ -146,7 +146,7 @@ impl RemoteMemory {
 #[derive(Debug)]
 pub struct RemoteReader {
     memory: RemoteMemory,
-    frame: [u64; FRAME_READ_WORDS],
+    frame: [u64; FRAME_WINDOW_WORDS],
 }
 
 impl RemoteReader {
@@ -154,7 +154,7 @@ impl RemoteReader {
     pub const fn new(memory: RemoteMemory) -> Self {
         Self {
             memory,
-            frame: [0; FRAME_READ_WORDS],
+            frame: [0; FRAME_WINDOW_WORDS],
         }
     }
 }
@@ -164,7 +164,7 @@ impl MemRead for RemoteReader {
         self.memory.read_u64(addr).ok()
     }
 
-    fn read_frame(&mut self, addr: u64) -> Option<&[u64; FRAME_READ_WORDS]> {
+    fn read_frame(&mut self, addr: u64) -> Option<&[u64; FRAME_WINDOW_WORDS]> {
         let mut bytes = [0; FRAME_READ_BYTES];
         self.memory.read(addr, &mut bytes).ok()?;
         for (word, bytes) in self.frame.iter_mut().zip(bytes.chunks_exact(8)) {

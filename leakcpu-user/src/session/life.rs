@@ -5,6 +5,7 @@ use super::{
     watched::{Interpreter, Watched},
 };
 use crate::{
+    collect::{ThreadRecord, monotonic_ns},
     discovery,
     interpreter::{AttachError, PythonVersion},
     probes::ProbeError,
@@ -93,6 +94,18 @@ impl Session {
         matches!(self.targets, Targets::Child(_))
     }
 
+    /// Keeps what the kernel knows of the threads of `pid` as of now.
+    fn keep_records(&mut self, pid: u32) -> Result<(), SessionError> {
+        let now_ns = monotonic_ns();
+        let maps = self.probes.maps()?;
+        for tid in discovery::thread_ids(pid).unwrap_or_else(|_| vec![pid]) {
+            if let Ok(state) = maps.threads.get(&tid, 0) {
+                self.ended.push(ThreadRecord::close(state, now_ns));
+            }
+        }
+        Ok(())
+    }
+
     /// Frees the kernel's entries of a process that is not Python.
     fn unwatch(&mut self, pid: u32) -> Result<(), SessionError> {
         let mut maps = self.probes.maps()?;
@@ -143,9 +156,12 @@ impl Session {
                 if born_here || watched.forked {
                     self.watched.remove(&pid);
                 } else {
+                    // It was Python until now: what it did is reported.
                     watched.interpreter = Interpreter::Refused(AttachError::NotPython { pid });
+                    watched.exited = true;
+                    self.keep_records(pid)?;
                 }
-                if !self.keeps_strangers() {
+                if !born_here || !self.keeps_strangers() {
                     self.unwatch(pid)?;
                 }
             }

@@ -296,7 +296,7 @@ pub fn layout(
                 fields.frame_instr,
                 window - 7,
             )?,
-            frame_instr_bytes: 8,
+            frame_instr_spare_bits: 0,
             frame_owner: r.short("interpreter_frame.owner", fields.frame_owner, window)?,
             placeholder_owner: fields.placeholder_owner,
             code_tag_mask: fields.code_tag_mask,

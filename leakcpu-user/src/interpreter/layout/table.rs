@@ -5,7 +5,7 @@
 //! `Include/cpython/frameobject.h` (up to 3.10), `Include/internal/pycore_frame.h`
 //! (from 3.11), `Include/internal/pycore_runtime.h`, `pycore_interp.h`, `pycore_gil.h`.
 
-use leakcpu_common::python::{NO_OWNER, PyLayout};
+use leakcpu_common::python::{NO_PLACEHOLDER, PyLayout};
 
 use super::{GilLayout, GilPlace, InstructionPointer, InterpreterLayout, ObjectLayout};
 use crate::interpreter::LineTableKind;
@@ -48,9 +48,9 @@ const fn walk_with_frame_objects(runtime_main: u32, lasti: u16) -> PyLayout {
         frame_code: 32 - 24,
         frame_previous: 0,
         frame_instr: lasti - 24,
-        frame_instr_bytes: 4,
-        frame_owner: NO_OWNER,
-        placeholder_owner: 0,
+        frame_instr_spare_bits: 32,
+        frame_owner: 0,
+        placeholder_owner: NO_PLACEHOLDER,
         code_tag_mask: 0,
         valid: 1,
         tstate_native_thread_id: 0,
@@ -149,10 +149,10 @@ const TABLE: [InterpreterLayout; 5] = [
             frame_code: 32,
             frame_previous: 48,
             frame_instr: 56,
-            frame_instr_bytes: 8,
+            frame_instr_spare_bits: 0,
             // `owner` is at 69, but no value of it marks a placeholder in 3.11.
-            frame_owner: NO_OWNER,
-            placeholder_owner: 0,
+            frame_owner: 0,
+            placeholder_owner: NO_PLACEHOLDER,
             code_tag_mask: 0,
             valid: 1,
             tstate_native_thread_id: 160,
@@ -179,7 +179,7 @@ const TABLE: [InterpreterLayout; 5] = [
             frame_code: 0,
             frame_previous: 8,
             frame_instr: 56,
-            frame_instr_bytes: 8,
+            frame_instr_spare_bits: 0,
             frame_owner: 70,
             // FRAME_OWNED_BY_CSTACK of pycore_frame.h.
             placeholder_owner: 3,
