@@ -125,6 +125,7 @@ impl Session {
         session.start_unix_ns = unix_ns();
         session.start_ns = monotonic_ns();
         session.meter.start_cpu_ns = own_usage().0;
+        tracing::info!(processes = session.watched.len(), "watching");
         Ok(session)
     }
 
