@@ -21,10 +21,6 @@ pub mod run_state {
 pub mod thread_flags {
     /// Watched from its birth (fork or exec), not found running.
     pub const FROM_BIRTH: u32 = 1;
-    /// Its process called exec; user space has not yet said what it is.
-    pub const PROVISIONAL: u32 = 2;
-    /// Its process is followed for its descendants only and is not Python.
-    pub const NOT_PYTHON: u32 = 4;
     /// The current wait is a GIL wait.
     pub const IN_GIL_WAIT: u32 = 8;
     /// The previous wait was a GIL wait.

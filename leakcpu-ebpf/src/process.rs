@@ -56,7 +56,7 @@ fn watch(tid: u32, state: ThreadState) {
 }
 
 #[inline(always)]
-fn newborn(task: Task, now_ns: u64, run_state: u32, flags: u32) -> ThreadState {
+fn newborn(task: Task, now_ns: u64, run_state: u32) -> ThreadState {
     ThreadState {
         start_boottime_ns: task.start_boottime_ns(),
         watched_since_ns: now_ns,
@@ -65,7 +65,7 @@ fn newborn(task: Task, now_ns: u64, run_state: u32, flags: u32) -> ThreadState {
         tid: task.tid(),
         run_state,
         initial_state: run_state,
-        flags: flags | thread_flags::FROM_BIRTH,
+        flags: thread_flags::FROM_BIRTH,
         ..ThreadState::default()
     }
 }
@@ -85,8 +85,7 @@ pub fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the parent is current and inside fork: its entry is not changing.
     let parent_thread = unsafe { &*parent_thread };
     let now_ns = now();
-    let inherited = parent_thread.flags & (thread_flags::PROVISIONAL | thread_flags::NOT_PYTHON);
-    let mut state = newborn(child, now_ns, run_state::RUNNABLE, inherited);
+    let mut state = newborn(child, now_ns, run_state::RUNNABLE);
     if child.pid() != parent.pid() {
         if FOLLOW_CHILDREN.load() == 0 {
             return 0;
@@ -143,7 +142,6 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
         thread.tstate = 0;
         thread.tstate_misses = 0;
         thread.tstate_retry_ns = 0;
-        thread.flags |= thread_flags::PROVISIONAL;
         thread.flags &= !thread_flags::EXITING;
         let was_python =
             thread.flags & thread_flags::FORK_COPY == 0 && PROCESSES.get_ptr(task.pid()).is_some();
@@ -161,7 +159,7 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
     } else if WATCH_EVERY_EXEC.load() == 1 {
         watch(
             tid,
-            newborn(task, now_ns, run_state::ON_CPU, thread_flags::PROVISIONAL),
+            newborn(task, now_ns, run_state::ON_CPU),
         );
     } else {
         return 0;

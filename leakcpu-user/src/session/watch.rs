@@ -92,7 +92,7 @@ impl Session {
             pid,
             tid: pid,
             run_state: run_state::UNKNOWN,
-            flags: thread_flags::FROM_BIRTH | thread_flags::PROVISIONAL,
+            flags: thread_flags::FROM_BIRTH,
             ..ThreadState::default()
         };
         self.insert_thread(state)
