@@ -157,10 +157,7 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
         }
         let _ = PROCESSES.remove(task.pid());
     } else if WATCH_EVERY_EXEC.load() == 1 {
-        watch(
-            tid,
-            newborn(task, now_ns, run_state::ON_CPU),
-        );
+        watch(tid, newborn(task, now_ns, run_state::ON_CPU));
     } else {
         return 0;
     }

@@ -320,3 +320,25 @@ fn colours_come_only_when_wanted() {
     workload.finish();
     problems.finish();
 }
+
+#[test]
+fn a_kernel_without_btf_is_said_by_the_preflight() {
+    let empty = tempfile::tempdir().expect("a temporary folder");
+    // In a mount namespace of its own the kernel's BTF is hidden.
+    let script = r#"mount --bind "$1" /sys/kernel/btf && exec "$2" classify -d 100ms"#;
+    let output = Command::new("unshare")
+        .args(["--mount", "sh", "-c", script, "sh"])
+        .arg(empty.path())
+        .arg(observe::binary())
+        .output()
+        .expect("`unshare` can be started");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    if stderr.starts_with("unshare:") || stderr.starts_with("mount:") {
+        eprintln!("skipped: no mount namespace to hide BTF in: {stderr}");
+        return;
+    }
+    assert_eq!(output.status.code(), Some(4), "{stderr}");
+    assert!(stderr.contains("FAIL kernel BTF"), "{stderr}");
+    assert!(stderr.contains("CONFIG_DEBUG_INFO_BTF"), "{stderr}");
+    assert!(output.stdout.is_empty());
+}

@@ -592,3 +592,27 @@ fn two_observers_see_the_same() {
     workload.finish();
     problems.finish();
 }
+
+#[test]
+fn an_interrupt_before_there_is_data_ends_with_130() {
+    let running = observe::start(observe::command(&["classify", "-d", "60s"]));
+    let pid = running.child.id();
+    let status = format!("/proc/{pid}/status");
+    // Loading the programs takes long after the handler is there.
+    until("the signal handler", || {
+        fs::read_to_string(&status).is_ok_and(|status| catches_interrupts(&status))
+    });
+    signal(pid, Signal::SIGINT);
+    let outcome = running.wait();
+    assert_eq!(outcome.code(), 130, "{}", outcome.stderr);
+    assert!(outcome.stdout.is_empty(), "{}", outcome.stdout);
+}
+
+/// `SigCgt` of `/proc/PID/status` is a mask of the signals that have a handler.
+fn catches_interrupts(status: &str) -> bool {
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigCgt:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask >> (Signal::SIGINT as u64 - 1) & 1 == 1)
+}

@@ -71,6 +71,9 @@ fn code_of(status: ExitStatus) -> u8 {
     u8::try_from(code).unwrap_or(1)
 }
 
+/// A run interrupted this early has seen nothing worth a report.
+const NO_DATA_BEFORE: Duration = Duration::from_millis(50);
+
 /// Watches; `None` if the user gave up before there was any data.
 async fn watch(args: &Args, plan: &Plan) -> Result<Option<(Profile, Option<ExitStatus>)>, Failure> {
     // Installed first, so that Ctrl-C during the start does not kill us with
@@ -89,39 +92,52 @@ async fn watch(args: &Args, plan: &Plan) -> Result<Option<(Profile, Option<ExitS
     let mut command = held.map(child::HeldCommand::release).transpose()?;
     let started = Instant::now();
     let progress = Progress::new(session.process_count(), plan.duration, args.quiet);
-    let status = {
+    let how = {
         let end = async {
             let mut beat = tokio::time::interval(Duration::from_millis(100));
             loop {
                 tokio::select! {
-                    _ = interrupt.recv() => return None,
-                    _ = terminate.recv() => return None,
+                    _ = interrupt.recv() => return End::Interrupted,
+                    _ = terminate.recv() => return End::Interrupted,
                     _ = beat.tick() => {
                         progress.tick(started.elapsed());
                         if plan.duration.is_some_and(|limit| started.elapsed() >= limit) {
-                            return None;
+                            return End::Duration;
                         }
                         if let Some(status) = command.as_mut().and_then(ended) {
-                            return Some(status);
+                            return End::Command(status);
                         }
                     }
                 }
             }
         };
         let mut end = std::pin::pin!(end);
-        let mut status = None;
+        let mut how = None;
         let outcome = session
             .run(async {
-                status = end.as_mut().await;
+                how = Some(end.as_mut().await);
             })
             .await;
         progress.finish();
         outcome?;
-        status
+        how
     };
-    // The duration may have ended first: the command goes on without us.
-    let status = status.or_else(|| command.as_mut().and_then(ended));
+    if matches!(how, Some(End::Interrupted)) && started.elapsed() < NO_DATA_BEFORE {
+        return Ok(None);
+    }
+    let status = match how {
+        Some(End::Command(status)) => Some(status),
+        // The command goes on without us, unless it has just ended.
+        _ => command.as_mut().and_then(ended),
+    };
     Ok(Some((session.finish()?, status)))
+}
+
+/// What ended a run.
+enum End {
+    Duration,
+    Interrupted,
+    Command(ExitStatus),
 }
 
 fn ended(command: &mut Child) -> Option<ExitStatus> {
