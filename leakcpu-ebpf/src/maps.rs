@@ -1,6 +1,7 @@
 //! Maps shared by several sources. Sizes are the command line's to change.
 
 use aya_ebpf::{
+    bindings::BPF_RB_NO_WAKEUP,
     macros::map,
     maps::{Array, HashMap, PerCpuArray, RingBuf},
 };
@@ -37,6 +38,10 @@ pub static STACKS_SENT: HashMap<u64, u32> = HashMap::with_max_entries(65_536, 0)
 
 #[map]
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
+
+/// User space empties the ring buffer at its own pace: waking it would cost the
+/// watched CPU an interrupt for nothing.
+pub const NO_WAKEUP: u64 = BPF_RB_NO_WAKEUP as u64;
 
 #[map]
 pub static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Counter::COUNT, 0);

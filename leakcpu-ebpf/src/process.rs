@@ -16,7 +16,7 @@ use leakcpu_common::{
 use crate::{
     count,
     globals::{FOLLOW_CHILDREN, WATCH_EVERY_EXEC},
-    maps::{EVENTS, PROCESSES, THREADS, stopped},
+    maps::{EVENTS, NO_WAKEUP, PROCESSES, THREADS, stopped},
     task::Task,
 };
 
@@ -40,7 +40,7 @@ fn emit(kind: u32, task: Task, parent_pid: u32, now_ns: u64) {
         pad: 0,
         start_boottime_ns: task.start_boottime_ns(),
     };
-    if EVENTS.output::<ProcessEvent>(event, 0).is_err() {
+    if EVENTS.output::<ProcessEvent>(event, NO_WAKEUP).is_err() {
         count::one(Counter::EventRingFull);
     }
 }

@@ -18,7 +18,7 @@ use leakcpu_common::{
 use crate::{
     count,
     globals::FRAME_LIMIT,
-    maps::{EVENTS, PROCESSES, SCRATCH, STACKS_SENT},
+    maps::{EVENTS, NO_WAKEUP, PROCESSES, SCRATCH, STACKS_SENT},
 };
 
 /// Reads the current task's user memory without faulting.
@@ -230,7 +230,7 @@ fn send(event: *const StackEvent, hash: u64, frames: usize) {
     let bytes = STACK_EVENT_HEAD_BYTES + frames * size_of::<RawFrame>();
     // SAFETY: `event` holds a whole `StackEvent`, of which `bytes` is a prefix.
     let data = unsafe { core::slice::from_raw_parts(event.cast::<u8>(), bytes) };
-    if EVENTS.output::<[u8]>(data, 0).is_err() {
+    if EVENTS.output::<[u8]>(data, NO_WAKEUP).is_err() {
         count::one(Counter::StackRingFull);
         let _ = STACKS_SENT.remove(hash);
     }
