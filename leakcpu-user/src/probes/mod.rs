@@ -13,4 +13,4 @@ pub use kernel_btf::{BtfError, KernelBtf, VMLINUX_BTF};
 pub use loader::{LoadConfig, MapSizes, ProbeError, Probes, object_is_built_in, verifier_excerpt};
 pub use maps::KernelMaps;
 pub use sources::{Attach, SOURCES, Source};
-pub use syscalls::{SyscallTable, syscall_name};
+pub use syscalls::{SyscallTable, syscall_name, syscall_spec};

@@ -152,6 +152,15 @@ impl SyscallTable {
     }
 }
 
+/// What the arguments of a system call mean; of one that is not in the table, nothing.
+pub fn syscall_spec(number: u32) -> SyscallSpec {
+    let is_it = |sysno: Sysno| u32::try_from(sysno.id()).is_ok_and(|id| id == number);
+    SPECS
+        .iter()
+        .find(|(sysno, _)| is_it(*sysno))
+        .map_or_else(SyscallSpec::default, |(_, spec)| *spec)
+}
+
 /// Name of a system call, `None` for a number that the table does not know.
 pub fn syscall_name(number: i32) -> Option<&'static str> {
     let number = usize::try_from(number).ok()?;
@@ -169,6 +178,8 @@ mod tests {
             assert_eq!(syscall_name(number), Some(name));
         }
         assert_eq!(syscall_name(-1), None);
+        assert_eq!(syscall_spec(202).wait_arg, wait_arg::FUTEX);
+        assert_eq!(syscall_spec(9_999).wait_arg, wait_arg::NONE);
         let table = SyscallTable::default();
         assert_eq!(table.0[202].wait_arg, wait_arg::FUTEX);
         assert_eq!(table.0[7].timeout_index, 2);

@@ -12,7 +12,7 @@ use crate::{
     discovery::SyscallState,
     interpreter::{ParkedStack, PythonProcess},
     model::{StackId, StackTime, StackTimeKind, SyscallTally, Thread, ThreadTimes, Tid},
-    probes::{SyscallTable, syscall_name},
+    probes::{syscall_name, syscall_spec},
     symbolize::name_wait,
 };
 
@@ -200,16 +200,6 @@ impl ThreadBuilder<'_> {
     }
 }
 
-fn wait_arg_of(syscall: i16) -> u8 {
-    let Ok(number) = u32::try_from(syscall) else {
-        return wait_arg::NONE;
-    };
-    SyscallTable::default()
-        .entries()
-        .find(|(n, _)| *n == number)
-        .map_or(wait_arg::NONE, |(_, spec)| spec.wait_arg)
-}
-
 /// The wait of a thread whose system call was read from `/proc`, as the kernel
 /// side would have noted it.
 pub(super) fn parked_wait(process: &PythonProcess, parked: &ParkedStack) -> Wait {
@@ -229,7 +219,7 @@ pub(super) fn parked_wait(process: &PythonProcess, parked: &ParkedStack) -> Wait
         return wait;
     };
     wait.syscall = i16::try_from(number).unwrap_or(NO_SYSCALL);
-    match wait_arg_of(wait.syscall) {
+    match syscall_spec(number).wait_arg {
         wait_arg::FD => {
             wait.flags |= wait_flags::HAS_FD;
             wait.fd = low_half(args[0]);
