@@ -8,7 +8,7 @@ pub const MAX_FRAMES: usize = 512;
 pub const MIN_FRAMES: usize = 16;
 
 /// Frames recorded unless the command line says otherwise.
-pub const DEFAULT_FRAMES: usize = 128;
+pub const DEFAULT_FRAMES: u32 = 128;
 
 /// Thread-list nodes visited in the kernel while looking for a thread's `PyThreadState`.
 pub const MAX_TSTATE_SEARCH: usize = 64;

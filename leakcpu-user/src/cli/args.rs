@@ -3,11 +3,13 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
+use leakcpu_common::config::DEFAULT_FRAMES;
 
 use super::{
     fail_on::{self, FailOn},
     quantity,
 };
+use crate::probes::MapSizes;
 
 /// What every CPython process of this host does, waits for, and wastes.
 ///
@@ -105,23 +107,23 @@ pub struct ClassifyArgs {
     pub exit_status: bool,
 
     /// Frames kept of a stack, leaf side first
-    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(16..=512), help_heading = "Limits")]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_FRAMES, value_parser = clap::value_parser!(u32).range(16..=512), help_heading = "Limits")]
     pub max_frames: u32,
 
     /// Threads watched at most
-    #[arg(long, value_name = "N", default_value_t = 32_768, value_parser = clap::value_parser!(u32).range(16..=1_048_576), help_heading = "Limits")]
+    #[arg(long, value_name = "N", default_value_t = MapSizes::DEFAULT.threads, value_parser = clap::value_parser!(u32).range(16..=1_048_576), help_heading = "Limits")]
     pub max_threads: u32,
 
     /// Processes watched at most
-    #[arg(long, value_name = "N", default_value_t = 4_096, value_parser = clap::value_parser!(u32).range(16..=65_536), help_heading = "Limits")]
+    #[arg(long, value_name = "N", default_value_t = MapSizes::DEFAULT.processes, value_parser = clap::value_parser!(u32).range(16..=65_536), help_heading = "Limits")]
     pub max_processes: u32,
 
     /// Distinct (thread, stack, wait) combinations kept
-    #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(1_024..=1_048_576), help_heading = "Limits")]
+    #[arg(long, value_name = "N", default_value_t = MapSizes::DEFAULT.totals, value_parser = clap::value_parser!(u32).range(1_024..=1_048_576), help_heading = "Limits")]
     pub max_totals: u32,
 
     /// Distinct stacks kept
-    #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(1_024..=1_048_576), help_heading = "Limits")]
+    #[arg(long, value_name = "N", default_value_t = MapSizes::DEFAULT.stacks, value_parser = clap::value_parser!(u32).range(1_024..=1_048_576), help_heading = "Limits")]
     pub max_stacks: u32,
 
     /// Ring buffer between kernel and user space

@@ -13,7 +13,7 @@ use aya::{
     util::online_cpus,
 };
 use leakcpu_common::{
-    config::globals,
+    config::{DEFAULT_FRAMES, globals},
     names::{maps as map_names, programs},
 };
 
@@ -117,15 +117,20 @@ pub struct MapSizes {
     pub ring_bytes: u32,
 }
 
+impl MapSizes {
+    /// Unless the command line says otherwise.
+    pub const DEFAULT: Self = Self {
+        threads: 32_768,
+        processes: 4_096,
+        totals: 65_536,
+        stacks: 65_536,
+        ring_bytes: 4 << 20,
+    };
+}
+
 impl Default for MapSizes {
     fn default() -> Self {
-        Self {
-            threads: 32_768,
-            processes: 4_096,
-            totals: 65_536,
-            stacks: 65_536,
-            ring_bytes: 4 << 20,
-        }
+        Self::DEFAULT
     }
 }
 
@@ -198,7 +203,7 @@ impl Probes {
         }
         let facts = KernelFacts::from_btf(&KernelBtf::from_sys_fs()?)?;
         let config = LoadConfig {
-            frame_limit: 128,
+            frame_limit: DEFAULT_FRAMES,
             follow_children: false,
             watch_every_exec: false,
             sizes: MapSizes {
