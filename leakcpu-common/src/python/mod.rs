@@ -7,6 +7,7 @@ mod layout;
 mod walk;
 
 pub use layout::{
-    FRAME_READ_BYTES, FRAME_READ_WORDS, FRAME_WINDOW_WORDS, NO_PLACEHOLDER, PyLayout,
+    FRAME_READ_BYTES, FRAME_READ_WORDS, FRAME_WINDOW_WORDS, NO_DATASTACK, NO_PLACEHOLDER, PyLayout,
+    WIDE_READ_BYTES, WIDE_READ_WORDS, WIDE_WINDOW_WORDS,
 };
 pub use walk::{FrameSink, MemRead, find_tstate, first_frame, walk_frames};

@@ -90,6 +90,12 @@ pub struct Fields {
     code_tag_mask: u16,
     /// Not in the structure: first `owner` that marks a placeholder.
     placeholder_owner: u16,
+    /// Not in the structure: `PyThreadState.datastack_chunk`.
+    tstate_datastack: u16,
+    /// Not in the structure: `_PyStackChunk.data`.
+    chunk_data: u16,
+    /// Not in the structure: `PyCodeObject.co_flags`.
+    code_flags: u16,
 }
 
 /// The field list of a minor version; `None` if there is none.
@@ -133,6 +139,9 @@ const FIELDS_3_13: Fields = Fields {
     unicode_ascii_size: 70,
     code_tag_mask: 0,
     placeholder_owner: 3,
+    tstate_datastack: 232,
+    chunk_data: 24,
+    code_flags: 48,
 };
 
 /// The structure's words with bounds on what they may be.
@@ -262,15 +271,22 @@ pub fn layout(
             return Err(DebugOffsetsError::Implausible { field, value });
         }
     }
+    let first_line = r.short("code_object.firstlineno", fields.code_first_line, code)?;
+    let filename = r.short("code_object.filename", fields.code_filename, code)?;
+    let name = r.short("code_object.name", fields.code_name, code)?;
+    let qualname = r.short("code_object.qualname", fields.code_qualname, code)?;
+    let line_table = r.short("code_object.linetable", fields.code_line_table, code)?;
     Ok(InterpreterLayout {
         walk: PyLayout {
             // `struct pyinterpreters`: `main` follows `head`.
             runtime_main_interpreter: head + 8,
+            runtime_interpreters_head: head,
             interp_threads_head: r.long(
                 "interpreter_state.threads_head",
                 fields.interp_threads_head,
                 interp,
             )?,
+            interp_next: r.long("interpreter_state.next", fields.interp_next, interp)?,
             tstate_next: r.short("thread_state.next", fields.tstate_next, tstate)?,
             tstate_thread_id: r.short("thread_state.thread_id", fields.tstate_thread_id, tstate)?,
             tstate_frame: r.short(
@@ -278,6 +294,13 @@ pub fn layout(
                 fields.tstate_current_frame,
                 tstate,
             )?,
+            tstate_native_thread_id: r.short(
+                "thread_state.native_thread_id",
+                fields.tstate_native_thread_id,
+                tstate,
+            )?,
+            tstate_datastack: fields.tstate_datastack,
+            chunk_data: fields.chunk_data,
             frame_indirect: 0,
             cframe_current_frame: 0,
             frame_base: 0,
@@ -299,22 +322,29 @@ pub fn layout(
             frame_instr_spare_bits: 0,
             frame_owner: r.short("interpreter_frame.owner", fields.frame_owner, window)?,
             placeholder_owner: fields.placeholder_owner,
+            frame_entry: 0,
+            frame_entry_mask: 0,
+            root_is_entry: 1,
             code_tag_mask: fields.code_tag_mask,
+            code_flags: fields.code_flags,
+            code_first_line: first_line,
+            code_filename: filename,
+            code_name: name,
+            code_qualname: qualname,
+            code_line_table: line_table,
+            text_data: ascii_size,
             valid: 1,
-            tstate_native_thread_id: r.short(
-                "thread_state.native_thread_id",
-                fields.tstate_native_thread_id,
-                tstate,
-            )?,
-            pad: [0; 9],
+            pad: 0,
         },
         object: ObjectLayout {
             ob_type: r.short("pyobject.ob_type", fields.object_type, 64)?,
-            code_first_line: r.short("code_object.firstlineno", fields.code_first_line, code)?,
-            code_filename: r.short("code_object.filename", fields.code_filename, code)?,
-            code_name: r.short("code_object.name", fields.code_name, code)?,
-            code_qualname: Some(r.short("code_object.qualname", fields.code_qualname, code)?),
-            code_line_table: r.short("code_object.linetable", fields.code_line_table, code)?,
+            code_first_line: first_line,
+            code_filename: filename,
+            code_name: name,
+            code_qualname: Some(qualname),
+            code_line_table: line_table,
+            // `_co_firsttraceable` and `co_extra` precede `co_code_adaptive`.
+            code_first_traceable: code_adaptive.checked_sub(16),
             line_table_kind: LineTableKind::Locations,
             instruction_pointer: InstructionPointer::Pointer(code_adaptive),
             unicode_length: r.short("unicode_object.length", fields.unicode_length, 64)?,
@@ -327,8 +357,6 @@ pub fn layout(
             ..table::OBJECT_3_12
         },
         gil: gil_layout,
-        runtime_interpreters_head: head,
-        interp_next: r.long("interpreter_state.next", fields.interp_next, interp)?,
         tstate_interp: r.short("thread_state.interp", fields.tstate_interp, tstate)?,
         published: true,
     })

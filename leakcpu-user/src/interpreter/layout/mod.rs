@@ -43,6 +43,9 @@ pub struct ObjectLayout {
     pub code_qualname: Option<u16>,
     /// `PyCodeObject.co_lnotab` or `co_linetable`.
     pub code_line_table: u16,
+    /// `PyCodeObject._co_firsttraceable` (3.11 and later): a frame that stands before
+    /// this instruction is still being set up.
+    pub code_first_traceable: Option<u16>,
     /// How that table is written.
     pub line_table_kind: LineTableKind,
     /// How a frame says where it stands.
@@ -100,10 +103,6 @@ pub struct InterpreterLayout {
     pub object: ObjectLayout,
     /// The GIL.
     pub gil: GilLayout,
-    /// `_PyRuntimeState.interpreters.head`.
-    pub runtime_interpreters_head: u32,
-    /// `PyInterpreterState.next`.
-    pub interp_next: u32,
     /// `PyThreadState.interp`.
     pub tstate_interp: u16,
     /// The table, or the binary itself?
