@@ -89,6 +89,11 @@ pub struct PyLayout {
     /// 1 if the outermost frame of every complete chain was called from C by its own
     /// word (3.11 and later): a chain that ends otherwise was being changed.
     pub root_is_entry: u16,
+    /// A word of the frame that must be 0, under `frame_root_mask`, in the outermost frame:
+    /// `owner` in 3.11 (a generator's frame is never outermost), `f_gen` before (a
+    /// generator that another one delegates to while an exception is thrown into it has
+    /// no `f_back`).
+    pub frame_root: u16,
     /// Low bits of the code pointer that are a tag (3.14 and later), as a mask.
     pub code_tag_mask: u16,
     /// `PyCodeObject.co_flags`.
@@ -107,6 +112,6 @@ pub struct PyLayout {
     pub text_data: u16,
     /// 1 if the layout is filled in.
     pub valid: u16,
-    /// Zero.
-    pub pad: u16,
+    /// Which bits of `frame_root` count; 0 for none.
+    pub frame_root_mask: u64,
 }

@@ -216,8 +216,10 @@ impl Interpreters {
             kernel: PyProcess {
                 layout: layout.walk,
                 runtime,
+                main_interpreter: main,
                 gil_start: gil.wrapping_add(u64::from(layout.gil.cond)),
                 gil_end: gil.wrapping_add(u64::from(layout.gil.end)),
+                ..PyProcess::default()
             },
             layout,
             code_type: elf.code_type.map(live),

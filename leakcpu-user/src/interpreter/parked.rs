@@ -2,7 +2,7 @@
 
 use leakcpu_common::{
     config::MAX_FRAMES,
-    python::{FrameSink, first_frame, walk_frames},
+    python::{FrameSink, Walked, leaf_frame, read_code, read_tstate, root_frame, walk_frames},
     stack::{RawFrame, flags},
 };
 
@@ -80,18 +80,33 @@ pub fn parked(
 fn walk(process: &PythonProcess, tstate: u64, limit: usize) -> (Vec<RawFrame>, u32) {
     let mut reader = RemoteReader::new(process.memory());
     let layout = &process.layout.walk;
-    let Some(frame) = first_frame(&reader, layout, tstate) else {
+    let leaf = read_tstate(&mut reader, layout, tstate)
+        .and_then(|words| leaf_frame(&reader, layout, tstate, words));
+    let Some(leaf) = leaf else {
         return (Vec::new(), flags::TSTATE_UNREADABLE);
     };
     let mut collected = Collected(Vec::new());
-    let (_, flags) = walk_frames::<_, _, MAX_FRAMES>(
+    let Walked { mut flags, .. } = walk_frames::<_, _, MAX_FRAMES>(
         &mut reader,
         layout,
-        frame,
+        leaf,
         limit.min(MAX_FRAMES),
         &mut collected,
     );
-    (collected.0, flags)
+    let mut frames = collected.0;
+    if flags & flags::IN_TRANSITION != 0 {
+        return (Vec::new(), flags);
+    }
+    if flags & flags::TRUNCATED != 0
+        && let Some(root) = root_frame(&mut reader, layout, tstate)
+    {
+        frames.push(root);
+        flags |= flags::ROOT_FROM_DATA_STACK;
+    }
+    for frame in frames.iter_mut().filter(|frame| frame.address() != 0) {
+        frame.witness = read_code(&mut reader, layout, frame.address()).map_or(0, |c| c.witness);
+    }
+    (frames, flags)
 }
 
 /// What changes if a thread runs.

@@ -133,7 +133,7 @@ impl Symbolizer {
         process: &PythonProcess,
         frame: RawFrame,
     ) -> Result<Result<SymbolizedFrame, NoName>, SymbolizeError> {
-        if frame.code == 0 {
+        if frame.address() == 0 {
             return Ok(Err(NoName::Placeholder));
         }
         let key = ImageKey::of(process);

@@ -325,6 +325,7 @@ pub fn layout(
             frame_entry: 0,
             frame_entry_mask: 0,
             root_is_entry: 1,
+            frame_root: 0,
             code_tag_mask: fields.code_tag_mask,
             code_flags: fields.code_flags,
             code_first_line: first_line,
@@ -334,7 +335,7 @@ pub fn layout(
             code_line_table: line_table,
             text_data: ascii_size,
             valid: 1,
-            pad: 0,
+            frame_root_mask: 0,
         },
         object: ObjectLayout {
             ob_type: r.short("pyobject.ob_type", fields.object_type, 64)?,
