@@ -10,7 +10,7 @@ use leakcpu_common::{
     counters::Counter,
     event::{CodeEvent, StackEvent},
     process::PyProcess,
-    python::{FRAME_WINDOW_WORDS, WIDE_WINDOW_WORDS},
+    python::{FRAME_WINDOW_WORDS, Leaf, WIDE_WINDOW_WORDS, WalkEnd},
     syscall::{SyscallSpec, SyscallTally, TallyKey},
     thread::ThreadState,
     totals::{Totals, TotalsKey},
@@ -29,7 +29,13 @@ pub struct Scratch {
     pub wide: [u64; WIDE_WINDOW_WORDS],
     /// Single words that are read, and those that the verifier is to forget.
     pub small: [u64; SMALL_WORDS],
-    /// Hash of the stack in `event`, while its code objects are looked at.
+    /// The thread state whose frames were walked, and the walk.
+    pub tstate: u64,
+    pub leaf: Leaf,
+    pub walk_end: WalkEnd,
+    /// Not 0 if a code object was among the frames that may have been replaced.
+    pub may_change: u64,
+    /// Hash of the stack in `event`; then, while its code objects are looked at.
     pub hash: u64,
     /// Its number of frames.
     pub frames: u64,

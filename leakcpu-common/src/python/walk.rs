@@ -81,6 +81,7 @@ pub fn read_tstate<M: MemRead>(mem: &mut M, layout: &PyLayout, tstate: u64) -> O
 
 /// Where a thread's frame chain begins, and what must be true of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
 pub struct Leaf {
     /// Address of the leaf frame; 0 if the thread runs no Python.
     pub frame: u64,
@@ -88,8 +89,8 @@ pub struct Leaf {
     pub linked: u64,
     /// The frame from which that C code was called.
     pub below: u64,
-    /// 0 or [`flags::IN_TRANSITION`].
-    pub flags: u32,
+    /// [`flags`] that hold already.
+    pub flags: u64,
 }
 
 /// Bytes of a `PyThreadState` in which its `root_cframe` lies.
@@ -125,7 +126,7 @@ pub fn leaf_frame<M: MemRead>(
     leaf.linked = 1;
     match mem.read_u64(previous.wrapping_add(offset)) {
         Some(below) if current != 0 && previous != 0 => leaf.below = below,
-        _ => leaf.flags = flags::IN_TRANSITION,
+        _ => leaf.flags = u64::from(flags::IN_TRANSITION),
     }
     Some(leaf)
 }
@@ -164,10 +165,24 @@ pub struct Walked {
     pub flags: u32,
 }
 
+/// Where a walk ended, not yet judged.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct WalkEnd {
+    /// Records put.
+    frames: u64,
+    /// Of [`flags`]: `TRUNCATED` unless a frame could not be read.
+    ended: u64,
+    /// Address of the frame that would have come next.
+    at: u64,
+    borders: Borders,
+}
+
 /// What the walk has seen of borders between C and Python: arithmetic, not branches,
 /// for each would double what the verifier follows; and forgotten after each frame, for
 /// it follows apart what it knows to differ.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
 struct Borders {
     /// Bits, see below.
     bits: u64,
@@ -214,24 +229,19 @@ pub fn walk_frames<M: MemRead, S: FrameSink, const MAX: usize>(
     leaf: Leaf,
     limit: usize,
     sink: &mut S,
-) -> Walked {
+) -> WalkEnd {
     let mut at = leaf.frame;
     let mut borders = Borders::default();
     let mut frames = MAX;
-    let mut flags = flags::TRUNCATED;
+    let mut ended = flags::TRUNCATED;
     for i in 0..MAX {
-        if at == 0 {
-            frames = i;
-            flags = 0;
-            break;
-        }
-        if i >= limit {
+        if at == 0 || i >= limit {
             frames = i;
             break;
         }
         let Some(buf) = mem.read_frame(at.wrapping_add(u64::from(layout.frame_base))) else {
             frames = i;
-            flags = flags::READ_FAILED;
+            ended = flags::READ_FAILED;
             break;
         };
         let owner = field(buf, layout.frame_owner) & 0xff;
@@ -262,39 +272,47 @@ pub fn walk_frames<M: MemRead, S: FrameSink, const MAX: usize>(
             },
         );
     }
-    let [frames, flags] = mem.forget([frames as u64, u64::from(flags)]);
-    Walked {
-        frames: frames as usize,
-        flags: judge(layout, leaf, borders, at, flags as u32),
+    WalkEnd {
+        frames: frames as u64,
+        ended: u64::from(ended),
+        at,
+        borders,
     }
 }
 
-/// The flags of a walk that ended at `at`.
-#[inline(always)]
-fn judge(layout: &PyLayout, leaf: Leaf, borders: Borders, at: u64, ended: u32) -> u32 {
-    let is_unreadable = ended & flags::READ_FAILED != 0;
-    let is_complete = at == 0 && !is_unreadable;
-    let mut flags = if is_complete { 0 } else { ended } | leaf.flags;
-    if leaf.frame == 0 {
-        return flags;
+impl WalkEnd {
+    /// What the walk from `leaf` is worth.
+    #[inline(always)]
+    pub fn judge(self, layout: &PyLayout, leaf: Leaf) -> Walked {
+        let Self {
+            frames,
+            ended,
+            at,
+            borders,
+        } = self;
+        let is_unreadable = ended & u64::from(flags::READ_FAILED) != 0;
+        let is_complete = at == 0 && !is_unreadable;
+        let mut flags = if is_complete { 0 } else { ended } as u32 | leaf.flags as u32;
+        if leaf.frame != 0 {
+            // A frame chain ends with the frame that C called first.
+            let is_root = borders.has(Borders::LAST) && !borders.has(Borders::NOT_ROOT);
+            if is_complete && layout.root_is_entry == 1 && !is_root {
+                flags |= flags::IN_TRANSITION;
+            }
+            // Before 3.11 the interpreter itself may not know the root.
+            if is_complete && layout.root_is_entry == 0 && borders.has(Borders::NOT_ROOT) {
+                flags |= flags::TRUNCATED;
+            }
+            let is_astray = borders.has(Borders::SEEN) && borders.below_first != leaf.below;
+            if leaf.linked == 1 && (is_unreadable || is_astray) {
+                flags |= flags::IN_TRANSITION;
+            }
+        }
+        Walked {
+            frames: frames as usize,
+            flags,
+        }
     }
-    // A frame chain ends with the frame that C called first.
-    if is_complete
-        && layout.root_is_entry == 1
-        && (!borders.has(Borders::LAST) || borders.has(Borders::NOT_ROOT))
-    {
-        flags |= flags::IN_TRANSITION;
-    }
-    // Before 3.11 the interpreter itself may not know the root.
-    if is_complete && layout.root_is_entry == 0 && borders.has(Borders::NOT_ROOT) {
-        flags |= flags::TRUNCATED;
-    }
-    if leaf.linked == 1
-        && (is_unreadable || borders.has(Borders::SEEN) && borders.below_first != leaf.below)
-    {
-        flags |= flags::IN_TRANSITION;
-    }
-    flags
 }
 
 /// Steps after which a chain that has not repeated an address is taken for a long one.

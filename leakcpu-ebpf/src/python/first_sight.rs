@@ -29,7 +29,7 @@ use crate::{
 /// each way that leads there and each turn of a loop.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn look_at_code(pid: u32, tid: u32, frames: u64, flags: u32, leaf: u64) -> u64 {
+pub extern "C" fn look_at_code(pid: u32, tid: u32, frames: u64) -> u64 {
     let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
         return EMPTY_STACK;
     };
@@ -39,27 +39,25 @@ pub extern "C" fn look_at_code(pid: u32, tid: u32, frames: u64, flags: u32, leaf
         return EMPTY_STACK;
     }
     scratch.frames = frames;
-    hash_frames(pid);
+    let flags = scratch.flags;
+    scratch.hash = seed(pid);
+    for_each_frame(pid, 0);
     let hash = finish(scratch.hash, flags);
     if STACKS_SENT.get_ptr(hash).is_some() {
         return hash;
     }
     scratch.torn = 0;
     scratch.pending_count = 0;
-    for i in 0..=MAX_FRAMES as u64 {
-        if i >= count_of_frames(scratch) {
-            break;
-        }
-        look_at_frame(pid, i);
-    }
+    for_each_frame(pid, 1);
     if flags & flags::TRUNCATED != 0 {
-        look_for_cycle(pid, leaf);
+        look_for_cycle(pid, scratch.leaf.frame);
     }
     if scratch.torn != 0 {
         return EMPTY_STACK;
     }
     // Some may have turned out to be changeable just now.
-    hash_frames(pid);
+    scratch.hash = seed(pid);
+    for_each_frame(pid, 0);
     let hash = finish(scratch.hash, flags);
     if STACKS_SENT.get_ptr(hash).is_none() {
         send(scratch, pid, tid, hash, flags);
@@ -172,21 +170,26 @@ impl Place {
     }
 }
 
-/// Hashes the stack into `Scratch::hash`.
-#[inline(always)]
-fn hash_frames(pid: u32) {
-    let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
-        return;
+/// Calls [`look_at_frame`] for each frame of the stack, or [`hash_frame`] if `look` is 0.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn for_each_frame(pid: u32, look: u32) -> u64 {
+    let Some(scratch) = SCRATCH.get_ptr(0) else {
+        return 0;
     };
     // SAFETY: this CPU's scratch.
-    let scratch = unsafe { &mut *scratch };
-    scratch.hash = seed(pid);
+    let scratch = unsafe { &*scratch };
     for i in 0..=MAX_FRAMES as u64 {
         if i >= count_of_frames(scratch) {
             break;
         }
-        hash_frame(pid, i);
+        if look != 0 {
+            look_at_frame(pid, i);
+        } else {
+            hash_frame(pid, i);
+        }
     }
+    0
 }
 
 /// Folds a frame into `Scratch::hash`, with the witness of its code object where that

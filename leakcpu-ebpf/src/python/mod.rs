@@ -10,7 +10,7 @@ use leakcpu_common::{
     counters::Counter,
     event::StackEvent,
     process::{PyProcess, changeable_slot},
-    python::{FrameSink, MemRead as _, root_frame, walk_frames},
+    python::{FrameSink, root_frame, walk_frames},
     stack::{EMPTY_STACK, RawFrame, finish, flags, mix, seed},
     thread::ThreadState,
 };
@@ -102,81 +102,116 @@ pub extern "C" fn capture_stack(tid: u32, thread_id: u64, now_ns: u64, limit: u6
     };
     // SAFETY: the current thread's entry, as the caller has it.
     let thread = unsafe { &*thread };
-    let captured = match PROCESSES.get_ptr_mut(thread.pid) {
-        Some(process) => walk(scratch, process, thread, thread_id, now_ns, limit),
-        None => Captured::none(flags::NOT_PYTHON),
-    };
     // SAFETY: this CPU's scratch.
-    unsafe { (&raw mut (*scratch).flags).write_volatile(captured.flags) };
-    captured.hash
+    let scratch = unsafe { &mut *scratch };
+    scratch.flags = match PROCESSES.get_ptr_mut(thread.pid) {
+        Some(process) => walk(scratch, process, thread, thread_id, now_ns, limit),
+        None => flags::NOT_PYTHON,
+    };
+    if scratch.flags != 0 {
+        return EMPTY_STACK;
+    }
+    conclude(tid)
 }
 
+/// Walks the frames into the scratch; 0, or why there is no walk, of [`flags`].
 #[inline(always)]
 fn walk(
-    scratch: *mut Scratch,
+    scratch: &mut Scratch,
     process: *mut PyProcess,
     thread: &ThreadState,
     thread_id: u64,
     now_ns: u64,
     limit: u64,
-) -> Captured {
+) -> u32 {
     let mut mem = UserMemory::new(scratch);
     // SAFETY: preallocated map values stay mapped; user space writes an entry whole
     // before any thread of the process runs with it.
     let known = unsafe { &*process };
     let found = match tstate::current(&mut mem, thread, known, thread_id, now_ns) {
         Ok(found) => found,
-        Err(flags) => return Captured::none(flags),
+        Err(flags) => return flags,
     };
     let mut recorder = Recorder {
-        // SAFETY: field address of this CPU's scratch.
-        event: unsafe { &raw mut (*scratch).event },
+        event: &raw mut scratch.event,
         process,
         hash: seed(thread.pid),
         may_change: 0,
     };
-    let walked = walk_frames::<_, _, MAX_FRAMES>(
+    scratch.walk_end = walk_frames::<_, _, MAX_FRAMES>(
         &mut mem,
         &known.layout,
         found.leaf,
         limit as usize,
         &mut recorder,
     );
+    scratch.tstate = found.tstate;
+    scratch.leaf = found.leaf;
+    scratch.hash = recorder.hash;
+    scratch.may_change = recorder.may_change;
+    0
+}
+
+/// Judges the walk in the scratch, counts what it lacks, and sends it if it is new.
+/// Returns its hash and leaves its flags in the scratch.
+///
+/// A global function, so that the verifier does not follow it once for every frame
+/// after which a walk may end.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn conclude(tid: u32) -> u64 {
+    let (Some(scratch), Some(thread)) = (SCRATCH.get_ptr_mut(0), THREADS.get_ptr(tid)) else {
+        return EMPTY_STACK;
+    };
+    // SAFETY: this CPU's scratch; the current thread's entry, as the caller has it.
+    let (scratch, thread) = unsafe { (&mut *scratch, &*thread) };
+    let Some(process) = PROCESSES.get_ptr_mut(thread.pid) else {
+        return EMPTY_STACK;
+    };
+    // SAFETY: a map value that stays mapped.
+    let layout = unsafe { &(*process).layout };
+    let walked = scratch.walk_end.judge(layout, scratch.leaf);
     let mut frames = walked.frames;
-    let mut flags = walked.flags;
+    scratch.flags = walked.flags;
     count::one(Counter::StacksWalked);
     count::add(Counter::FramesWalked, frames as u64);
-    if flags & flags::IN_TRANSITION != 0 {
+    if walked.flags & flags::IN_TRANSITION != 0 {
         count::one(Counter::StackInTransition);
-        return Captured::none(flags);
+        return EMPTY_STACK;
     }
-    if flags & flags::READ_FAILED != 0 {
+    if walked.flags & flags::READ_FAILED != 0 {
         count::one(Counter::FrameReadFailed);
     }
-    if flags & flags::TRUNCATED != 0 {
+    if walked.flags & flags::TRUNCATED != 0 {
         count::one(Counter::StacksTruncated);
-        if frames <= MAX_FRAMES
-            && let Some(root) = root_frame(&mut mem, &known.layout, found.tstate)
+        if let Some(root) = root_frame(&mut UserMemory::new(scratch), layout, scratch.tstate)
+            && frames <= MAX_FRAMES
         {
+            let mut recorder = Recorder {
+                event: &raw mut scratch.event,
+                process,
+                hash: scratch.hash,
+                may_change: 0,
+            };
             recorder.put(frames, root);
+            scratch.hash = recorder.hash;
             frames += 1;
-            flags |= flags::ROOT_FROM_DATA_STACK;
+            scratch.flags |= flags::ROOT_FROM_DATA_STACK;
         } else {
             count::one(Counter::RootNotReached);
         }
     }
     if frames == 0 {
-        return Captured::none(flags);
+        return EMPTY_STACK;
     }
-    let [hash, may_change] = mem.forget([finish(recorder.hash, flags), recorder.may_change]);
-    if may_change == 0 && STACKS_SENT.get_ptr(hash).is_some() {
-        return Captured { hash, flags };
+    let hash = finish(scratch.hash, scratch.flags);
+    if scratch.may_change == 0 && STACKS_SENT.get_ptr(hash).is_some() {
+        return hash;
     }
-    let leaf = found.leaf.frame;
-    let hash = first_sight::look_at_code(thread.pid, thread.tid, frames as u64, flags, leaf);
+    let hash = first_sight::look_at_code(thread.pid, tid, frames as u64);
     if hash == EMPTY_STACK {
         count::one(Counter::StackInTransition);
-        flags |= flags::IN_TRANSITION;
+        scratch.flags |= flags::IN_TRANSITION;
     }
-    Captured { hash, flags }
+    hash
 }

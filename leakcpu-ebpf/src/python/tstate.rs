@@ -74,7 +74,7 @@ pub fn current(
         count::one(Counter::TstateReadFailed);
         return Err(flags::TSTATE_UNREADABLE);
     };
-    leaf.flags |= interpreter;
+    leaf.flags |= u64::from(interpreter);
     Ok(Found { tstate, leaf })
 }
 

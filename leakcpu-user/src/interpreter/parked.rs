@@ -86,13 +86,14 @@ fn walk(process: &PythonProcess, tstate: u64, limit: usize) -> (Vec<RawFrame>, u
         return (Vec::new(), flags::TSTATE_UNREADABLE);
     };
     let mut collected = Collected(Vec::new());
-    let Walked { mut flags, .. } = walk_frames::<_, _, MAX_FRAMES>(
+    let end = walk_frames::<_, _, MAX_FRAMES>(
         &mut reader,
         layout,
         leaf,
         limit.min(MAX_FRAMES),
         &mut collected,
     );
+    let Walked { mut flags, .. } = end.judge(layout, leaf);
     let mut frames = collected.0;
     if flags & flags::IN_TRANSITION != 0 {
         return (Vec::new(), flags);

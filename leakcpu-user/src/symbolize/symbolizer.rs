@@ -140,21 +140,21 @@ impl Symbolizer {
         if !self
             .images
             .get(&key)
-            .is_some_and(|names| names.contains_key(&frame.code))
+            .is_some_and(|names| names.contains_key(&frame.address()))
         {
-            match self.read(process, frame.code)? {
+            match self.read(process, frame.address())? {
                 Ok(named) => self
                     .images
                     .entry(key)
                     .or_default()
-                    .insert(frame.code, named),
+                    .insert(frame.address(), named),
                 Err(no_name) => return Ok(Err(no_name)),
             };
         }
         let named = self
             .images
             .get(&key)
-            .and_then(|names| names.get(&frame.code));
+            .and_then(|names| names.get(&frame.address()));
         Ok(match named {
             None => Err(NoName::Unreadable),
             Some(named) if named.shim => Err(NoName::Placeholder),
