@@ -14,7 +14,9 @@ use leakcpu_tests::{
 use serde_json::Value;
 
 /// Stands for the frames beyond `--max-frames`.
-const CUT: &str = "[outer frames not seen]";
+const CUT: &str = "[frames not seen]";
+/// Stands for them and the root (up to 3.10).
+const ROOTLESS: &str = "[root not reached]";
 
 #[test]
 fn stacks_equal_those_of_the_target() {
@@ -58,7 +60,7 @@ fn stacks_deeper_than_the_limit_keep_their_leaves_and_are_counted() {
         problems.equal("exit code", &outcome.code(), &0);
         let lines = by_thread(collapsed::read(file.as_ref()));
         for thread in list(&workload.ready, "threads") {
-            let want = frames(thread, 16);
+            let want = frames(python, thread, 16);
             computes_there(thread, &lines, &want, &mut problems);
         }
         workload.finish();
@@ -93,11 +95,11 @@ fn stacks_on(python: &Interpreter, problems: &mut Problems) {
     let off_cpu = by_thread(collapsed::read(&file.with_extension("off-cpu")));
     for thread in list(&waits.ready, "threads") {
         problems.about(format!("{} {}", python.version, text(thread, "name")));
-        waits_there(thread, &off_cpu, problems);
+        waits_there(python, thread, &off_cpu, problems);
     }
     for thread in list(&spins.ready, "threads") {
         problems.about(format!("{} {}", python.version, text(thread, "name")));
-        computes_there(thread, &on_cpu, &frames(thread, 128), problems);
+        computes_there(thread, &on_cpu, &frames(python, thread, 128), problems);
     }
     waits.finish();
     spins.finish();
@@ -113,7 +115,7 @@ fn by_thread(lines: Vec<Line>) -> BTreeMap<i64, Vec<Line>> {
 
 /// A thread's frames as it says itself, outermost first; those beyond the limit as
 /// the report shows them.
-fn frames(thread: &Value, limit: usize) -> Vec<String> {
+fn frames(python: &Interpreter, thread: &Value, limit: usize) -> Vec<String> {
     let all: Vec<String> = list(thread, "frames")
         .iter()
         .map(|frame| {
@@ -124,14 +126,24 @@ fn frames(thread: &Value, limit: usize) -> Vec<String> {
     if all.len() <= limit {
         return all;
     }
-    let mut kept = vec![CUT.to_owned()];
+    // From 3.11 on the root is found at the bottom of the thread's data stack.
+    let mut kept = if python.minor >= 11 {
+        vec![all[0].clone(), CUT.to_owned()]
+    } else {
+        vec![ROOTLESS.to_owned()]
+    };
     kept.extend_from_slice(&all[all.len() - limit..]);
     kept
 }
 
 /// Every bit of a blocked thread's time is at its one place.
-fn waits_there(thread: &Value, lines: &BTreeMap<i64, Vec<Line>>, problems: &mut Problems) {
-    let place = frames(thread, 128);
+fn waits_there(
+    python: &Interpreter,
+    thread: &Value,
+    lines: &BTreeMap<i64, Vec<Line>>,
+    problems: &mut Problems,
+) {
+    let place = frames(python, thread, 128);
     let reason = text(thread, "reason");
     let none = Vec::new();
     let lines = lines.get(&ns(thread, "tid")).unwrap_or(&none);

@@ -80,19 +80,18 @@ fn path(process: &Process, thread: &Thread, entry: &StackTime) -> String {
         frame_text(&format!("{} ({})", program_name(process), process.pid)),
         frame_text(&format!("{name} ({})", thread.tid)),
     ];
-    if stack.truncated || stack.partial {
-        path.push("[outer frames not seen]".to_owned());
+    if (stack.truncated && !stack.has_root) || stack.partial {
+        path.push("[root not reached]".to_owned());
     }
     if stack.frames.is_empty() {
         path.push("[no Python frame]".to_owned());
     }
-    path.extend(
-        stack
-            .frames
-            .iter()
-            .rev()
-            .map(|&frame| named(process, frame)),
-    );
+    for (from_root, &frame) in stack.frames.iter().rev().enumerate() {
+        path.push(named(process, frame));
+        if from_root == 0 && stack.truncated && stack.has_root {
+            path.push("[frames not seen]".to_owned());
+        }
+    }
     path.join(";")
 }
 
