@@ -443,7 +443,7 @@ fn reused_addresses_are_noticed() {
         let before = table.verify_unchanged(&process).unwrap();
         assert_eq!((before.unchanged, before.replaced), (1, 0), "{python:?}");
         running.say("go on");
-        running.line();
+        assert_eq!(running.line().trim(), "REPLACED", "{python:?}");
         // What was named stays named; the address says by its witness who is meant.
         let again = symbolizer.symbolize(&process, leaf).unwrap().unwrap();
         assert_eq!(again, named, "{python:?}");

@@ -1,5 +1,6 @@
 """Says where two code objects are; when told, frees one of them."""
 
+import gc
 import json
 import sys
 
@@ -15,5 +16,6 @@ kept = generate("kept")
 print(json.dumps({"freed": id(freed.__code__), "kept": id(kept.__code__)}), flush=True)
 next(sys.stdin)
 del freed
+gc.collect()
 print("FREED", flush=True)
 next(sys.stdin)
