@@ -10,9 +10,6 @@ use crate::{
     interpreter::{AttachError, PythonVersion},
 };
 
-/// Looks at a starting process before it is called something else: 5 s.
-const MAX_ATTEMPTS: u32 = 200;
-
 impl Session {
     /// A watched process has a child: the same image in another process.
     pub(super) fn forked(&mut self, pid: u32, parent_pid: u32) -> Result<(), SessionError> {
@@ -41,10 +38,7 @@ impl Session {
                 process.start_boottime_ns = facts.start_boottime_ns;
                 Interpreter::Attached(Box::new(process))
             }
-            None => Interpreter::Pending {
-                attempts: 0,
-                last: None,
-            },
+            None => Interpreter::pending(None),
         };
         let version = parent.version;
         let parent = parent.python().cloned().map(Box::new);
@@ -69,10 +63,7 @@ impl Session {
                 self.warnings.push(format!(
                     "process {pid} executed another program while it was watched; names of its earlier stacks are kept"
                 ));
-                watched.interpreter = Interpreter::Pending {
-                    attempts: 0,
-                    last: None,
-                };
+                watched.interpreter = Interpreter::pending(None);
                 watched.stacks.forget_addresses();
                 if let Ok(facts) = discovery::process_facts(pid) {
                     watched.facts = facts;
@@ -167,9 +158,8 @@ impl Session {
             }
             Err(error) if error.is_gone() => watched.exited = true,
             Err(error @ AttachError::NotReadyYet { .. }) => {
-                if let Interpreter::Pending { attempts, last } = &mut watched.interpreter {
-                    *attempts += 1;
-                    if *attempts >= MAX_ATTEMPTS {
+                if let Interpreter::Pending { until_ns, last } = &mut watched.interpreter {
+                    if monotonic_ns() >= *until_ns {
                         watched.interpreter = Interpreter::Refused(error);
                     } else {
                         *last = Some(error);

@@ -42,6 +42,9 @@ use watched::Watched;
 /// named while they live, seldom enough to cost nothing. The programs never wake
 /// us, so a busy target pays for no wake-ups.
 const TICK: Duration = Duration::from_millis(25);
+/// How often a process is looked at whose interpreter is starting, which takes some
+/// 20 ms.
+const STARTING_TICK: Duration = Duration::from_millis(5);
 /// Ticks between two looks at the threads for suspects.
 const SUSPECT_TICKS: u32 = 10;
 /// Ticks between two looks at descriptors that waits name.
@@ -159,6 +162,9 @@ impl Session {
                         return Ok(());
                     }
                 }
+                () = tokio::time::sleep(STARTING_TICK), if self.is_anyone_starting() => {
+                    self.retry_pending()?;
+                }
             }
         }
     }
@@ -175,6 +181,10 @@ impl Session {
         snapshot.threads.append(&mut self.ended);
         self.look_up_descriptors(&snapshot);
         Ok(self.assemble(&snapshot, end_ns))
+    }
+
+    fn is_anyone_starting(&self) -> bool {
+        self.watched.values().any(Watched::is_starting)
     }
 
     fn tick(&mut self) -> Result<(), SessionError> {

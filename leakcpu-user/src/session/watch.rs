@@ -117,10 +117,7 @@ impl Session {
     /// Notes a process that will probably be Python in a moment.
     pub(super) fn expect(&mut self, pid: u32) {
         if let Ok(facts) = discovery::process_facts(pid) {
-            let pending = Interpreter::Pending {
-                attempts: 0,
-                last: None,
-            };
+            let pending = Interpreter::pending(None);
             self.watched.insert(pid, Watched::new(facts, pending));
         }
     }
@@ -139,10 +136,7 @@ impl Session {
                 kernel = Some(process.kernel);
                 Interpreter::Attached(Box::new(process))
             }
-            Err(error @ AttachError::NotReadyYet { .. }) => Interpreter::Pending {
-                attempts: 0,
-                last: Some(error),
-            },
+            Err(error @ AttachError::NotReadyYet { .. }) => Interpreter::pending(Some(error)),
             Err(error) => Interpreter::Refused(error),
         };
         let mut watched = Watched::new(target.facts, interpreter);

@@ -19,13 +19,26 @@ pub(super) enum Interpreter {
     Attached(Box<PythonProcess>),
     /// Just started; asked again at the next tick.
     Pending {
-        /// Looks so far.
-        attempts: u32,
+        /// When it is called something else.
+        until_ns: u64,
         /// Why the last one said no.
         last: Option<AttachError>,
     },
     /// It cannot be read; its times are exact all the same.
     Refused(AttachError),
+}
+
+/// How long a starting process is looked at again.
+const STARTING_NS: u64 = 5_000_000_000;
+
+impl Interpreter {
+    /// It was not ready just now, because of `last`.
+    pub(super) fn pending(last: Option<AttachError>) -> Self {
+        Self::Pending {
+            until_ns: monotonic_ns() + STARTING_NS,
+            last,
+        }
+    }
 }
 
 /// The wait in which watching found a thread, read from outside.
@@ -99,6 +112,11 @@ impl Watched {
     /// It runs another program since now.
     pub(super) fn rejuvenate(&mut self) {
         self.young_until_ns = monotonic_ns() + YOUNG_NS;
+    }
+
+    /// It will probably be readable in a moment, and may be gone in another.
+    pub(super) fn is_starting(&self) -> bool {
+        !self.exited && matches!(self.interpreter, Interpreter::Pending { .. }) && self.is_young()
     }
 
     pub(super) fn is_young(&self) -> bool {
