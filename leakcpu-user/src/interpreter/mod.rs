@@ -5,6 +5,7 @@
 //! version is a new table or a new list of published offsets, no new code.
 
 mod attach;
+mod bytecode;
 mod code;
 pub mod layout;
 mod line_table;
@@ -15,6 +16,7 @@ mod threads;
 mod version;
 
 pub use attach::{AttachError, Interpreters, PythonProcess};
+pub use bytecode::Bytecode;
 pub use code::{CodeError, CodeLines, CodeObject, CodeWitness, read_code, read_witness};
 pub use line_table::{LineTableKind, line_for};
 pub use parked::{ParkedError, ParkedStack, parked};
