@@ -56,14 +56,14 @@ pub fn installed() -> Vec<Headers> {
         .into_iter()
         .flat_map(|(root, parent)| {
             let entries = parent.read_dir().into_iter().flatten().flatten();
-            entries.flat_map(move |entry| of_folder(root.clone(), entry.path()))
+            entries.flat_map(move |entry| of_folder(root.as_deref(), &entry.path()))
         })
         .collect();
     found.sort();
     found
 }
 
-fn of_folder(root: Option<PathBuf>, folder: PathBuf) -> Vec<Headers> {
+fn of_folder(root: Option<&Path>, folder: &Path) -> Vec<Headers> {
     let minor = folder
         .file_name()
         .and_then(|name| name.to_str()?.strip_prefix("python3."))
@@ -83,8 +83,8 @@ fn of_folder(root: Option<PathBuf>, folder: PathBuf) -> Vec<Headers> {
         .map(|free_threaded| Headers {
             minor,
             free_threaded: *free_threaded,
-            folder: folder.clone(),
-            root: root.clone(),
+            folder: folder.to_owned(),
+            root: root.map(Path::to_owned),
         })
         .collect()
 }
@@ -116,17 +116,17 @@ pub fn facts(headers: &Headers) -> Facts {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/layouts/offsets.c");
     let folder = tempfile::tempdir().unwrap();
     let object = folder.path().join("offsets.o");
-    let words: String = debug_offsets::words(headers.minor)
+    let words: Vec<String> = debug_offsets::words(headers.minor)
         .into_iter()
         .flatten()
-        .map(|word| format!(" WORD({}, {})", word.group, word.name))
+        .map(|word| format!("WORD({}, {})", word.group, word.name))
         .collect();
     let mut command = Command::new(compiler());
     command
         .args(["-std=gnu11", "-w", "-c", "-o"])
         .arg(&object)
         .arg(&source)
-        .arg(format!("-DWORDS={words}"))
+        .arg(format!("-DWORDS={}", words.join(" ")))
         .arg("-I")
         .arg(&headers.folder)
         .arg("-I")
