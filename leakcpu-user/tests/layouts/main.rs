@@ -94,10 +94,13 @@ fn committed(
     if layout.free_threaded != headers.free_threaded {
         return Err("taken for the other kind of build".to_owned());
     }
-    let mut numbers: BTreeMap<String, u64> = numbers(&layout)
-        .into_iter()
-        .map(|(name, number)| (name.to_owned(), number))
-        .collect();
+    let mut numbers = BTreeMap::new();
+    for (name, number) in self::numbers(&layout).into_iter().chain(again(&layout)) {
+        // What two parts of the layout have is the same in both.
+        if *numbers.entry(name.to_owned()).or_insert(number) != number {
+            return Err(format!("{name} differs between the parts of the layout"));
+        }
+    }
     numbers.insert("PY_VERSION_HEX".to_owned(), facts.numbers["PY_VERSION_HEX"]);
     numbers.insert("sizeof(_PyRuntimeState)".to_owned(), elf.runtime.size);
     if let Some(words) = debug_offsets::words(headers.minor) {
@@ -225,6 +228,20 @@ fn numbers(layout: &InterpreterLayout) -> Vec<(&'static str, u64)> {
     }
     numbers.extend(gil.enabled.map(|offset| ("gil.enabled", offset.into())));
     numbers
+}
+
+/// What the walk has of its own of what the readers of objects have as well.
+fn again(layout: &InterpreterLayout) -> [(&'static str, u64); 7] {
+    let walk = &layout.walk;
+    [
+        ("PyCodeObject.co_flags", walk.code_flags.into()),
+        ("PyCodeObject.co_firstlineno", walk.code_first_line.into()),
+        ("PyCodeObject.co_filename", walk.code_filename.into()),
+        ("PyCodeObject.co_name", walk.code_name.into()),
+        ("PyCodeObject.co_qualname", walk.code_qualname.into()),
+        ("PyCodeObject.co_linetable", walk.code_line_table.into()),
+        ("sizeof(PyASCIIObject)", walk.text_data.into()),
+    ]
 }
 
 /// Numbers by name and build.
