@@ -1,5 +1,6 @@
 //! Hostile files and memory: what a target says is read with bounds, or refused.
 
+mod claims;
 mod image;
 mod images;
 mod layouts;
