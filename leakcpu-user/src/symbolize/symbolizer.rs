@@ -137,19 +137,25 @@ impl Symbolizer {
             return Ok(Err(NoName::Placeholder));
         }
         let key = ImageKey::of(process);
-        if !self
+        let known = self
             .images
             .get(&key)
-            .is_some_and(|names| names.contains_key(&frame.address()))
-        {
+            .and_then(|names| names.get(&frame.address()));
+        // In a copy of the instructions that a thread has made since it was read.
+        let has_moved = process.layout.object.code_bytecode_copies.is_some()
+            && known.is_some_and(|named| named.lines.offset(frame.instr).is_none());
+        let is_known = known.is_some();
+        if !is_known || has_moved {
             match self.read(process, frame.address())? {
-                Ok(named) => self
-                    .images
-                    .entry(key)
-                    .or_default()
-                    .insert(frame.address(), named),
+                Ok(named) => {
+                    self.images
+                        .entry(key)
+                        .or_default()
+                        .insert(frame.address(), named);
+                }
+                Err(_) if is_known => {}
                 Err(no_name) => return Ok(Err(no_name)),
-            };
+            }
         }
         let named = self
             .images
