@@ -19,7 +19,7 @@ use crate::{
 const UNMAPPED: u64 = 8;
 
 fn samples() -> impl Iterator<Item = (String, Sample)> {
-    layouts::all().into_iter().map(|(version, layout)| {
+    layouts::all().iter().map(|&(version, layout)| {
         let t = if layout.free_threaded { "t" } else { "" };
         (format!("{version}{t}"), Sample::new(version, layout))
     })
