@@ -437,7 +437,7 @@ fn without_the_right_to_look_the_answer_says_so() {
         assert!(error.how_to_fix().contains("sudo"));
         let frame = leakcpu_common::stack::RawFrame {
             code: process.kernel.runtime,
-            instr: 0,
+            ..Default::default()
         };
         assert!(Symbolizer::new().symbolize(&process, frame).is_err());
         let scan = Discovery::new().scan().unwrap();

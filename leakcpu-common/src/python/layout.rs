@@ -1,5 +1,7 @@
 //! Offsets of one interpreter build.
 
+use crate::stack::RawFrame;
+
 /// Bytes read of a frame in one go: enough for the fields of every version.
 pub const FRAME_READ_BYTES: usize = 8 * FRAME_READ_WORDS;
 
@@ -89,6 +91,11 @@ pub struct PyLayout {
     /// 1 if the outermost frame of every complete chain was called from C by its own
     /// word (3.11 and later): a chain that ends otherwise was being changed.
     pub root_is_entry: u16,
+    /// A word of the frame that must be 0, under `frame_root_mask`, in the outermost frame:
+    /// `owner` in 3.11 (a generator's frame is never outermost), `f_gen` before (a
+    /// generator that another one delegates to while an exception is thrown into it has
+    /// no `f_back`).
+    pub frame_root: u16,
     /// Low bits of the code pointer that are a tag (3.14 and later), as a mask.
     pub code_tag_mask: u16,
     /// `PyCodeObject.co_flags`.
@@ -107,6 +114,16 @@ pub struct PyLayout {
     pub text_data: u16,
     /// 1 if the layout is filled in.
     pub valid: u16,
-    /// Zero.
-    pub pad: u16,
+    /// Which bits of `frame_root` count; 0 for none.
+    pub frame_root_mask: u64,
+}
+
+impl PyLayout {
+    /// Whether a walk over a whole frame chain can yield this record: one without a code
+    /// object must be a placeholder.
+    #[inline(always)]
+    pub const fn can_be_frame(&self, frame: RawFrame) -> bool {
+        frame.address() != 0
+            || frame.instr == 0 && frame.code == 0 && self.placeholder_owner != NO_PLACEHOLDER
+    }
 }

@@ -230,8 +230,10 @@ impl Interpreters {
             kernel: PyProcess {
                 layout: layout.walk,
                 runtime,
+                main_interpreter: main,
                 gil_start: at_gil(layout.gil.cond),
                 gil_end: at_gil(layout.gil.end),
+                ..PyProcess::default()
             },
             gil_enabled,
             layout,

@@ -11,6 +11,7 @@ pub mod layout;
 mod line_table;
 mod parked;
 mod remote;
+mod stack;
 mod text;
 mod threads;
 mod version;
@@ -21,6 +22,7 @@ pub use code::{CodeError, CodeLines, CodeObject, CodeWitness, read_code, read_wi
 pub use line_table::{LineTableKind, line_for};
 pub use parked::{ParkedError, ParkedStack, parked};
 pub use remote::{RemoteError, RemoteMemory, RemoteReader};
+pub use stack::read_stack;
 pub use text::{TextError, decode_text};
 pub use threads::{PyThread, ThreadsError, threads};
 pub use version::{PythonVersion, VersionError};

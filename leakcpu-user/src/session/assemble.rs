@@ -146,6 +146,7 @@ impl Session {
         Sampling {
             requested_hz: self.config.rate_hz,
             effective_hz,
+            stacks_walked: snapshot.counter(Counter::StacksWalked),
             steps: Vec::new(),
         }
     }

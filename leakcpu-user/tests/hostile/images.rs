@@ -4,14 +4,10 @@
 //! layouts this is what is tested everywhere; where one is installed, the tests of
 //! installed interpreters take it as any other.
 
-use leakcpu_common::{
-    config::MAX_FRAMES,
-    python::{FrameSink, find_tstate, first_frame, walk_frames},
-    stack::{RawFrame, flags},
-};
+use leakcpu_common::{config::MAX_FRAMES, python::find_tstate, stack::flags};
 use pyobserve::interpreter::{
-    CodeError, PythonProcess, RemoteError, RemoteReader, TextError, ThreadsError,
-    layout::check::check, read_code, read_witness, threads,
+    CodeError, RemoteError, RemoteReader, TextError, ThreadsError, layout::check::check, read_code,
+    read_stack, read_witness, threads,
 };
 
 use crate::{
@@ -22,31 +18,8 @@ use crate::{
 /// An address that is never mapped.
 const UNMAPPED: u64 = 8;
 
-#[derive(Default)]
-struct Collected(Vec<RawFrame>);
-
-impl FrameSink for Collected {
-    fn put(&mut self, _index: usize, frame: RawFrame) {
-        self.0.push(frame);
-    }
-}
-
-/// The walk that the kernel side does as well.
-pub fn walk(process: &PythonProcess, tstate: u64, limit: usize) -> (Vec<RawFrame>, u32) {
-    let mut reader = RemoteReader::new(process.memory());
-    let layout = &process.layout.walk;
-    let Some(frame) = first_frame(&reader, layout, tstate) else {
-        return (Vec::new(), flags::TSTATE_UNREADABLE);
-    };
-    let mut sink = Collected::default();
-    let (count, flags) =
-        walk_frames::<_, _, MAX_FRAMES>(&mut reader, layout, frame, limit, &mut sink);
-    assert_eq!(count, sink.0.len());
-    (sink.0, flags)
-}
-
 fn samples() -> impl Iterator<Item = (String, Sample)> {
-    layouts::all().into_iter().map(|(version, layout)| {
+    layouts::all().iter().map(|&(version, layout)| {
         let t = if layout.free_threaded { "t" } else { "" };
         (format!("{version}{t}"), Sample::new(version, layout))
     })
@@ -59,18 +32,18 @@ fn the_stack_of_every_layout() {
         let tstate = find_tstate(
             &RemoteReader::new(process.memory()),
             &process.layout.walk,
-            process.kernel.runtime,
+            process.kernel.main_interpreter,
             THREAD_ID,
             16,
         );
         assert_eq!(tstate, Some(loaded.at(sample.tstate)), "{build}");
-        let (frames, flags) = walk(&process, loaded.at(sample.tstate), MAX_FRAMES);
+        let (frames, flags) = read_stack(&process, loaded.at(sample.tstate), MAX_FRAMES);
         assert_eq!(flags, 0, "{build}");
         let frames: Vec<_> = frames.into_iter().filter(|frame| frame.code != 0).collect();
         assert_eq!(frames.len(), NAMES.len(), "{build}");
         for ((frame, name), code) in frames.iter().zip(NAMES).zip(&sample.codes) {
-            assert_eq!(frame.code, loaded.at(*code), "{build}");
-            let code = read_code(&process, frame.code).unwrap();
+            assert_eq!(frame.address(), loaded.at(*code), "{build}");
+            let code = read_code(&process, frame.address()).unwrap();
             assert_eq!(
                 (code.name.as_str(), code.filename.as_str()),
                 (name, FILE),
@@ -93,9 +66,9 @@ fn a_bytecode_copy_that_is_not_listed_has_no_line() {
         // The third thread's copy is gone.
         sample.point(array, 24_u64, 0);
         let (loaded, process) = sample.load();
-        let (frames, _) = walk(&process, loaded.at(sample.tstate), MAX_FRAMES);
+        let (frames, _) = read_stack(&process, loaded.at(sample.tstate), MAX_FRAMES);
         let leaf = frames[0];
-        let code = read_code(&process, leaf.code).unwrap();
+        let code = read_code(&process, leaf.address()).unwrap();
         assert_eq!(code.name, NAMES[0], "{build}");
         assert_eq!(code.lines.line(leaf.instr), None, "{build}");
     }
@@ -123,7 +96,7 @@ fn threads_are_listed_and_a_ring_of_them_is_refused() {
         let missing = find_tstate(
             &reader,
             &process.layout.walk,
-            process.kernel.runtime,
+            process.kernel.main_interpreter,
             THREAD_ID + 1,
             16,
         );
@@ -132,13 +105,18 @@ fn threads_are_listed_and_a_ring_of_them_is_refused() {
 }
 
 #[test]
-fn a_ring_of_frames_ends_at_the_limit() {
+fn a_ring_of_frames_comes_to_an_end() {
     for (build, mut sample) in samples() {
         sample.set_previous(2, sample.frames[0]);
         let (loaded, process) = sample.load();
         for limit in [1, 5, MAX_FRAMES] {
-            let (frames, flags) = walk(&process, loaded.at(sample.tstate), limit);
-            assert_eq!((frames.len(), flags), (limit, flags::TRUNCATED), "{build}");
+            let (frames, flags) = read_stack(&process, loaded.at(sample.tstate), limit);
+            // 3.11 and 3.12 leave stale pointers for a moment: there a ring is known for one.
+            let expected = match sample.layout.walk.frame_indirect {
+                1 => (0, flags::TRUNCATED | flags::IN_TRANSITION),
+                _ => (limit, flags::TRUNCATED),
+            };
+            assert_eq!((frames.len(), flags), expected, "{build}");
         }
     }
 }
@@ -148,11 +126,11 @@ fn a_frame_that_cannot_be_read_keeps_the_leaf_side() {
     for (build, mut sample) in samples() {
         sample.set_previous(1, UNMAPPED);
         let (loaded, process) = sample.load();
-        let (frames, flags) = walk(&process, loaded.at(sample.tstate), MAX_FRAMES);
+        let (frames, flags) = read_stack(&process, loaded.at(sample.tstate), MAX_FRAMES);
         assert_eq!(flags, flags::READ_FAILED, "{build}");
         let codes: Vec<_> = frames
             .iter()
-            .map(|frame| frame.code)
+            .map(|frame| frame.address())
             .filter(|code| *code != 0)
             .collect();
         assert_eq!(

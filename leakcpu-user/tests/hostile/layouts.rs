@@ -1,6 +1,6 @@
 //! Every layout that pyobserve has.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::OnceLock};
 
 use pyobserve::{
     elf::{PythonElf, Symbol},
@@ -28,7 +28,12 @@ pub const PUBLISHED: [&[u8]; 7] = published!(
 );
 
 /// One of each.
-pub fn all() -> Vec<(PythonVersion, InterpreterLayout)> {
+pub fn all() -> &'static [(PythonVersion, InterpreterLayout)] {
+    static ALL: OnceLock<Vec<(PythonVersion, InterpreterLayout)>> = OnceLock::new();
+    ALL.get_or_init(build)
+}
+
+fn build() -> Vec<(PythonVersion, InterpreterLayout)> {
     let tabled = TABLED.iter().map(|hex| (*hex, [].as_slice()));
     let published = PUBLISHED.iter().map(|bytes| {
         let hex = u32::from_le_bytes(*bytes[8..].first_chunk().unwrap());

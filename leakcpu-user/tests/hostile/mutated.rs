@@ -34,9 +34,9 @@ fn corpus() -> &'static BTreeMap<&'static str, Vec<Vec<u8>>> {
 /// The generated images as inputs of `objects`.
 fn images() -> Vec<(String, Vec<u8>)> {
     layouts::all()
-        .into_iter()
+        .iter()
         .enumerate()
-        .map(|(i, (version, layout))| {
+        .map(|(i, &(version, layout))| {
             let sample = Sample::new(version, layout);
             let mut input = vec![0; 16];
             input[0] = u8::try_from(i).unwrap();

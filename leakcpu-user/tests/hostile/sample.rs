@@ -2,7 +2,7 @@
 
 use leakcpu_common::{process::PyProcess, python::NO_PLACEHOLDER};
 use pyobserve::interpreter::{
-    LineTableKind, PythonProcess, PythonVersion,
+    LineTableKind, PythonProcess, PythonVersion, RemoteMemory,
     layout::{GilPlace, InstructionPointer, InterpreterLayout},
 };
 
@@ -313,8 +313,10 @@ pub fn process(
         kernel: PyProcess {
             layout: layout.walk,
             runtime,
-            gil_start: 0,
-            gil_end: 0,
+            main_interpreter: RemoteMemory::new(std::process::id())
+                .read_u64(runtime.wrapping_add(layout.walk.runtime_main_interpreter.into()))
+                .unwrap_or(0),
+            ..PyProcess::default()
         },
         layout: layout.into(),
         gil_enabled: true,

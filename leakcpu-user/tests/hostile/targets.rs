@@ -3,17 +3,13 @@
 
 use std::collections::HashSet;
 
-use leakcpu_common::{
-    config::MAX_FRAMES,
-    python::{FRAME_READ_BYTES, FrameSink, find_tstate, first_frame, walk_frames},
-    stack::RawFrame,
-};
+use leakcpu_common::python::{FRAME_READ_BYTES, find_tstate};
 use pyobserve::{
     elf::{Image, Wanted, needs_libpython, python_elf},
     interpreter::{
         LineTableKind, PythonVersion, RemoteReader,
         layout::{InterpreterLayout, check::check},
-        line_for, read_code, threads,
+        line_for, read_code, read_stack, threads,
     },
 };
 
@@ -116,14 +112,6 @@ pub fn text(bytes: &[u8]) {
     assert_eq!(text.chars().count(), expected);
 }
 
-struct Codes(Vec<RawFrame>);
-
-impl FrameSink for Codes {
-    fn put(&mut self, _index: usize, frame: RawFrame) {
-        self.0.push(frame);
-    }
-}
-
 /// One byte for the layout and 15 that are not used, then memory: the runtime is at its
 /// start, `PyCode_Type` at [`crate::sample::Sample::code_type`] of such an image.
 pub fn objects(bytes: &[u8]) {
@@ -137,24 +125,26 @@ pub fn objects(bytes: &[u8]) {
     let runtime = loaded.start();
     let code_type = runtime.wrapping_add(code_type);
     let process = process(version, layout, runtime, code_type);
-    let mut reader = RemoteReader::new(process.memory());
+    let reader = RemoteReader::new(process.memory());
     let _ = threads(&process);
     let _ = check(process.memory(), &process.layout, code_type, None);
-    let Some(tstate) = find_tstate(&reader, &layout.walk, runtime, THREAD_ID, 64) else {
+    let Some(tstate) = find_tstate(
+        &reader,
+        &layout.walk,
+        process.kernel.main_interpreter,
+        THREAD_ID,
+        64,
+    ) else {
         return;
     };
-    let Some(frame) = first_frame(&reader, &layout.walk, tstate) else {
-        return;
-    };
-    let mut codes = Codes(Vec::new());
     let limit = 64;
-    let (count, _) =
-        walk_frames::<_, _, MAX_FRAMES>(&mut reader, &layout.walk, frame, limit, &mut codes);
-    assert!(count <= limit && count == codes.0.len());
+    let (frames, _) = read_stack(&process, tstate, limit);
+    // The root besides.
+    assert!(frames.len() <= limit + 1);
     let mut seen = HashSet::new();
-    for frame in codes.0 {
-        if seen.insert(frame.code)
-            && let Ok(code) = read_code(&process, frame.code)
+    for frame in frames {
+        if seen.insert(frame.address())
+            && let Ok(code) = read_code(&process, frame.address())
         {
             code.lines.line(frame.instr);
         }

@@ -213,6 +213,9 @@ fn numbers(layout: &InterpreterLayout) -> Vec<(&'static str, u64)> {
     if walk.frame_entry_mask != 0 {
         numbers.push(("frame.is_entry", in_frame(walk.frame_entry)));
     }
+    if walk.frame_root_mask != 0 {
+        numbers.push(("frame.root", in_frame(walk.frame_root)));
+    }
     numbers.extend(
         object
             .code_first_traceable

@@ -105,6 +105,9 @@ IN("facts") const struct fact facts[] = {
 #else
 #if PY_VERSION_HEX >= 0x030b0000
     AT("frame.is_entry", FRAME, is_entry)
+    AT("frame.root", FRAME, owner)
+#else
+    AT("frame.root", FRAME, f_gen)
 #endif
     FACT("code pointer's tag", 0)
 #endif

@@ -47,9 +47,9 @@ const fn gil_behind(place: GilPlace, bytes: u16) -> GilLayout {
     }
 }
 
-/// `PyFrameObject`, 3.8 to 3.10; `lasti` is the offset of `f_lasti`. The wide read
-/// begins at `f_back`, so that it reaches `f_lasti`.
-const fn walk_with_frame_objects(lasti: u16) -> PyLayout {
+/// `PyFrameObject`, 3.8 to 3.10; `lasti` and `generator` are the offsets of `f_lasti`
+/// and `f_gen`. The wide read begins at `f_back`, so that it reaches `f_lasti`.
+const fn walk_with_frame_objects(lasti: u16, generator: u16) -> PyLayout {
     PyLayout {
         runtime_main_interpreter: 40,
         runtime_interpreters_head: 32,
@@ -73,6 +73,7 @@ const fn walk_with_frame_objects(lasti: u16) -> PyLayout {
         frame_entry: 0,
         frame_entry_mask: 0,
         root_is_entry: 0,
+        frame_root: generator - 24,
         code_tag_mask: 0,
         code_flags: 36,
         code_first_line: 40,
@@ -82,7 +83,7 @@ const fn walk_with_frame_objects(lasti: u16) -> PyLayout {
         code_line_table: 120,
         text_data: 48,
         valid: 1,
-        pad: 0,
+        frame_root_mask: u64::MAX,
     }
 }
 
@@ -105,12 +106,13 @@ const WALK_3_11: PyLayout = PyLayout {
     frame_previous: 48,
     frame_instr: 56,
     frame_instr_spare_bits: 0,
-    // `owner` is at 69, but no value of it marks a placeholder in 3.11.
-    frame_owner: 0,
+    // No value of `owner` marks a placeholder in 3.11.
+    frame_owner: 69,
     placeholder_owner: NO_PLACEHOLDER,
     frame_entry: 68,
     frame_entry_mask: 1,
     root_is_entry: 1,
+    frame_root: 69,
     code_tag_mask: 0,
     code_flags: 48,
     code_first_line: 72,
@@ -120,7 +122,7 @@ const WALK_3_11: PyLayout = PyLayout {
     code_line_table: 136,
     text_data: 48,
     valid: 1,
-    pad: 0,
+    frame_root_mask: 0xff,
 };
 
 const WALK_3_12: PyLayout = PyLayout {
@@ -136,6 +138,7 @@ const WALK_3_12: PyLayout = PyLayout {
     placeholder_owner: 3,
     frame_entry: 0,
     frame_entry_mask: 0,
+    frame_root_mask: 0,
     code_first_line: 68,
     text_data: 40,
     ..WALK_3_11
@@ -192,7 +195,7 @@ const OBJECT_3_12: ObjectLayout = ObjectLayout {
 const TABLE: [InterpreterLayout; 5] = [
     // 3.8
     InterpreterLayout {
-        walk: walk_with_frame_objects(104),
+        walk: walk_with_frame_objects(104, 96),
         object: OBJECT_3_8,
         gil: gil(GilPlace::InRuntime(1152)),
         tstate_interp: 16,
@@ -201,7 +204,7 @@ const TABLE: [InterpreterLayout; 5] = [
     },
     // 3.9
     InterpreterLayout {
-        walk: walk_with_frame_objects(104),
+        walk: walk_with_frame_objects(104, 96),
         object: OBJECT_3_8,
         gil: gil(GilPlace::InRuntime(352)),
         tstate_interp: 16,
@@ -210,7 +213,7 @@ const TABLE: [InterpreterLayout; 5] = [
     },
     // 3.10
     InterpreterLayout {
-        walk: walk_with_frame_objects(96),
+        walk: walk_with_frame_objects(96, 88),
         object: ObjectLayout {
             line_table_kind: LineTableKind::Ranges,
             instruction_pointer: InstructionPointer::Units,

@@ -173,6 +173,7 @@ pub fn layout(
         frame_entry: 0,
         frame_entry_mask: 0,
         root_is_entry: 1,
+        frame_root: 0,
         code_tag_mask: unpublished.code_tag_mask,
         code_flags: object_layout.code_flags,
         code_first_line: object_layout.code_first_line,
@@ -182,7 +183,7 @@ pub fn layout(
         code_line_table: object_layout.code_line_table,
         text_data: ascii_data,
         valid: 1,
-        pad: 0,
+        frame_root_mask: 0,
     };
     Ok(InterpreterLayout {
         walk,
