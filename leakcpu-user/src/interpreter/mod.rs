@@ -17,7 +17,7 @@ mod version;
 pub use attach::{AttachError, Interpreters, PythonProcess};
 pub use code::{CodeError, CodeLines, CodeObject, CodeWitness, read_code, read_witness};
 pub use line_table::{LineTableKind, line_for};
-pub use parked::{ParkedError, ParkedStack, parked};
+pub use parked::{ParkedError, ParkedStack, parked, walk};
 pub use remote::{RemoteError, RemoteMemory, RemoteReader};
 pub use text::{TextError, decode_text};
 pub use threads::{PyThread, ThreadsError, threads};

@@ -77,7 +77,11 @@ pub fn parked(
     Err(ParkedError::NotParked { tid })
 }
 
-fn walk(process: &PythonProcess, tstate: u64, limit: usize) -> (Vec<RawFrame>, u32) {
+/// Walks the frames of the `PyThreadState` at `tstate` as they are at this moment:
+/// leaf first, `limit` at most, and how the walk ended
+/// ([`leakcpu_common::stack::flags`]). Of a thread that runs meanwhile the frames may
+/// belong to different moments; [`parked`] sees to it that it does not.
+pub fn walk(process: &PythonProcess, tstate: u64, limit: usize) -> (Vec<RawFrame>, u32) {
     let mut reader = RemoteReader::new(process.memory());
     let layout = &process.layout.walk;
     let Some(frame) = first_frame(&reader, layout, tstate) else {

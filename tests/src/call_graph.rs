@@ -1,0 +1,116 @@
+//! Which stacks `workloads/calls.py` can have: what it saw of itself in a rehearsal.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Value;
+
+use crate::{interpreter::Interpreter, report::list, workload::Workload};
+
+/// A function: qualified name (plain before 3.11), file, first line.
+pub type Function = (String, String, u32);
+
+/// What a stack is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Verdict {
+    /// One that the program had in its rehearsal.
+    Possible,
+    /// No frame at all.
+    Empty,
+    /// The outermost frame is not the program's.
+    LostRoot,
+    /// A function appears right above one that never calls it.
+    ImpossibleEdge,
+    /// Every call in it is possible, all of them together are not: frames are missing
+    /// or too many.
+    ImpossibleWhole,
+    /// A function that the rehearsal has not seen.
+    UnknownFunction,
+}
+
+/// The stacks that are possible, outermost frame first, as numbers of functions.
+#[derive(Debug, Default)]
+pub struct CallGraph {
+    functions: HashMap<Function, u32>,
+    stacks: HashSet<Vec<u32>>,
+    edges: HashSet<(u32, u32)>,
+    root: u32,
+}
+
+impl CallGraph {
+    /// Has `python` rehearse the program.
+    pub fn rehearse(python: &Interpreter) -> Self {
+        let workload = Workload::start(python, "calls.py", &["rehearse"]);
+        let functions = list(&workload.ready, "functions");
+        let mut graph = Self {
+            functions: functions.iter().map(function).zip(0..).collect(),
+            ..Self::default()
+        };
+        graph.root = functions
+            .iter()
+            .position(|function| function[0] == "<module>")
+            .and_then(|root| u32::try_from(root).ok())
+            .expect("the script's own frame is the root");
+        for stack in list(&workload.ready, "stacks") {
+            let stack: Vec<u32> = stack
+                .as_array()
+                .expect("a stack is an array")
+                .iter()
+                .map(number)
+                .collect();
+            graph.add(&stack);
+        }
+        assert!(graph.stacks.len() > 100, "a rehearsal sees many stacks");
+        graph
+    }
+
+    /// A stack is possible, and with it each that it grew from.
+    fn add(&mut self, stack: &[u32]) {
+        self.edges
+            .extend(stack.windows(2).map(|pair| (pair[0], pair[1])));
+        // Up to 3.10 the interpreter itself loses the callers of a generator that
+        // delegates while an exception is thrown into it.
+        if stack.first() == Some(&self.root) {
+            for depth in 1..=stack.len() {
+                self.stacks.insert(stack[..depth].to_vec());
+            }
+        }
+    }
+
+    /// The number of a function; `None` if the program has none like it.
+    pub fn number(&self, function: &Function) -> Option<u32> {
+        self.functions.get(function).copied()
+    }
+
+    /// What a stack is, outermost frame first; `None` stands for a function without a
+    /// number.
+    pub fn judge(&self, stack: &[Option<u32>]) -> Verdict {
+        let Some(known) = stack.iter().copied().collect::<Option<Vec<u32>>>() else {
+            return Verdict::UnknownFunction;
+        };
+        match known.first() {
+            None => Verdict::Empty,
+            Some(_) if self.stacks.contains(&known) => Verdict::Possible,
+            Some(root) if *root != self.root => Verdict::LostRoot,
+            Some(_)
+                if known
+                    .windows(2)
+                    .all(|pair| self.edges.contains(&(pair[0], pair[1]))) =>
+            {
+                Verdict::ImpossibleWhole
+            }
+            Some(_) => Verdict::ImpossibleEdge,
+        }
+    }
+}
+
+fn function(value: &Value) -> Function {
+    let text = |n: usize| value[n].as_str().expect("a name and a file").to_owned();
+    (text(0), text(1), number(&value[2]))
+}
+
+fn number(value: &Value) -> u32 {
+    value
+        .as_u64()
+        .and_then(|number| u32::try_from(number).ok())
+        .unwrap_or_else(|| panic!("{value} is no small number"))
+}
