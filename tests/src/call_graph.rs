@@ -6,8 +6,16 @@ use serde_json::Value;
 
 use crate::{interpreter::Interpreter, report::list, workload::Workload};
 
-/// A function: qualified name (plain before 3.11), file, first line.
-pub type Function = (String, String, u32);
+/// A function as the program names it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Function {
+    /// Qualified name; the plain one before 3.11.
+    pub name: String,
+    /// File as its code object has it.
+    pub file: String,
+    /// First line of its definition.
+    pub first_line: u32,
+}
 
 /// What a stack is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -105,7 +113,11 @@ impl CallGraph {
 
 fn function(value: &Value) -> Function {
     let text = |n: usize| value[n].as_str().expect("a name and a file").to_owned();
-    (text(0), text(1), number(&value[2]))
+    Function {
+        name: text(0),
+        file: text(1),
+        first_line: number(&value[2]),
+    }
 }
 
 fn number(value: &Value) -> u32 {
