@@ -45,9 +45,9 @@ pub struct CallGraph {
 }
 
 impl CallGraph {
-    /// Has `python` rehearse the program.
-    pub fn rehearse(python: &Interpreter) -> Self {
-        let workload = Workload::start(python, "calls.py", &["rehearse"]);
+    /// Has `python` rehearse the program; `how` as `calls.py` takes it.
+    pub fn rehearse(python: &Interpreter, how: &[&str]) -> Self {
+        let workload = Workload::start(python, "calls.py", &[&["rehearse"], how].concat());
         let functions = list(&workload.ready, "functions");
         let mut graph = Self {
             functions: functions.iter().map(function).zip(0..).collect(),
@@ -81,6 +81,34 @@ impl CallGraph {
             for depth in 1..=stack.len() {
                 self.stacks.insert(stack[..depth].to_vec());
             }
+        }
+    }
+
+    /// The same where only names and files are known: functions that share both are one,
+    /// with 0 for its first line.
+    #[must_use]
+    pub fn by_name(&self) -> Self {
+        let mut functions = HashMap::new();
+        let mut renumbered = HashMap::new();
+        for (function, number) in &self.functions {
+            let known = u32::try_from(functions.len()).expect("few");
+            let function = Function {
+                first_line: 0,
+                ..function.clone()
+            };
+            renumbered.insert(*number, *functions.entry(function).or_insert(known));
+        }
+        let stacks = self.stacks.iter();
+        let edges = self.edges.iter();
+        Self {
+            root: renumbered[&self.root],
+            stacks: stacks
+                .map(|stack| stack.iter().map(|n| renumbered[n]).collect())
+                .collect(),
+            edges: edges
+                .map(|(caller, callee)| (renumbered[caller], renumbered[callee]))
+                .collect(),
+            functions,
         }
     }
 

@@ -74,7 +74,7 @@ struct Stepped {
 
 impl Stepped {
     fn start(python: &Interpreter) -> Self {
-        let graph = CallGraph::rehearse(python);
+        let graph = CallGraph::rehearse(python, &[]);
         let workload = Workload::start(python, "calls.py", &["run"]);
         let (_, process) = Interpreters::new()
             .attach_pid(&mut Discovery::new(), workload.pid)

@@ -4,10 +4,11 @@ is known.
 `calls.py rehearse`: runs the program under `sys.setprofile` and prints every stack that
 there was when a frame began or went on, as lists of functions, outermost first.
 `calls.py run`: runs it until killed, from the first byte on stdin.
-`calls.py switch`: the same, giving up the CPU in its leaves again and again.
+With `exchange` as second argument its leaves block: each hands a byte to a process on
+the same CPU and waits until it comes back.
 
-The program has no system calls of its own, frees no code object and runs without the
-cyclic garbage collector: which stacks there are depends on nothing but the program.
+Otherwise the program makes no system calls. It frees no code object and runs without
+the cyclic garbage collector: which stacks there are depends on nothing but the program.
 """
 
 import contextlib
@@ -20,6 +21,13 @@ import sys
 import types
 
 WARM = 60
+
+
+def exchange():
+    os.write(THERE, b"x")
+    os.read(BACK, 1)
+
+
 touch = int
 
 
@@ -694,13 +702,27 @@ def spare():
     return iter(int, 1)
 
 
-def switching():
-    """A callable without a frame that lets other threads of the machine run."""
-    return os.sched_yield
+def start_peer():
+    """Forks a process on this CPU that gives back every byte; returns both pipes."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    ours, their_out = os.pipe()
+    their_in, out = os.pipe()
+    if os.fork() == 0:
+        os.close(out)
+        os.close(ours)
+        while os.read(their_in, 1):
+            os.write(their_out, b"x")
+        os._exit(0)
+    os.close(their_in)
+    os.close(their_out)
+    return out, ours
 
 
 mode = sys.argv[1]
 gc.disable()
+if sys.argv[2:] == ["exchange"]:
+    THERE, BACK = start_peer()
+    touch = exchange
 forever(range(WARM))
 gc.collect()
 if mode == "rehearse":
@@ -717,8 +739,6 @@ if mode == "rehearse":
     )
     sys.stdin.read()
 else:
-    if mode == "switch":
-        touch = switching()
     say(ready=True, pid=os.getpid())
     os.read(0, 1)
     forever(spare())
