@@ -123,7 +123,9 @@ impl Seen {
         let mut seen = Self::default();
         for line in lines {
             let frames = if has_wait {
-                line.frames.split_last().map_or(&[][..], |(_, frames)| frames)
+                line.frames
+                    .split_last()
+                    .map_or(&[][..], |(_, frames)| frames)
             } else {
                 &line.frames
             };
