@@ -1,5 +1,7 @@
 //! Every kind of thread, on and off the CPU, against what the target says of itself.
 
+use std::{collections::BTreeMap, thread};
+
 use leakcpu_tests::{
     collapsed::{self, Line},
     interpreter::{self, Interpreter},
@@ -17,10 +19,23 @@ use tempfile::TempDir;
 const FRAMES: usize = 128;
 
 #[test]
-fn c_code_generators_tasks_and_finalizers_on_and_off_the_cpu() {
+fn every_kind_of_thread_on_and_off_the_cpu() {
     let mut problems = Problems::new();
     for python in interpreter::all() {
-        all_stay(python, &[&["computing"], &["waiting"]], &mut problems);
+        let with_greenlets = venv::with_packages(python, &["greenlet", "gevent"]);
+        let mut starts: Vec<(&Interpreter, &str)> =
+            vec![(python, "waiting"), (python, "deep"), (python, "computing")];
+        starts.extend(with_greenlets.as_ref().map(|python| (python, "greenlets")));
+        // Each waits until its threads have come to rest.
+        let workloads = thread::scope(|scope| {
+            let starting: Vec<_> = starts
+                .iter()
+                .map(|(python, way)| scope.spawn(|| start(python, &[way])))
+                .collect();
+            let started = starting.into_iter().map(|it| it.join().expect("it starts"));
+            started.collect()
+        });
+        all_stay(python, workloads, &mut problems);
     }
     problems.finish();
 }
@@ -29,7 +44,8 @@ fn c_code_generators_tasks_and_finalizers_on_and_off_the_cpu() {
 fn a_thousand_parked_threads_show_where_they_wait() {
     let mut problems = Problems::new();
     for python in [interpreter::oldest(), interpreter::newest()] {
-        all_stay(python, &[&["parked", "1000"]], &mut problems);
+        let parked = start(python, &["parked", "1000"]);
+        all_stay(python, vec![parked], &mut problems);
     }
     problems.finish();
 }
@@ -39,42 +55,65 @@ fn a_thousand_parked_threads_show_where_they_wait() {
 fn a_thousand_parked_threads_of_every_version_show_where_they_wait() {
     let mut problems = Problems::new();
     for python in interpreter::all() {
-        all_stay(python, &[&["parked", "1000"]], &mut problems);
+        let parked = start(python, &["parked", "1000"]);
+        all_stay(python, vec![parked], &mut problems);
     }
     problems.finish();
 }
 
-#[test]
-fn greenlets() {
-    let mut problems = Problems::new();
-    for python in interpreter::all() {
-        if let Some(python) = venv::with_packages(python, &["greenlet", "gevent"]) {
-            all_stay(&python, &[&["greenlets"]], &mut problems);
-        }
-    }
-    problems.finish();
+fn start(python: &Interpreter, way: &[&str]) -> Workload {
+    Workload::start(python, "every_thread.py", way)
 }
 
-#[test]
-fn of_two_thousand_frames_the_leaf_side_is_kept_and_the_rest_said_to_be_missing() {
-    let mut problems = Problems::new();
-    for python in interpreter::all() {
-        let (workloads, on_cpu, off_cpu) = watched(python, &[&["deep"]], &mut problems);
-        for thread in list(&workloads[0].ready, "threads") {
-            problems.about(format!("{} {}", python.version, text(thread, "name")));
-            let whole = frames(thread, usize::MAX);
-            let is_waiting = !thread["reason"].is_null();
-            let mut seen = 0;
-            let lines = if is_waiting { &off_cpu } else { &on_cpu };
-            for line in lines.iter().filter(|line| line.tid() == ns(thread, "tid")) {
-                seen += 1;
-                let frames = &line.frames[..line.frames.len() - usize::from(is_waiting)];
-                deep_one(frames, &whole, &mut problems);
+/// Watches the workloads; all time of every thread must be at the place that it says it
+/// is at.
+fn all_stay(python: &Interpreter, workloads: Vec<Workload>, problems: &mut Problems) {
+    let folder = TempDir::new().expect("a temporary folder can be made");
+    let file = folder.path().join("stacks");
+    let mut command = observe::command(&["classify", "-d", "1500ms", "-r", "499"]);
+    for workload in &workloads {
+        command.args(["-p", &workload.pid.to_string()]);
+    }
+    command.args(["--format", "collapsed", "-o"]).arg(&file);
+    let outcome = observe::finish(command);
+    problems.about(python);
+    problems.equal("exit code", &outcome.code(), &0);
+    let on_cpu = by_thread(collapsed::read(&file));
+    let off_cpu = by_thread(collapsed::read(&file.with_extension("off-cpu")));
+    let mut threads = 0;
+    for workload in workloads {
+        for thread in list(&workload.ready, "threads") {
+            threads += 1;
+            let name = text(thread, "name");
+            problems.about(format!("{} {name}", python.version));
+            match (name.contains("deep"), thread["reason"].is_null()) {
+                (false, true) => {
+                    computes_there(thread, &on_cpu, &frames(thread, FRAMES), problems);
+                }
+                (false, false) => waits_there(thread, &off_cpu, problems),
+                (true, true) => is_deep(thread, &on_cpu, 0, problems),
+                (true, false) => is_deep(thread, &off_cpu, 1, problems),
             }
-            problems.check(seen > 0, "never seen");
         }
+        workload.finish();
     }
-    problems.finish();
+    eprintln!("{python}: {threads} threads");
+}
+
+/// Every stack of a thread deeper than the limit is its leaf side, and maybe its root
+/// side; the last `waits` frames of a line are no frames.
+fn is_deep(
+    thread: &Value,
+    lines: &BTreeMap<i64, Vec<Line>>,
+    waits: usize,
+    problems: &mut Problems,
+) {
+    let whole = frames(thread, usize::MAX);
+    let lines = lines.get(&ns(thread, "tid")).map_or(&[][..], Vec::as_slice);
+    problems.check(!lines.is_empty(), "never seen");
+    for line in lines {
+        deep_one(&line.frames[..line.frames.len() - waits], &whole, problems);
+    }
 }
 
 /// The outermost frames, if they are known; the mark for what is missing; the leaf side.
@@ -97,53 +136,4 @@ fn deep_one(frames: &[String], whole: &[String], problems: &mut Problems) {
         inner.len() >= FRAMES,
         format!("{} frames of the leaf side only", inner.len()),
     );
-}
-
-/// Runs `every_thread.py` in several ways at once; all time of every thread must be at
-/// the place that it says it is at.
-fn all_stay(python: &Interpreter, ways: &[&[&str]], problems: &mut Problems) {
-    let (workloads, on_cpu, off_cpu) = watched(python, ways, problems);
-    let (on_cpu, off_cpu) = (by_thread(on_cpu), by_thread(off_cpu));
-    let threads: Vec<&Value> = workloads
-        .iter()
-        .flat_map(|workload| list(&workload.ready, "threads"))
-        .collect();
-    for thread in &threads {
-        problems.about(format!("{} {}", python.version, text(thread, "name")));
-        if thread["reason"].is_null() {
-            computes_there(thread, &on_cpu, &frames(thread, FRAMES), problems);
-        } else {
-            waits_there(thread, &off_cpu, problems);
-        }
-    }
-    eprintln!("{python}: {} threads", threads.len());
-    for workload in workloads {
-        workload.finish();
-    }
-}
-
-/// Runs `every_thread.py` in several ways at once and watches all; on-CPU and off-CPU
-/// stacks.
-fn watched(
-    python: &Interpreter,
-    ways: &[&[&str]],
-    problems: &mut Problems,
-) -> (Vec<Workload>, Vec<Line>, Vec<Line>) {
-    let workloads: Vec<Workload> = ways
-        .iter()
-        .map(|args| Workload::start(python, "every_thread.py", args))
-        .collect();
-    let folder = TempDir::new().expect("a temporary folder can be made");
-    let file = folder.path().join("stacks");
-    let mut command = observe::command(&["classify", "-d", "1500ms", "-r", "499"]);
-    for workload in &workloads {
-        command.args(["-p", &workload.pid.to_string()]);
-    }
-    command.args(["--format", "collapsed", "-o"]).arg(&file);
-    let outcome = observe::finish(command);
-    problems.about(python);
-    problems.equal("exit code", &outcome.code(), &0);
-    let on_cpu = collapsed::read(&file);
-    let off_cpu = collapsed::read(&file.with_extension("off-cpu"));
-    (workloads, on_cpu, off_cpu)
 }

@@ -199,8 +199,6 @@ WAITING = (
 
 
 def in_greenlet(function, *arguments):
-    import greenlet
-
     return greenlet.greenlet(function).switch(*arguments)
 
 
@@ -213,8 +211,6 @@ def greenlet_of_greenlet_computes():
 
 
 def resumed_greenlet_computes():
-    import greenlet
-
     home = greenlet.getcurrent()
 
     def away():
@@ -231,20 +227,14 @@ def greenlet_blocks(source):
 
 
 def gevent_blocks(source):
-    import gevent
-
     gevent.spawn(in_recv, source).join()
 
 
 def gevent_waits(_):
-    import gevent
-
     gevent.sleep(100_000)
 
 
 def gevent_computes():
-    import gevent
-
     gevent.joinall([gevent.spawn(computing)])
 
 
@@ -304,6 +294,9 @@ elif mode == "computing":
 elif mode == "waiting":
     run((), named(WAITING))
 elif mode == "greenlets":
+    import gevent
+    import greenlet
+
     run(
         (
             greenlet_computes,
