@@ -25,7 +25,12 @@ pub fn by_thread(lines: Vec<Line>) -> BTreeMap<i64, Vec<Line>> {
 /// A thread's frames as it says itself, outermost first; those beyond the limit as
 /// the report shows them.
 pub fn frames(thread: &Value, limit: usize) -> Vec<String> {
-    let all: Vec<String> = list(thread, "frames")
+    frames_in(thread, "frames", limit)
+}
+
+/// The same of another list of frames.
+pub fn frames_in(thread: &Value, which: &str, limit: usize) -> Vec<String> {
+    let all: Vec<String> = list(thread, which)
         .iter()
         .map(|frame| {
             let part = |n: usize| frame[n].as_str().expect("a name and a file");

@@ -6,7 +6,7 @@ use leakcpu_tests::{
     collapsed::{self, Line},
     interpreter::{self, Interpreter},
     observe,
-    places::{by_thread, computes_there, frames, waits_there},
+    places::{by_thread, computes_there, frames, frames_in, waits_there},
     problems::Problems,
     report::{list, ns, text},
     venv,
@@ -68,18 +68,8 @@ fn start(python: &Interpreter, way: &[&str]) -> Workload {
 /// Watches the workloads; all time of every thread must be at the place that it says it
 /// is at.
 fn all_stay(python: &Interpreter, workloads: Vec<Workload>, problems: &mut Problems) {
-    let folder = TempDir::new().expect("a temporary folder can be made");
-    let file = folder.path().join("stacks");
-    let mut command = observe::command(&["classify", "-d", "1500ms", "-r", "499"]);
-    for workload in &workloads {
-        command.args(["-p", &workload.pid.to_string()]);
-    }
-    command.args(["--format", "collapsed", "-o"]).arg(&file);
-    let outcome = observe::finish(command);
-    problems.about(python);
-    problems.equal("exit code", &outcome.code(), &0);
-    let on_cpu = by_thread(collapsed::read(&file));
-    let off_cpu = by_thread(collapsed::read(&file.with_extension("off-cpu")));
+    let refs: Vec<&Workload> = workloads.iter().collect();
+    let (on_cpu, off_cpu) = watched(python, &refs, problems);
     let mut threads = 0;
     for workload in workloads {
         for thread in list(&workload.ready, "threads") {
@@ -100,6 +90,28 @@ fn all_stay(python: &Interpreter, workloads: Vec<Workload>, problems: &mut Probl
     eprintln!("{python}: {threads} threads");
 }
 
+/// Watches the workloads; stacks on and off the CPU, by thread.
+fn watched(
+    python: &Interpreter,
+    workloads: &[&Workload],
+    problems: &mut Problems,
+) -> (BTreeMap<i64, Vec<Line>>, BTreeMap<i64, Vec<Line>>) {
+    let folder = TempDir::new().expect("a temporary folder can be made");
+    let file = folder.path().join("stacks");
+    let mut command = observe::command(&["classify", "-d", "1500ms", "-r", "499"]);
+    for workload in workloads {
+        command.args(["-p", &workload.pid.to_string()]);
+    }
+    command.args(["--format", "collapsed", "-o"]).arg(&file);
+    let outcome = observe::finish(command);
+    problems.about(python);
+    problems.equal("exit code", &outcome.code(), &0);
+    (
+        by_thread(collapsed::read(&file)),
+        by_thread(collapsed::read(&file.with_extension("off-cpu"))),
+    )
+}
+
 /// Every stack of a thread deeper than the limit is its leaf side, and maybe its root
 /// side; the last `waits` frames of a line are no frames.
 fn is_deep(
@@ -114,6 +126,55 @@ fn is_deep(
     for line in lines {
         deep_one(&line.frames[..line.frames.len() - waits], &whole, problems);
     }
+}
+
+/// A thread that runs code in an interpreter of its own shows that code; what called
+/// the interpreter may be below it.
+#[test]
+fn threads_in_subinterpreters_show_the_code_that_they_run() {
+    let mut problems = Problems::new();
+    for python in interpreter::all() {
+        let workload = Workload::start::<&str>(python, "subinterpreters.py", &[]);
+        let (on_cpu, off_cpu) = watched(python, &[&workload], &mut problems);
+        for thread in list(&workload.ready, "threads") {
+            problems.about(format!("{} {}", python.version, text(thread, "name")));
+            let waits = usize::from(!thread["reason"].is_null());
+            let lines = if waits == 1 { &off_cpu } else { &on_cpu };
+            in_subinterpreter(thread, lines, waits, &mut problems);
+        }
+        workload.finish();
+    }
+    problems.finish();
+}
+
+fn in_subinterpreter(
+    thread: &Value,
+    lines: &BTreeMap<i64, Vec<Line>>,
+    waits: usize,
+    problems: &mut Problems,
+) {
+    let inner = frames(thread, FRAMES);
+    let below = frames_in(thread, "below", FRAMES);
+    let lines = lines.get(&ns(thread, "tid")).map_or(&[][..], Vec::as_slice);
+    let (mut there, mut whole) = (0, 0);
+    for line in lines {
+        whole += line.weight;
+        let frames = &line.frames[..line.frames.len() - waits];
+        let outer = frames.strip_suffix(inner.as_slice());
+        // A mark may stand for the border.
+        let is_right = outer.is_some_and(|outer| {
+            let named: Vec<_> = outer.iter().filter(|f| !f.starts_with('[')).collect();
+            named.is_empty() || named.iter().copied().eq(&below)
+        });
+        if is_right {
+            there += line.weight;
+        }
+    }
+    let elsewhere = lines.first().map_or(&[][..], |line| &line.frames);
+    problems.check(
+        whole > 0 && there == whole,
+        format!("{there} of {whole} in the subinterpreter, but {elsewhere:#?}"),
+    );
 }
 
 /// The outermost frames, if they are known; the mark for what is missing; the leaf side.

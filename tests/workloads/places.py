@@ -44,7 +44,7 @@ def start(name, function, arguments):
     return thread
 
 
-def say(threads, places, reasons):
+def say(threads, places, reasons, below=None):
     print(
         json.dumps(
             {
@@ -55,10 +55,13 @@ def say(threads, places, reasons):
                         "name": thread.name,
                         "tid": thread.native_id,
                         "frames": frames,
+                        "below": outer,
                         "reason": reason,
                         "woken": thread.name.startswith("woken "),
                     }
-                    for thread, frames, reason in zip(threads, places, reasons)
+                    for thread, frames, reason, outer in zip(
+                        threads, places, reasons, below or [[]] * len(threads)
+                    )
                 ],
             }
         ),
