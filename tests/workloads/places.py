@@ -10,15 +10,19 @@ import threading
 import time
 
 
-def frames_of(thread):
-    frame = sys._current_frames()[thread.ident]
+def places(frame):
+    """A frame and its callers: outermost first, [name, file, line]."""
     frames = []
     while frame is not None:
         code = frame.f_code
         name = getattr(code, "co_qualname", code.co_name)
-        frames.append((name, code.co_filename, frame.f_lineno))
+        frames.append([name, code.co_filename, frame.f_lineno])
         frame = frame.f_back
     return frames[::-1]
+
+
+def frames_of(thread):
+    return places(sys._current_frames()[thread.ident])
 
 
 def state(thread):

@@ -12,7 +12,7 @@ import os
 import sys
 import time
 
-from places import frames_of, rest, say, start, state
+from places import places, rest, say, start, state
 
 if sys.version_info >= (3, 13):
     import _interpreters as interpreters
@@ -24,7 +24,7 @@ else:
     GILS = {"shared": ()}
 
 SCRIPT = """
-import json, os, sys, time
+import os, sys, time
 
 def tell(lines):
     frame = sys._getframe(1)
@@ -32,10 +32,10 @@ def tell(lines):
     while frame is not None:
         code = frame.f_code
         name = getattr(code, "co_qualname", code.co_name)
-        frames.append((name, code.co_filename, frame.f_lineno + lines))
+        frames.append([name, code.co_filename, frame.f_lineno + lines])
         lines = 0
         frame = frame.f_back
-    os.write({out}, json.dumps(frames[::-1]).encode() + b"\\n")
+    os.write({out}, str(frames[::-1]).replace("'", '"').encode())
 
 def waits():
     tell(1)
@@ -61,20 +61,25 @@ def create(gil):
     return interpreters.create()
 
 
-def run(gil, script):
+def run(gil, script, below):
     # Up to 3.12 a thread state is known by the thread that made it.
-    interpreters.run_string(create(gil), script)
+    made = create(gil)
+    # `sys._current_frames()` would reach into the other interpreters.
+    below.extend(places(sys._getframe()))
+    below[-1][2] += 2
+    interpreters.run_string(made, script)
 
 
 if sys.version_info[:2] == (3, 12):
     GILS["own"] = ()
-threads, inner, reasons = [], [], []
+threads, inner, outer, reasons = [], [], [], []
 for gil in GILS:
     for function, reason in (("waits", "pipe"), ("computes", None)):
         told, out = os.pipe()
         source, _ = os.pipe()
         script = SCRIPT.format(out=out, source=source, function=function)
-        thread = start("%s %s" % (gil, function), run, (gil, script))
+        outer.append([])
+        thread = start("%s %s" % (gil, function), run, (gil, script, outer[-1]))
         inner.append(json.loads(os.read(told, 65536)))
         threads.append(thread)
         reasons.append(reason)
@@ -82,5 +87,5 @@ while not all(
     state(thread) == "S" for thread, reason in zip(threads, reasons) if reason is not None
 ):
     time.sleep(0.01)
-say(threads, inner, reasons, [frames_of(thread) for thread in threads])
+say(threads, inner, reasons, outer)
 rest()
