@@ -7,17 +7,20 @@ use leakcpu_tests::{
     interpreter::{self, Interpreter},
     observe,
     problems::Problems,
-    report::{Report, is_called, list, ns, text},
+    report::{Report, is_called, list, ns, text, thread},
     workload::Workload,
 };
 use serde_json::Value;
 
-/// How far samples may be off for one name: a spell of computing takes 1.5 ms, and that
-/// is what a wrong name would get at least.
-const TOLERANCE_NS: i64 = 700_000;
+/// How long a name computes, and lives: so short that user space can hardly read it in
+/// time, and long enough.
+const SPELLS_US: [i64; 2] = [2_000, 20_000];
+/// How far samples may be off for one name, of a spell: that is what a wrong name would
+/// get at least.
+const TOLERANCE: f64 = 0.5;
 /// The methods that data classes get, all from line 2 of `<string>`.
 const GENERATED: [&str; 3] = ["__init__", "__eq__", "__repr__"];
-/// Time without a name, of all.
+/// Time without a name, of all that longer spells take.
 const MAX_UNNAMED: f64 = 0.1;
 
 #[test]
@@ -31,19 +34,49 @@ fn a_reused_address_never_yields_a_wrong_name() {
 }
 
 fn reused_on(python: &Interpreter, problems: &mut Problems) {
-    let workload = Workload::start::<&str>(python, "reused.py", &[]);
-    let (pid, tid) = (workload.pid, ns(&workload.ready, "tid"));
-    let report = observe::classify(pid, "1500ms", &["-r", "10khz"]);
-    let truth = workload.finish();
-    problems.check(
-        ns(&truth, "reused") > 50,
-        format!("addresses were reused {} times only", truth["reused"]),
-    );
-    let spent = spent(list(&truth, "spells"), report.window());
-    let process = report.process(pid);
-    let functions = list(process, "functions");
+    let workloads = SPELLS_US.map(|us| Workload::start(python, "reused.py", &[us.to_string()]));
+    let pids = workloads
+        .each_ref()
+        .map(|workload| workload.pid.to_string());
+    let outcome = observe::run(&[
+        "classify", "-p", &pids[0], "-p", &pids[1], "-d", "1500ms", "-r", "10khz", "--json",
+    ]);
+    let report = outcome.report();
+    for (workload, spell_us) in workloads.into_iter().zip(SPELLS_US) {
+        problems.about(format!("{} living {spell_us} us", python.version));
+        let (pid, tid) = (workload.pid, ns(&workload.ready, "tid"));
+        let truth = workload.finish();
+        problems.check(
+            ns(&truth, "reused") > 20,
+            format!("addresses were reused {} times only", truth["reused"]),
+        );
+        let spent = spent(list(&truth, "spells"), report.window());
+        let process = report.process(pid);
+        let functions = list(process, "functions");
+        let unnamed = no_wrong_name(functions, &spent, spell_us, problems);
+        eprintln!(
+            "{python}, living {spell_us} us: {} names, {:.1} % of their time unnamed",
+            spent.len(),
+            unnamed * 100.0,
+        );
+        problems.check(
+            unnamed < MAX_UNNAMED || spell_us < 10_000,
+            format!("{:.1} % without a name", unnamed * 100.0),
+        );
+        loss_is_counted(&report, process, tid, problems);
+    }
+}
+
+/// No function has more time than it spent; the share of the time that has no name.
+fn no_wrong_name(
+    functions: &[Value],
+    spent: &BTreeMap<String, (i64, i64)>,
+    spell_us: i64,
+    problems: &mut Problems,
+) -> f64 {
+    let tolerance = (spell_us as f64 * 1000.0 * TOLERANCE) as i64;
     let mut named = 0;
-    for (name, (at_least, at_most)) in &spent {
+    for (name, (at_least, at_most)) in spent {
         let is_generated = GENERATED.contains(&name.as_str());
         let reported: i64 = functions
             .iter()
@@ -54,33 +87,22 @@ fn reused_on(python: &Interpreter, problems: &mut Problems) {
             .map(|function| ns(function, "total_on_cpu_ns"))
             .sum();
         named += reported.min(*at_least);
-        // A name that is not generated is spent once, the others some hundred times.
-        let tolerance = TOLERANCE_NS + if is_generated { at_most / 50 } else { 0 };
+        // A name that is not generated is spent once, the others many times.
+        let tolerance = tolerance + if is_generated { at_most / 50 } else { 0 };
         problems.check(
             reported <= at_most + tolerance,
             format!("{name} has {reported} ns, but has spent {at_most} at most"),
         );
     }
-    let strangers = functions.iter().map(|f| text(f, "function"));
-    let strangers =
-        strangers.filter(|name| name.starts_with("spell_") && !spent.contains_key(*name));
-    for stranger in strangers {
-        problems.add(format!("{stranger} was over before the window"));
+    for function in functions {
+        let name = text(function, "function");
+        problems.check(
+            !name.starts_with("spell_") || spent.contains_key(name),
+            format!("{name} was over before the window"),
+        );
     }
     let whole: i64 = spent.values().map(|(at_least, _)| at_least).sum();
-    let unnamed = 1.0 - named as f64 / whole as f64;
-    eprintln!(
-        "{python}: {} names, {} changes, {:.1} % of {whole} ns under no name of theirs; {}",
-        spent.len(),
-        truth["reused"],
-        unnamed * 100.0,
-        report.0["loss"]
-    );
-    problems.check(
-        unnamed < MAX_UNNAMED,
-        format!("{:.1} % of {whole} ns without a name", unnamed * 100.0),
-    );
-    loss_is_counted(&report, tid, problems);
+    1.0 - named as f64 / whole.max(1) as f64
 }
 
 /// Per name, its CPU time within the window: in spells that are wholly in it, and in
@@ -104,12 +126,8 @@ fn spent(spells: &[Value], (begin, end): (i64, i64)) -> BTreeMap<String, (i64, i
 }
 
 /// Time that belongs to no function is there because something was lost.
-fn loss_is_counted(report: &Report, tid: i64, problems: &mut Problems) {
-    let Some(process) = report.processes().first() else {
-        return;
-    };
-    let thread = list(process, "threads").iter().find(|t| t["tid"] == tid);
-    let unattributed = thread.map_or(0, |thread| ns(thread, "unattributed_ns"));
+fn loss_is_counted(report: &Report, process: &Value, tid: i64, problems: &mut Problems) {
+    let unattributed = ns(thread(process, tid), "unattributed_ns");
     let losses = report.0["loss"].as_object().map_or(0, |loss| {
         loss.values().filter_map(Value::as_u64).sum::<u64>()
     });

@@ -5,6 +5,8 @@ in others, in the names of real files; each computes for a while and is freed. S
 data classes with one generated method each, `__init__`, `__eq__` or `__repr__`, which all
 begin at line 2 of `<string>`.
 
+`reused.py MICROSECONDS`: how long each computes, and so about how long each lives.
+
 The last line has every spell of computing, [name, begin, end, CPU time] by the thread's
 own clocks, and how often an address got another name.
 """
@@ -12,10 +14,11 @@ own clocks, and how often an address got another name.
 import dataclasses
 import json
 import os
+import sys
 import threading
 import time
 
-SPELL_NS = 1_500_000
+SPELL_NS = int(sys.argv[1]) * 1000
 FILES = ("<string>", "<one>", "<two>", os.path.abspath(__file__), json.__file__, os.__file__)
 SOURCE = """
 def {name}(clock, until):
