@@ -24,7 +24,7 @@ pub enum Verdict {
     Possible,
     /// No frame at all.
     Empty,
-    /// The outermost frame is not the program's.
+    /// The outermost frame is no thread's and no greenlet's first.
     LostRoot,
     /// A function appears right above one that never calls it.
     ImpossibleEdge,
@@ -41,7 +41,7 @@ pub struct CallGraph {
     functions: HashMap<Function, u32>,
     stacks: HashSet<Vec<u32>>,
     edges: HashSet<(u32, u32)>,
-    root: u32,
+    roots: HashSet<u32>,
 }
 
 impl CallGraph {
@@ -53,11 +53,12 @@ impl CallGraph {
             functions: functions.iter().map(function).zip(0..).collect(),
             ..Self::default()
         };
-        graph.root = functions
-            .iter()
-            .position(|function| function[0] == "<module>")
-            .and_then(|root| u32::try_from(root).ok())
-            .expect("the script's own frame is the root");
+        let roots = list(&workload.ready, "roots");
+        graph.roots = (0..)
+            .zip(functions)
+            .filter(|(_, function)| roots.contains(&function[0]))
+            .map(|(number, _)| number)
+            .collect();
         for stack in list(&workload.ready, "stacks") {
             let stack: Vec<u32> = stack
                 .as_array()
@@ -77,7 +78,7 @@ impl CallGraph {
             .extend(stack.windows(2).map(|pair| (pair[0], pair[1])));
         // Up to 3.10 the interpreter itself loses the callers of a generator that
         // delegates while an exception is thrown into it.
-        if stack.first() == Some(&self.root) {
+        if stack.first().is_some_and(|root| self.roots.contains(root)) {
             for depth in 1..=stack.len() {
                 self.stacks.insert(stack[..depth].to_vec());
             }
@@ -101,7 +102,7 @@ impl CallGraph {
         let stacks = self.stacks.iter();
         let edges = self.edges.iter();
         Self {
-            root: renumbered[&self.root],
+            roots: self.roots.iter().map(|n| renumbered[n]).collect(),
             stacks: stacks
                 .map(|stack| stack.iter().map(|n| renumbered[n]).collect())
                 .collect(),
@@ -126,7 +127,7 @@ impl CallGraph {
         match known.first() {
             None => Verdict::Empty,
             Some(_) if self.stacks.contains(&known) => Verdict::Possible,
-            Some(root) if *root != self.root => Verdict::LostRoot,
+            Some(root) if !self.roots.contains(root) => Verdict::LostRoot,
             Some(_)
                 if known
                     .windows(2)

@@ -1,6 +1,6 @@
 //! Every kind of thread, on and off the CPU, against what the target says of itself.
 
-use std::{collections::BTreeMap, thread};
+use std::{collections::BTreeMap, process::Command, thread};
 
 use leakcpu_tests::{
     collapsed::{self, Line},
@@ -8,7 +8,7 @@ use leakcpu_tests::{
     observe,
     places::{by_thread, computes_there, frames, frames_in, waits_there},
     problems::Problems,
-    report::{list, ns, text},
+    report::{is_called, list, ns, text},
     venv,
     workload::Workload,
 };
@@ -128,12 +128,72 @@ fn is_deep(
     }
 }
 
+/// What py-spy, which stops its target, says of the same threads. It is said aloud and
+/// decides nothing: the target's own word does.
+#[test]
+#[ignore = "slow: a minute"]
+fn py_spy_beside_us() {
+    let mut problems = Problems::new();
+    let Some(home) = venv::with_packages(interpreter::newest(), &["py-spy==0.4.3"]) else {
+        return;
+    };
+    let py_spy = home.path.with_file_name("py-spy");
+    for python in interpreter::all() {
+        let workload = start(python, &["waiting"]);
+        let output = Command::new(&py_spy)
+            .args(["dump", "--json", "--pid", &workload.pid.to_string()])
+            .output()
+            .expect("py-spy was just installed");
+        let dump: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let threads = list(&workload.ready, "threads");
+        let alike = threads.iter().filter(|thread| py_spy_agrees(thread, &dump));
+        let alike = alike.count();
+        eprintln!(
+            "{python}: py-spy agrees with the target on {alike} of {} threads {}",
+            threads.len(),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        all_stay(python, vec![workload], &mut problems);
+    }
+    problems.finish();
+}
+
+fn py_spy_agrees(thread: &Value, dump: &Value) -> bool {
+    let threads = dump.as_array().map_or(&[][..], Vec::as_slice);
+    let dumped = threads
+        .iter()
+        .find(|dumped| dumped["os_thread_id"] == thread["tid"]);
+    let leaf_first = dumped.and_then(|dumped| dumped["frames"].as_array());
+    leaf_first.is_some_and(|leaf_first| {
+        let truth = list(thread, "frames");
+        truth.len() == leaf_first.len()
+            && truth
+                .iter()
+                .zip(leaf_first.iter().rev())
+                .all(|(ours, theirs)| {
+                    let name = theirs["name"].as_str().unwrap_or_default();
+                    is_called(ours[0].as_str().unwrap_or_default(), name)
+                        && ours[2] == theirs["line"]
+                })
+    })
+}
+
 /// A thread that runs code in an interpreter of its own shows that code; what called
 /// the interpreter may be below it.
 #[test]
 fn threads_in_subinterpreters_show_the_code_that_they_run() {
+    subinterpreters(&[interpreter::oldest(), interpreter::newest()]);
+}
+
+#[test]
+#[ignore = "slow: half a minute"]
+fn threads_in_subinterpreters_of_every_version_show_the_code_that_they_run() {
+    subinterpreters(&interpreter::all());
+}
+
+fn subinterpreters(pythons: &[&Interpreter]) {
     let mut problems = Problems::new();
-    for python in interpreter::all() {
+    for python in pythons {
         let workload = Workload::start::<&str>(python, "subinterpreters.py", &[]);
         let (on_cpu, off_cpu) = watched(python, &[&workload], &mut problems);
         for thread in list(&workload.ready, "threads") {

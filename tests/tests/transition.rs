@@ -12,6 +12,7 @@ use leakcpu_tests::{
     interpreter::{self, Interpreter},
     problems::Problems,
     single_step::SingleStep,
+    venv,
     workload::Workload,
 };
 use pyobserve::{
@@ -29,6 +30,8 @@ const BURST: usize = 1_500;
 const FREELY_US: u64 = 3_000;
 /// Stacks given up, of all: in transition or cut short, but said to be so.
 const MAX_MARKED: f64 = 0.01;
+/// The same for a program that does little but switch between greenlets.
+const MAX_MARKED_SWITCHING: f64 = 0.1;
 
 #[test]
 fn at_any_instruction_the_stack_is_possible_or_marked() {
@@ -41,16 +44,37 @@ fn at_a_million_instructions_the_stack_is_possible_or_marked() {
     step_all(1_000_000);
 }
 
+/// While greenlets are exchanged, so is the C stack that the interpreter's frames lie on.
+#[test]
+#[ignore = "slow: two minutes"]
+fn between_greenlets_the_stack_is_possible_or_marked() {
+    let mut problems = Problems::new();
+    for python in interpreter::all() {
+        let Some(python) = venv::with_packages(python, &["greenlet"]) else {
+            continue;
+        };
+        let mut tally = step(&python, &["greenlets"], 200_000, &mut problems);
+        // One that has just been started has no frame yet.
+        tally.wrong.remove(&Verdict::Empty);
+        tally.report(MAX_MARKED_SWITCHING, &mut problems);
+    }
+    problems.finish();
+}
+
 fn step_all(instructions: usize) {
     let mut problems = Problems::new();
     for python in interpreter::all() {
-        problems.about(python);
-        let mut stepped = Stepped::start(python);
-        let tally = stepped.run(instructions);
-        eprintln!("{python}: {tally}");
-        tally.report(&mut problems);
+        let tally = step(python, &[], instructions, &mut problems);
+        tally.report(MAX_MARKED, &mut problems);
     }
     problems.finish();
+}
+
+fn step(python: &Interpreter, how: &[&str], instructions: usize, problems: &mut Problems) -> Tally {
+    problems.about(python);
+    let tally = Stepped::start(python, how).run(instructions);
+    eprintln!("{python}: {tally}");
+    tally
 }
 
 /// What became of a frame.
@@ -73,9 +97,9 @@ struct Stepped {
 }
 
 impl Stepped {
-    fn start(python: &Interpreter) -> Self {
-        let graph = CallGraph::rehearse(python, &[]);
-        let workload = Workload::start(python, "calls.py", &["run"]);
+    fn start(python: &Interpreter, how: &[&str]) -> Self {
+        let graph = CallGraph::rehearse(python, how);
+        let workload = Workload::start(python, "calls.py", &[&["run"], how].concat());
         let (_, process) = Interpreters::new()
             .attach_pid(&mut Discovery::new(), workload.pid)
             .expect("a workload can be attached to");
@@ -162,17 +186,19 @@ impl Stepped {
 
     /// The leaf side of a stack, for people.
     fn text(&mut self, frames: &[RawFrame]) -> String {
-        let mut text = String::new();
-        for &frame in frames.iter().take(8) {
-            let name = self.symbolizer.symbolize(&self.process, frame);
-            let name = match name {
-                Ok(Ok(named)) => format!("{} ({:?})", named.function.name, named.line),
-                Ok(Err(no_name)) => no_name.to_string(),
-                Err(error) => error.to_string(),
-            };
-            text += &format!("    {:#x} at {:#x}: {name}\n", frame.code, frame.instr);
-        }
-        text
+        let lines: Vec<String> = frames
+            .iter()
+            .take(8)
+            .map(|&frame| {
+                let name = match self.symbolizer.symbolize(&self.process, frame) {
+                    Ok(Ok(named)) => format!("{} ({:?})", named.function.name, named.line),
+                    Ok(Err(no_name)) => no_name.to_string(),
+                    Err(error) => error.to_string(),
+                };
+                format!("    {:#x} at {:#x}: {name}", frame.code, frame.instr)
+            })
+            .collect();
+        lines.join("\n")
     }
 }
 
@@ -187,7 +213,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn report(&self, problems: &mut Problems) {
+    fn report(&self, max_marked: f64, problems: &mut Problems) {
         for (verdict, (times, example)) in &self.wrong {
             problems.add(format!(
                 "{times} of {} stacks unmarked and {verdict:?}, the first {example}",
@@ -197,7 +223,7 @@ impl Tally {
         let marked: u64 = self.marked.values().sum();
         let share = marked as f64 / self.looks as f64;
         problems.check(
-            share < MAX_MARKED,
+            share < max_marked,
             format!(
                 "{marked} of {} stacks given up, by flags: {:?}",
                 self.looks, self.marked

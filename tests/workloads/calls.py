@@ -7,6 +7,8 @@ there was when a frame began or went on, as lists of functions, outermost first.
 With `exchange` as second argument its leaves block: each hands a byte to a process on
 the same CPU and waits until it comes back.
 
+With `greenlets` it switches between greenlets, too, for an interpreter that has them.
+
 Otherwise the program makes no system calls. It frees no code object and runs without
 the cyclic garbage collector: which stacks there are depends on nothing but the program.
 """
@@ -648,6 +650,47 @@ def evaluations():
     eval(EVALUATED, globals(), {"leaf": by_key})
 
 
+# -- greenlets: stacks with roots of their own
+
+
+def away(n):
+    home = greenlet.getcurrent().parent
+    for i in range(n):
+        home.switch(leaf(i))
+    sum(switching(home, n))
+    return leaf(fibonacci(2))
+
+
+def switching(home, n):
+    for i in range(n):
+        home.switch(i)
+        yield leaf(i)
+
+
+def raises_away():
+    try:
+        greenlet.getcurrent().parent.switch(1)
+    except ValueError:
+        return leaf(1)
+
+
+def nested():
+    return leaf(greenlet.greenlet(away).switch(1))
+
+
+def greenlets():
+    other = greenlet.greenlet(away)
+    other.switch(2)
+    while not other.dead:
+        leaf(other.switch())
+    thrown = greenlet.greenlet(raises_away)
+    thrown.switch()
+    thrown.throw(ValueError())
+    greenlet.greenlet(nested).switch()
+    # Ends while it is suspended.
+    greenlet.greenlet(raises_away).switch()
+
+
 # --
 
 
@@ -666,6 +709,8 @@ def program():
     callbacks()
     exceptions()
     evaluations()
+    if greenlet is not None:
+        greenlets()
 
 
 def forever(rounds):
@@ -720,6 +765,9 @@ def start_peer():
 
 mode = sys.argv[1]
 gc.disable()
+greenlet = None
+if sys.argv[2:] == ["greenlets"]:
+    import greenlet
 if sys.argv[2:] == ["exchange"]:
     THERE, BACK = start_peer()
     touch = exchange
@@ -735,6 +783,7 @@ if mode == "rehearse":
         ready=True,
         pid=os.getpid(),
         functions=list(rehearsal.functions),
+        roots=["<module>", "away", "raises_away", "nested"],
         stacks=sorted(rehearsal.stacks),
     )
     sys.stdin.read()
