@@ -3,8 +3,8 @@
 use core::mem::{align_of, size_of};
 
 use crate::{
-    event::{EventHeader, ProcessEvent, STACK_EVENT_HEAD_BYTES, StackEvent},
-    process::PyProcess,
+    event::{CodeEvent, EventHeader, ProcessEvent, STACK_EVENT_HEAD_BYTES, Segment, StackEvent},
+    process::{CHANGEABLE_SLOTS, PyProcess},
     python::PyLayout,
     stack::RawFrame,
     syscall::{SyscallSpec, SyscallTally, TallyKey},
@@ -12,10 +12,12 @@ use crate::{
     totals::{Totals, TotalsKey, Wait},
 };
 
-const _: () = assert!(size_of::<RawFrame>() == 16);
+const _: () = assert!(size_of::<RawFrame>() == 24);
 const _: () = assert!(size_of::<EventHeader>() == 24);
 const _: () = assert!(STACK_EVENT_HEAD_BYTES == 40);
-const _: () = assert!(size_of::<StackEvent>() == 40 + crate::config::MAX_FRAMES * 16);
+const _: () = assert!(size_of::<StackEvent>() == 40 + (crate::config::MAX_FRAMES + 1) * 24);
+const _: () = assert!(size_of::<Segment>() == 16 + 320);
+const _: () = assert!(size_of::<CodeEvent>() == 40 + 5 * size_of::<Segment>());
 const _: () = assert!(size_of::<ProcessEvent>() == 40);
 const _: () = assert!(size_of::<Wait>() == 8);
 const _: () = assert!(size_of::<TotalsKey>() == 24);
@@ -23,9 +25,9 @@ const _: () = assert!(size_of::<Totals>() == 32);
 const _: () = assert!(size_of::<TallyKey>() == 8);
 const _: () = assert!(size_of::<SyscallTally>() == 48);
 const _: () = assert!(size_of::<SyscallSpec>() == 8);
-const _: () = assert!(size_of::<ThreadState>() == 14 * 8 + 8 + 6 * 4 + 4 * 8);
-const _: () = assert!(size_of::<PyProcess>() == size_of::<PyLayout>() + 24);
+const _: () = assert!(size_of::<ThreadState>() == 15 * 8 + 8 + 6 * 4 + 4 * 8);
+const _: () = assert!(size_of::<PyProcess>() == size_of::<PyLayout>() + 40 + CHANGEABLE_SLOTS);
 const _: () = assert!(align_of::<PyProcess>() == 8);
-const _: () = assert!(size_of::<PyLayout>() == 56);
+const _: () = assert!(size_of::<PyLayout>() == 80);
 // The widest window that a layout needs: `f_back` at 24 to `f_lasti` at 104 in 3.8.
 const _: () = assert!(crate::python::FRAME_READ_BYTES == 88);

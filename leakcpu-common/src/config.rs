@@ -4,6 +4,21 @@
 /// Most Python frames a single walk may record; the scratch buffer's size.
 pub const MAX_FRAMES: usize = 512;
 
+/// Most frames of a walk at a context switch, whatever the command line asks for: it
+/// happens under the run-queue lock, where a walk must not take longer than 20 us.
+pub const MAX_SWITCH_FRAMES: usize = 256;
+
+/// Chunks of the data stack visited for the root of a truncated stack; with 16 KiB
+/// each, as CPython allocates them, enough for some ten thousand frames.
+pub const MAX_CHUNKS: usize = 64;
+
+/// Code objects copied at most for one stack.
+pub const MAX_CODE_COPIES: usize = 8;
+
+/// Thread states and interpreters visited in the kernel while looking for the one that
+/// a thread has in another interpreter than the main one.
+pub const MAX_SUBINTERPRETER_SEARCH: usize = 32;
+
 /// Fewest frames a walk may be limited to.
 pub const MIN_FRAMES: usize = 16;
 

@@ -37,6 +37,16 @@ pub enum Counter {
     TimeoutReadFailed,
     /// The table of armed system calls was full.
     TalliesFull,
+    /// The interpreter was changing its frame chain: the sample or interval has no stack.
+    StackInTransition,
+    /// A truncated stack whose root could not be found either.
+    RootNotReached,
+    /// A code object could not be read at first sight: its name rests on its address.
+    CodeReadFailed,
+    /// A copied code object found the ring buffer full.
+    CodeRingFull,
+    /// A copied code object found the table of copied ones full.
+    CodeTableFull,
     /// On-CPU samples taken of watched threads (not a loss: the denominator).
     OnCpuSamples,
     /// Stacks captured, on and off CPU (not a loss: the denominator).
@@ -47,7 +57,7 @@ pub enum Counter {
 
 impl Counter {
     /// Number of counters.
-    pub const COUNT: u32 = 19;
+    pub const COUNT: u32 = 24;
 
     /// All counters, in index order.
     pub const ALL: [Self; Self::COUNT as usize] = [
@@ -67,6 +77,11 @@ impl Counter {
         Self::PollfdReadFailed,
         Self::TimeoutReadFailed,
         Self::TalliesFull,
+        Self::StackInTransition,
+        Self::RootNotReached,
+        Self::CodeReadFailed,
+        Self::CodeRingFull,
+        Self::CodeTableFull,
         Self::OnCpuSamples,
         Self::StacksWalked,
         Self::FramesWalked,
@@ -91,6 +106,11 @@ impl Counter {
             Self::PollfdReadFailed => "pollfd_read_failed",
             Self::TimeoutReadFailed => "timeout_read_failed",
             Self::TalliesFull => "tallies_full",
+            Self::StackInTransition => "stack_in_transition",
+            Self::RootNotReached => "roots_not_reached",
+            Self::CodeReadFailed => "code_read_failed",
+            Self::CodeRingFull => "code_ring_full",
+            Self::CodeTableFull => "code_table_full",
             Self::OnCpuSamples => "on_cpu_samples",
             Self::StacksWalked => "stacks_walked",
             Self::FramesWalked => "frames_walked",

@@ -6,6 +6,8 @@ use crate::{config::MAX_FRAMES, stack::RawFrame};
 pub mod kind {
     /// [`super::StackEvent`]: frames of a stack seen for the first time.
     pub const STACK: u32 = 1;
+    /// [`super::CodeEvent`]: a code object that may soon be gone.
+    pub const CODE: u32 = 2;
     /// [`super::ProcessEvent`]: a watched process forked a child process.
     pub const FORK: u32 = 16;
     /// [`super::ProcessEvent`]: a process called exec.
@@ -42,12 +44,62 @@ pub struct StackEvent {
     pub flags: u32,
     /// Zero.
     pub pad: u32,
-    /// Leaf first.
-    pub frames: [RawFrame; MAX_FRAMES],
+    /// Leaf first. One more than a walk yields: the root of a truncated stack.
+    pub frames: [RawFrame; MAX_FRAMES + 1],
 }
 
 /// Bytes of a [`StackEvent`] before its frames.
 pub const STACK_EVENT_HEAD_BYTES: usize = core::mem::offset_of!(StackEvent, frames);
+
+/// Bytes of a [`Segment`]: a file name or line table of ordinary length with its
+/// object's head.
+pub const SEGMENT_BYTES: usize = 320;
+
+/// A piece of the target's memory.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Segment {
+    /// Where it was.
+    pub address: u64,
+    /// Bytes of `data` that were read; 0 if none could be.
+    pub bytes: u32,
+    /// Zero.
+    pub pad: u32,
+    /// The bytes.
+    pub data: [u8; SEGMENT_BYTES],
+}
+
+/// Segments of a [`CodeEvent`]: the beginnings of the code object and of the objects
+/// that name it.
+pub mod segment {
+    /// The code object itself.
+    pub const CODE: usize = 0;
+    /// `co_name`.
+    pub const NAME: usize = 1;
+    /// `co_qualname`; `co_name` again before 3.11.
+    pub const QUALNAME: usize = 2;
+    /// `co_filename`.
+    pub const FILENAME: usize = 3;
+    /// The line table.
+    pub const LINE_TABLE: usize = 4;
+    /// How many there are.
+    pub const COUNT: usize = 5;
+}
+
+/// A code object, copied at first sight because it may be gone before user space
+/// could read it.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct CodeEvent {
+    /// Which process.
+    pub header: EventHeader,
+    /// Address of the code object.
+    pub code: u64,
+    /// Its [`crate::stack::witness`].
+    pub witness: u64,
+    /// Indexed by [`segment`].
+    pub segments: [Segment; segment::COUNT],
+}
 
 /// Birth, change or death of a process or thread.
 #[derive(Clone, Copy, Debug, Default)]

@@ -10,6 +10,8 @@ pub mod maps {
     pub const TOTALS: &str = "TOTALS";
     /// `stack hash -> 1`: stacks whose frames have left the kernel.
     pub const STACKS_SENT: &str = "STACKS_SENT";
+    /// `hash of pid, code object and witness -> 1`: code objects that were copied.
+    pub const CODES_SENT: &str = "CODES_SENT";
     /// Ring buffer of events.
     pub const EVENTS: &str = "EVENTS";
     /// Per-CPU counters, indexed by `Counter`.

@@ -66,8 +66,11 @@ pub struct ThreadState {
     pub off_since_ns: u64,
     /// Blocked part of the current time off the CPU, known from the wake-up on.
     pub off_blocked_ns: u64,
-    /// Address of the thread's `PyThreadState`; 0 if not known.
+    /// Address of its `PyThreadState` in the main interpreter; 0 if not known.
     pub tstate: u64,
+    /// Address of its `PyThreadState` in another interpreter than the main one, in which
+    /// it was seen last; 0 if in none.
+    pub sub_tstate: u64,
     /// No search for the `PyThreadState` before this time.
     pub tstate_retry_ns: u64,
     /// Stack at the last switch-out.

@@ -6,22 +6,46 @@ use aya_ebpf::{
     maps::{Array, HashMap, PerCpuArray, RingBuf},
 };
 use leakcpu_common::{
-    config::{CONTROL_STOPPED, CONTROL_WORDS, MAX_SYSCALLS},
+    config::{CONTROL_STOPPED, CONTROL_WORDS, MAX_CODE_COPIES, MAX_SYSCALLS},
     counters::Counter,
-    event::StackEvent,
+    event::{CodeEvent, StackEvent},
     process::PyProcess,
-    python::FRAME_WINDOW_WORDS,
+    python::{FRAME_WINDOW_WORDS, Leaf, WIDE_WINDOW_WORDS, WalkEnd},
     syscall::{SyscallSpec, SyscallTally, TallyKey},
     thread::ThreadState,
     totals::{Totals, TotalsKey},
 };
+
+/// Words of [`Scratch::small`].
+pub const SMALL_WORDS: usize = 8;
 
 /// Per-CPU working space of a walk. `sched_switch` and the sampling event never
 /// nest (0 of 203,321 samples on 6.18, 0 on 5.10 to 7.2), so they share it.
 #[repr(C)]
 pub struct Scratch {
     pub event: StackEvent,
-    pub window: [u64; FRAME_WINDOW_WORDS],
+    pub code: CodeEvent,
+    pub frame: [u64; FRAME_WINDOW_WORDS],
+    pub wide: [u64; WIDE_WINDOW_WORDS],
+    /// Single words that are read, and those that the verifier is to forget.
+    pub small: [u64; SMALL_WORDS],
+    /// The thread state whose frames were walked, and the walk.
+    pub tstate: u64,
+    pub leaf: Leaf,
+    pub walk_end: WalkEnd,
+    /// Not 0 if a code object was among the frames that may have been replaced.
+    pub may_change: u64,
+    /// Hash of the stack in `event`; then, while its code objects are looked at.
+    pub hash: u64,
+    /// Its number of frames.
+    pub frames: u64,
+    /// Bits of `stack::flags`: how the walk ended.
+    pub flags: u32,
+    /// Not 0 if a frame of it cannot be one.
+    pub torn: u32,
+    /// Code objects to copy: how many, and their frames.
+    pub pending_count: u64,
+    pub pending: [u64; MAX_CODE_COPIES],
 }
 
 #[map]
@@ -35,6 +59,9 @@ pub static TOTALS: HashMap<TotalsKey, Totals> = HashMap::with_max_entries(65_536
 
 #[map]
 pub static STACKS_SENT: HashMap<u64, u32> = HashMap::with_max_entries(65_536, 0);
+
+#[map]
+pub static CODES_SENT: HashMap<u64, u32> = HashMap::with_max_entries(65_536, 0);
 
 #[map]
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(4 << 20, 0);

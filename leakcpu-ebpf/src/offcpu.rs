@@ -5,9 +5,9 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use leakcpu_common::{
-    config::MAX_SYSCALLS,
+    config::{MAX_SWITCH_FRAMES, MAX_SYSCALLS},
     counters::Counter,
-    stack::{EMPTY_STACK, flags},
+    stack::flags,
     syscall::wait_arg,
     thread::{GIL_REARM_NS, ThreadState, run_state, thread_flags},
     totals::{NO_SYSCALL, Wait, state, wait_flags},
@@ -15,9 +15,9 @@ use leakcpu_common::{
 
 use crate::{
     count,
-    globals::HAS_PREV_STATE_ARG,
+    globals::{FRAME_LIMIT, HAS_PREV_STATE_ARG},
     maps::{PROCESSES, SYSCALLS, THREADS, stopped},
-    python,
+    python::{self, Captured},
     task::{Task, UserRegisters, reg},
     totals,
 };
@@ -38,15 +38,14 @@ const FUTEX_PRIVATE: u64 = 128;
 pub fn sched_switch(ctx: BtfTracePointContext) -> i32 {
     let prev = Task::new(ctx.arg::<*const task_struct>(1));
     let next = Task::new(ctx.arg::<*const task_struct>(2));
-    let leaving = watched(prev.tid());
-    let coming = watched(next.tid());
-    if leaving.is_none() && coming.is_none() || stopped() {
-        return 0;
-    }
     // One time for both: what this program costs counts for `next`, as it does in
     // the scheduler's own accounts (`exec_start` is set before the tracepoint).
-    let now_ns = now();
-    if let Some(thread) = leaving {
+    let mut now_ns = 0;
+    if let Some(thread) = watched(prev.tid()) {
+        if stopped() {
+            return 0;
+        }
+        now_ns = now();
         let preempted = ctx.arg::<u64>(0) & 0xff != 0;
         let prev_state = if HAS_PREV_STATE_ARG.load() == 1 {
             ctx.arg::<u32>(3)
@@ -58,11 +57,29 @@ pub fn sched_switch(ctx: BtfTracePointContext) -> i32 {
         // writer now.
         switch_out(unsafe { &mut *thread }, prev, preempted, prev_state, now_ns);
     }
-    if let Some(thread) = coming {
+    // Looked up only now: the verifier would follow the walk once for each outcome.
+    if let Some(thread) = watched(next.tid()) {
+        if stopped() {
+            return 0;
+        }
+        if now_ns == 0 {
+            now_ns = now();
+        }
         // SAFETY: as above.
         switch_in(unsafe { &mut *thread }, now_ns);
     }
     0
+}
+
+/// Frames walked at most under the run-queue lock.
+#[inline(always)]
+fn frame_limit() -> usize {
+    let asked = FRAME_LIMIT.load() as usize;
+    if asked < MAX_SWITCH_FRAMES {
+        asked
+    } else {
+        MAX_SWITCH_FRAMES
+    }
 }
 
 /// The entry of a watched thread; the idle task (0) is never one.
@@ -100,9 +117,15 @@ fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state:
         thread.ended_ns = now_ns;
         return;
     }
-    let blocked = !preempted && prev_state & STATE_WAITS != 0;
     thread.off_since_ns = now_ns;
     thread.off_blocked_ns = 0;
+    // Before anything is decided that the verifier would follow apart.
+    let mut captured = Captured::none(0);
+    if thread.flags & thread_flags::EXITING == 0 {
+        captured = python::capture(thread, task.fsbase(), now_ns, frame_limit());
+    }
+    let stack = captured.hash;
+    let blocked = !preempted && prev_state & STATE_WAITS != 0;
     thread.run_state = if blocked {
         run_state::BLOCKED
     } else {
@@ -118,13 +141,8 @@ fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state:
         },
         fd: 0,
     };
-    let mut stack = EMPTY_STACK;
-    if thread.flags & thread_flags::EXITING == 0 {
-        let captured = python::capture(thread, task.fsbase(), now_ns);
-        stack = captured.hash;
-        if captured.flags & flags::NO_TSTATE != 0 {
-            wait.flags |= wait_flags::NATIVE_THREAD;
-        }
+    if captured.flags & flags::NO_TSTATE != 0 {
+        wait.flags |= wait_flags::NATIVE_THREAD;
     }
     if blocked {
         thread.voluntary_switches += 1;

@@ -14,6 +14,7 @@ use leakcpu_common::{
 
 use crate::{
     count,
+    globals::FRAME_LIMIT,
     maps::{SYSCALLS, THREADS, stopped},
     python, task,
     task::{UserRegisters, reg},
@@ -52,7 +53,7 @@ fn sample(ctx: &PerfEventContext) {
     let Some(thread_id) = task::current_fsbase() else {
         return;
     };
-    let captured = python::capture(thread, thread_id, now_ns);
+    let captured = python::capture(thread, thread_id, now_ns, FRAME_LIMIT.load() as usize);
     let mut wait = Wait {
         syscall: NO_SYSCALL,
         flags: 0,

@@ -3,14 +3,15 @@
 mod support;
 
 use std::{
-    os::unix::process::CommandExt,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
     process::Command,
     time::{Duration, Instant},
 };
 
 use pyobserve::{
     discovery::{Discovery, DiscoveryError, Inspection, SyscallState, syscall_state},
-    interpreter::{AttachError, Interpreters, RemoteError, parked, threads},
+    elf::{Image, Wanted},
+    interpreter::{AttachError, Interpreters, RemoteError, layout::LayoutError, parked, threads},
     symbolize::{NoName, Symbolizer},
 };
 use support::Running;
@@ -100,20 +101,55 @@ fn older_versions_are_refused_with_a_reason() {
     assert!(!error.how_to_fix().is_empty());
 }
 
+/// A copy of an interpreter that says it is 3.99: nothing of it is guessed.
 #[test]
 fn newer_versions_are_refused_with_a_reason() {
-    let newer = |python: &support::Installed| python.minor > *support::SUPPORTED.end();
-    let Some(python) = support::installed().into_iter().find(newer) else {
-        eprintln!("SKIPPED: no Python newer than 3.13 on this machine");
+    // One that has `Py_Version` in its executable.
+    let claims = |python: &support::Installed| {
+        let bytes = std::fs::read(python.file()).ok()?;
+        let image = Image::parse(bytes.as_slice()).ok()?;
+        let [version] = image.symbols(Wanted::Exported, ["Py_Version"]).ok()?;
+        let address = version?.address;
+        let segment = image.load_segments().into_iter().find(|segment| {
+            (segment.address..segment.address + segment.file_bytes).contains(&address)
+        })?;
+        let at = usize::try_from(address - segment.address + segment.file_offset).ok()?;
+        let mut bytes = bytes.clone();
+        bytes[at..at + 4].copy_from_slice(&0x0363_00f0_u32.to_le_bytes());
+        Some(bytes)
+    };
+    let Some((python, bytes)) = support::local()
+        .into_iter()
+        .find_map(|python| claims(&python).map(|bytes| (python, bytes)))
+    else {
+        eprintln!("SKIPPED: no interpreter here has Py_Version in its executable");
         return;
     };
-    let mut command = python.command();
-    command.args(["-c", "print('READY', flush=True); input()"]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("python3.99");
+    std::fs::write(&path, bytes).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = Command::new(path);
+    // Where the original's standard library is.
+    command
+        .env(
+            "PYTHONHOME",
+            python.path.parent().unwrap().parent().unwrap(),
+        )
+        .args(["-c", "print('READY', flush=True); input()"]);
     let mut running = Running::start(command);
     running.line();
     let error = attach_error(running.pid());
-    assert!(matches!(error, AttachError::Layout(_)), "{error}");
-    assert!(error.to_string().contains("newer"), "{error}");
+    assert!(
+        matches!(error, AttachError::Layout(LayoutError::TooNew { .. })),
+        "{error}"
+    );
+    assert!(
+        error
+            .to_string()
+            .contains("Python 3.99.0 is newer than 3.15"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -401,7 +437,7 @@ fn without_the_right_to_look_the_answer_says_so() {
         assert!(error.how_to_fix().contains("sudo"));
         let frame = leakcpu_common::stack::RawFrame {
             code: process.kernel.runtime,
-            instr: 0,
+            ..Default::default()
         };
         assert!(Symbolizer::new().symbolize(&process, frame).is_err());
         let scan = Discovery::new().scan().unwrap();

@@ -17,7 +17,7 @@ use leakcpu_tests::{
 };
 use pyobserve::{
     discovery::Discovery,
-    interpreter::{Interpreters, PythonProcess, threads, walk},
+    interpreter::{Interpreters, PythonProcess, read_stack, threads},
     symbolize::{NoName, Symbolizer},
 };
 
@@ -135,7 +135,7 @@ impl Stepped {
 
     /// Walks the stack once and judges it.
     fn look(&mut self, stepper: &SingleStep, tally: &mut Tally) {
-        let (frames, flags) = walk(&self.process, self.tstate, FRAME_LIMIT);
+        let (frames, flags) = read_stack(&self.process, self.tstate, FRAME_LIMIT);
         tally.looks += 1;
         if flags != 0 {
             *tally.marked.entry(flags).or_default() += 1;

@@ -7,9 +7,11 @@ mod bench;
 mod build;
 mod classify;
 mod debian;
+mod fuzz;
 mod host;
 mod install;
 mod lint;
+mod offsets;
 mod setup;
 mod tally;
 mod test;
@@ -49,6 +51,10 @@ enum Task {
     Classify(classify::Arguments),
     /// Measure what watching costs, beside py-spy and the aims
     Bench(bench::Arguments),
+    /// Compare every layout with the installed headers of every version
+    Offsets,
+    /// Fuzz the decoders of foreign files and memory
+    Fuzz(fuzz::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -71,5 +77,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Task::Install(arguments) => install::run(&host, &arguments),
         Task::Classify(arguments) => classify::run(&host, &arguments),
         Task::Bench(arguments) => bench::run(&host, &arguments),
+        Task::Offsets => offsets::run(&host),
+        Task::Fuzz(arguments) => fuzz::run(&host, &arguments),
     }
 }

@@ -3,10 +3,16 @@
 //! The walk is generic over [`MemRead`]: the eBPF programs, the outside reader of
 //! parked threads and the tests run the same code.
 
+mod code;
 mod layout;
 mod walk;
 
+pub use code::{CodeWords, is_generated, read_code};
 pub use layout::{
-    FRAME_READ_BYTES, FRAME_READ_WORDS, FRAME_WINDOW_WORDS, NO_PLACEHOLDER, PyLayout,
+    FRAME_READ_BYTES, FRAME_READ_WORDS, FRAME_WINDOW_WORDS, NO_DATASTACK, NO_PLACEHOLDER, PyLayout,
+    WIDE_READ_BYTES, WIDE_READ_WORDS, WIDE_WINDOW_WORDS,
 };
-pub use walk::{FrameSink, MemRead, find_tstate, first_frame, walk_frames};
+pub use walk::{
+    FrameSink, Leaf, MemRead, TstateWords, WalkEnd, Walked, find_tstate, is_cyclic, leaf_frame,
+    read_tstate, root_frame, walk_frames,
+};

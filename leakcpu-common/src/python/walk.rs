@@ -1,14 +1,29 @@
 //! The bounded frame walk.
 
-use super::layout::{FRAME_WINDOW_WORDS, PyLayout};
-use crate::stack::{RawFrame, flags};
+use super::layout::{FRAME_WINDOW_WORDS, NO_DATASTACK, PyLayout, WIDE_WINDOW_WORDS};
+use crate::{
+    config::MAX_CHUNKS,
+    stack::{CALLED_FROM_C, RawFrame, flags},
+};
 
 /// Reads the target's memory. A failed read is `None`; nothing else may happen.
 pub trait MemRead {
-    /// Reads 8 bytes.
-    fn read_u64(&self, addr: u64) -> Option<u64>;
-    /// Reads a frame's window into a buffer that the reader owns.
+    /// Reads words that follow each other.
+    fn read_words<const N: usize>(&self, addr: u64) -> Option<[u64; N]>;
+    /// Reads [`super::FRAME_READ_BYTES`] into a buffer that the reader owns.
     fn read_frame(&mut self, addr: u64) -> Option<&[u64; FRAME_WINDOW_WORDS]>;
+    /// Reads [`super::WIDE_READ_BYTES`] into another such buffer.
+    fn read_wide(&mut self, addr: u64) -> Option<&[u64; WIDE_WINDOW_WORDS]>;
+
+    /// Returns the words unchanged, but so that the verifier forgets what it knows of
+    /// them: what it knows and sees compared, it follows apart from there on.
+    fn forget<const N: usize>(&mut self, words: [u64; N]) -> [u64; N];
+
+    /// Reads 8 bytes.
+    #[inline(always)]
+    fn read_u64(&self, addr: u64) -> Option<u64> {
+        self.read_words::<1>(addr).map(|[word]| word)
+    }
 }
 
 /// Receives frames, leaf first.
@@ -17,11 +32,12 @@ pub trait FrameSink {
     fn put(&mut self, index: usize, frame: RawFrame);
 }
 
-/// The word that holds `offset`.
+/// The word that holds `offset`; the buffer's size is a power of two.
 #[inline(always)]
-fn word(buf: &[u64; FRAME_WINDOW_WORDS], offset: u16) -> u64 {
+pub(super) fn word<const N: usize>(buf: &[u64; N], offset: u16) -> u64 {
+    const { assert!(N.is_power_of_two()) };
     // A wrong layout reads another word, never outside the buffer.
-    let at = offset as usize & (8 * FRAME_WINDOW_WORDS - 8);
+    let at = offset as usize & (8 * N - 8);
     // SAFETY: the mask keeps `at` a multiple of 8 below the buffer's size. Indexing
     // would leave a panic that the verifier refuses.
     unsafe { buf.as_ptr().byte_add(at).read() }
@@ -30,7 +46,7 @@ fn word(buf: &[u64; FRAME_WINDOW_WORDS], offset: u16) -> u64 {
 /// The field at `offset`, moved down so that it begins at bit 0; little-endian, as the
 /// target is. A field lies at its natural alignment, so within one word.
 #[inline(always)]
-fn field(buf: &[u64; FRAME_WINDOW_WORDS], offset: u16) -> u64 {
+pub(super) fn field<const N: usize>(buf: &[u64; N], offset: u16) -> u64 {
     word(buf, offset) >> ((offset & 7) << 3)
 }
 
@@ -41,14 +57,78 @@ const fn sign_extend(value: u64, spare_bits: u16) -> u64 {
     ((value << spare).cast_signed() >> spare).cast_unsigned()
 }
 
-/// Address of the leaf frame of `tstate`; 0 if the thread runs no Python.
+/// What a `PyThreadState` says of its thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TstateWords {
+    /// `thread_id`.
+    pub thread_id: u64,
+    /// What is at `PyLayout::tstate_frame`.
+    pub frame: u64,
+}
+
+/// Reads both in one go.
 #[inline(always)]
-pub fn first_frame<M: MemRead>(mem: &M, layout: &PyLayout, tstate: u64) -> Option<u64> {
-    let at = mem.read_u64(tstate.wrapping_add(u64::from(layout.tstate_frame)))?;
-    if layout.frame_indirect == 0 || at == 0 {
-        return Some(at);
+pub fn read_tstate<M: MemRead>(mem: &mut M, layout: &PyLayout, tstate: u64) -> Option<TstateWords> {
+    let buf = mem.read_wide(tstate.wrapping_add(u64::from(layout.tstate_frame)))?;
+    Some(TstateWords {
+        thread_id: word(
+            buf,
+            layout.tstate_thread_id.wrapping_sub(layout.tstate_frame),
+        ),
+        frame: word(buf, 0),
+    })
+}
+
+/// Where a thread's frame chain begins, and what must be true of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Leaf {
+    /// Address of the leaf frame; 0 if the thread runs no Python.
+    pub frame: u64,
+    /// 1 if the frame that C called last must lead to `below`.
+    pub linked: u64,
+    /// The frame from which that C code was called.
+    pub below: u64,
+    /// [`flags`] that hold already.
+    pub flags: u64,
+}
+
+/// Bytes of a `PyThreadState` in which its `root_cframe` lies.
+const ROOT_CFRAME_WITHIN: u64 = 4096;
+
+/// Finds the leaf frame of the thread state at `tstate`, of which [`read_tstate`]
+/// yielded `words`.
+///
+/// 3.11 and 3.12 publish a new `_PyCFrame` before they fill it in
+/// (`_PyEval_EvalFrameDefault` of `Python/ceval.c`): both its words are then what an
+/// earlier call left on the C stack. Only `root_cframe`, which is part of the thread
+/// state, has no previous one, and only there is a thread outside any evaluation.
+#[inline(always)]
+pub fn leaf_frame<M: MemRead>(
+    mem: &M,
+    layout: &PyLayout,
+    tstate: u64,
+    words: TstateWords,
+) -> Option<Leaf> {
+    let mut leaf = Leaf {
+        frame: words.frame,
+        ..Leaf::default()
+    };
+    if layout.frame_indirect == 0 || words.frame == 0 {
+        return Some(leaf);
     }
-    mem.read_u64(at.wrapping_add(u64::from(layout.cframe_current_frame)))
+    let offset = u64::from(layout.cframe_current_frame);
+    let [current, previous] = mem.read_words(words.frame.wrapping_add(offset))?;
+    leaf.frame = current;
+    if words.frame.wrapping_sub(tstate) < ROOT_CFRAME_WITHIN {
+        return Some(leaf);
+    }
+    leaf.linked = 1;
+    match mem.read_u64(previous.wrapping_add(offset)) {
+        Some(below) if current != 0 && previous != 0 => leaf.below = below,
+        _ => leaf.flags = u64::from(flags::IN_TRANSITION),
+    }
+    Some(leaf)
 }
 
 /// Walks the main interpreter's thread list for the thread whose `thread_id` is
@@ -57,15 +137,12 @@ pub fn first_frame<M: MemRead>(mem: &M, layout: &PyLayout, tstate: u64) -> Optio
 pub fn find_tstate<M: MemRead>(
     mem: &M,
     layout: &PyLayout,
-    runtime: u64,
+    main_interpreter: u64,
     thread_id: u64,
     limit: usize,
 ) -> Option<u64> {
-    let interp = mem.read_u64(runtime.wrapping_add(u64::from(layout.runtime_main_interpreter)))?;
-    if interp == 0 {
-        return None;
-    }
-    let mut tstate = mem.read_u64(interp.wrapping_add(u64::from(layout.interp_threads_head)))?;
+    let mut tstate =
+        mem.read_u64(main_interpreter.wrapping_add(u64::from(layout.interp_threads_head)))?;
     for _ in 0..limit {
         if tstate == 0 {
             return None;
@@ -79,8 +156,68 @@ pub fn find_tstate<M: MemRead>(
     None
 }
 
-/// Walks the frame chain from `frame`, at most `limit` frames and never more than
-/// `MAX`. Returns the number of records put and [`flags`].
+/// What a walk yielded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Walked {
+    /// Records put.
+    pub frames: usize,
+    /// [`flags`].
+    pub flags: u32,
+}
+
+/// Where a walk ended, not yet judged.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct WalkEnd {
+    /// Records put.
+    frames: u64,
+    /// Of [`flags`]: `TRUNCATED` unless a frame could not be read.
+    ended: u64,
+    /// Address of the frame that would have come next.
+    at: u64,
+    borders: Borders,
+}
+
+/// What the walk has seen of borders between C and Python: arithmetic, not branches,
+/// for each would double what the verifier follows; and forgotten after each frame, for
+/// it follows apart what it knows to differ.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+struct Borders {
+    /// Bits, see below.
+    bits: u64,
+    /// Where the frame at the first border leads; until then where the last frame does.
+    below_first: u64,
+}
+
+impl Borders {
+    /// A border was passed.
+    const SEEN: u64 = 1;
+    /// The last frame was at a border.
+    const LAST: u64 = 2;
+    /// The last frame cannot be outermost.
+    const NOT_ROOT: u64 = 4;
+
+    #[inline(always)]
+    fn pass<M: MemRead>(self, mem: &mut M, is_border: u64, previous: u64, not_root: u64) -> Self {
+        let seen = self.bits & Self::SEEN;
+        let keep = 0_u64.wrapping_sub(seen);
+        let is_not_root = (not_root | 0_u64.wrapping_sub(not_root)) >> 63;
+        let [bits, below_first] = mem.forget([
+            seen | is_border | is_border << 1 | is_not_root << 2,
+            (self.below_first & keep) | (previous & !keep),
+        ]);
+        Self { bits, below_first }
+    }
+
+    #[inline(always)]
+    const fn has(self, bit: u64) -> bool {
+        self.bits & bit != 0
+    }
+}
+
+/// Walks the frame chain from `leaf`, at most `limit` frames and never more than
+/// `MAX`.
 ///
 /// Placeholder frames are put as records with `code == 0`, so that the record
 /// index is the loop's own variable: a separate counter multiplies the states
@@ -89,33 +226,151 @@ pub fn find_tstate<M: MemRead>(
 pub fn walk_frames<M: MemRead, S: FrameSink, const MAX: usize>(
     mem: &mut M,
     layout: &PyLayout,
-    frame: u64,
+    leaf: Leaf,
     limit: usize,
     sink: &mut S,
-) -> (usize, u32) {
-    let mut at = frame;
+) -> WalkEnd {
+    let mut at = leaf.frame;
+    let mut borders = Borders::default();
+    let mut frames = MAX;
+    let mut ended = flags::TRUNCATED;
     for i in 0..MAX {
-        if at == 0 {
-            return (i, 0);
-        }
-        if i >= limit {
-            return (i, flags::TRUNCATED);
+        if at == 0 || i >= limit {
+            frames = i;
+            break;
         }
         let Some(buf) = mem.read_frame(at.wrapping_add(u64::from(layout.frame_base))) else {
-            return (i, flags::READ_FAILED);
+            frames = i;
+            ended = flags::READ_FAILED;
+            break;
         };
-        let mut code = word(buf, layout.frame_code) & !u64::from(layout.code_tag_mask);
+        let owner = field(buf, layout.frame_owner) & 0xff;
+        // All ones for a placeholder: a branch would double what the verifier follows.
+        let is_placeholder = u64::from(layout.placeholder_owner)
+            .wrapping_sub(1)
+            .wrapping_sub(owner)
+            .cast_signed()
+            >> 63;
+        let kept = !is_placeholder.cast_unsigned();
+        let is_entry = field(buf, layout.frame_entry) & u64::from(layout.frame_entry_mask);
+        let code = word(buf, layout.frame_code) & !u64::from(layout.code_tag_mask)
+            | is_entry << CALLED_FROM_C.trailing_zeros();
         // `f_lasti` is an int, -1 before the first instruction.
-        let mut instr = sign_extend(
+        let instr = sign_extend(
             field(buf, layout.frame_instr),
             layout.frame_instr_spare_bits,
         );
-        if field(buf, layout.frame_owner) & 0xff >= u64::from(layout.placeholder_owner) {
-            code = 0;
-            instr = 0;
-        }
-        sink.put(i, RawFrame { code, instr });
         at = word(buf, layout.frame_previous);
+        let not_root = field(buf, layout.frame_root) & layout.frame_root_mask;
+        borders = borders.pass(mem, is_entry | (!kept & 1), at, not_root);
+        sink.put(
+            i,
+            RawFrame {
+                code: code & kept,
+                instr: instr & kept,
+                witness: 0,
+            },
+        );
     }
-    (MAX, if at == 0 { 0 } else { flags::TRUNCATED })
+    WalkEnd {
+        frames: frames as u64,
+        ended: u64::from(ended),
+        at,
+        borders,
+    }
+}
+
+impl WalkEnd {
+    /// What the walk from `leaf` is worth.
+    #[inline(always)]
+    pub fn judge(self, layout: &PyLayout, leaf: Leaf) -> Walked {
+        let Self {
+            frames,
+            ended,
+            at,
+            borders,
+        } = self;
+        let is_unreadable = ended & u64::from(flags::READ_FAILED) != 0;
+        let is_complete = at == 0 && !is_unreadable;
+        let mut flags = if is_complete { 0 } else { ended } as u32 | leaf.flags as u32;
+        if leaf.frame != 0 {
+            // A frame chain ends with the frame that C called first.
+            let is_root = borders.has(Borders::LAST) && !borders.has(Borders::NOT_ROOT);
+            if is_complete && layout.root_is_entry == 1 && !is_root {
+                flags |= flags::IN_TRANSITION;
+            }
+            // Before 3.11 the interpreter itself may not know the root.
+            if is_complete && layout.root_is_entry == 0 && borders.has(Borders::NOT_ROOT) {
+                flags |= flags::TRUNCATED;
+            }
+            let is_astray = borders.has(Borders::SEEN) && borders.below_first != leaf.below;
+            if leaf.linked == 1 && (is_unreadable || is_astray) {
+                flags |= flags::IN_TRANSITION;
+            }
+        }
+        Walked {
+            frames: frames as usize,
+            flags,
+        }
+    }
+}
+
+/// Steps after which a chain that has not repeated an address is taken for a long one.
+const MAX_CYCLE_STEPS: usize = 128;
+
+/// Whether the frame chain from `leaf` leads into itself, as stale pointers may.
+#[inline(always)]
+pub fn is_cyclic<M: MemRead>(mem: &M, layout: &PyLayout, leaf: u64) -> bool {
+    let offset = u64::from(layout.frame_base) + u64::from(layout.frame_previous);
+    let (mut slow, mut fast) = (leaf, leaf);
+    for _ in 0..MAX_CYCLE_STEPS {
+        for _ in 0..2 {
+            let Some(next) = mem.read_u64(fast.wrapping_add(offset)) else {
+                return false;
+            };
+            if next == 0 {
+                return false;
+            }
+            fast = next;
+        }
+        let Some(next) = mem.read_u64(slow.wrapping_add(offset)) else {
+            return false;
+        };
+        slow = next;
+        if slow == fast {
+            return true;
+        }
+    }
+    false
+}
+
+/// The outermost frame of a thread, which lies at the bottom of its data stack (3.11
+/// and later): the first slot of the first chunk is left empty, so that the chunk is
+/// never freed (`push_chunk` of `Python/pystate.c`), and frames are pushed and popped
+/// in order.
+#[inline(always)]
+pub fn root_frame<M: MemRead>(mem: &mut M, layout: &PyLayout, tstate: u64) -> Option<RawFrame> {
+    if layout.tstate_datastack == NO_DATASTACK {
+        return None;
+    }
+    let mut chunk = mem.read_u64(tstate.wrapping_add(u64::from(layout.tstate_datastack)))?;
+    let mut below = chunk;
+    for _ in 0..MAX_CHUNKS {
+        if below == 0 {
+            break;
+        }
+        chunk = below;
+        below = mem.read_u64(chunk)?;
+    }
+    if below != 0 || chunk == 0 {
+        return None;
+    }
+    let frame = chunk.wrapping_add(u64::from(layout.chunk_data) + 8);
+    let buf = mem.read_frame(frame)?;
+    let code = word(buf, layout.frame_code) & !u64::from(layout.code_tag_mask);
+    (code != 0).then(|| RawFrame {
+        code: code | CALLED_FROM_C,
+        instr: field(buf, layout.frame_instr),
+        witness: 0,
+    })
 }

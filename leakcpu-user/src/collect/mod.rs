@@ -5,5 +5,5 @@ mod ring;
 mod snapshot;
 
 pub use clock::{boottime_minus_monotonic_ns, monotonic_ns, unix_ns};
-pub use ring::{DecodeError, Event, RawStack, decode};
+pub use ring::{CopiedCode, DecodeError, Event, RawStack, decode};
 pub use snapshot::{Snapshot, ThreadRecord, losses};

@@ -4,7 +4,7 @@
 use bytes::{Buf as _, TryGetError};
 use leakcpu_common::{
     config::MAX_FRAMES,
-    event::{EventHeader, kind},
+    event::{EventHeader, SEGMENT_BYTES, kind, segment},
     stack::RawFrame,
 };
 
@@ -39,11 +39,26 @@ pub struct RawStack {
     pub frames: Vec<RawFrame>,
 }
 
+/// A code object as the kernel copied it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopiedCode {
+    /// Process.
+    pub pid: u32,
+    /// Address of the code object.
+    pub code: u64,
+    /// `leakcpu_common::stack::witness`.
+    pub witness: u64,
+    /// Address and first bytes of the code object and of what names it.
+    pub segments: Vec<(u64, Box<[u8]>)>,
+}
+
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// First sight of a stack.
     Stack(RawStack),
+    /// First sight of a code object that may soon be gone.
+    Code(CopiedCode),
     /// A watched process has a child.
     Fork {
         /// The child.
@@ -76,6 +91,7 @@ pub fn decode(mut bytes: &[u8]) -> Result<Event, DecodeError> {
     let header = header(&mut bytes).map_err(|_| short(0))?;
     match header.kind {
         kind::STACK => stack(header, &mut bytes),
+        kind::CODE => code(header, &mut bytes),
         kind::FORK | kind::EXEC | kind::THREAD_EXIT => process(header, &mut bytes),
         other => return Err(DecodeError::UnknownKind(other)),
     }
@@ -97,12 +113,13 @@ fn stack(header: EventHeader, bytes: &mut &[u8]) -> Result<Event, TryGetError> {
     let flags = bytes.try_get_u32_ne()?;
     let _pad = bytes.try_get_u32_ne()?;
     // A count that is not true runs out of bytes before it runs out of memory.
-    let count = (header.count as usize).min(MAX_FRAMES);
+    let count = (header.count as usize).min(MAX_FRAMES + 1);
     let mut frames = Vec::with_capacity(count);
     for _ in 0..header.count {
         frames.push(RawFrame {
             code: bytes.try_get_u64_ne()?,
             instr: bytes.try_get_u64_ne()?,
+            witness: bytes.try_get_u64_ne()?,
         });
     }
     Ok(Event::Stack(RawStack {
@@ -111,6 +128,26 @@ fn stack(header: EventHeader, bytes: &mut &[u8]) -> Result<Event, TryGetError> {
         pid: header.pid,
         tid: header.tid,
         frames,
+    }))
+}
+
+fn code(header: EventHeader, bytes: &mut &[u8]) -> Result<Event, TryGetError> {
+    let code = bytes.try_get_u64_ne()?;
+    let witness = bytes.try_get_u64_ne()?;
+    let mut segments = Vec::with_capacity(segment::COUNT);
+    for _ in 0..segment::COUNT {
+        let address = bytes.try_get_u64_ne()?;
+        let length = bytes.try_get_u32_ne()? as usize;
+        let _pad = bytes.try_get_u32_ne()?;
+        let mut data = [0; SEGMENT_BYTES];
+        bytes.try_copy_to_slice(&mut data)?;
+        segments.push((address, data[..length.min(SEGMENT_BYTES)].into()));
+    }
+    Ok(Event::Code(CopiedCode {
+        pid: header.pid,
+        code,
+        witness,
+        segments,
     }))
 }
 
@@ -137,7 +174,7 @@ fn process(header: EventHeader, bytes: &mut &[u8]) -> Result<Event, TryGetError>
 mod tests {
     use std::mem::offset_of;
 
-    use leakcpu_common::event::{ProcessEvent, StackEvent};
+    use leakcpu_common::event::{CodeEvent, ProcessEvent, Segment, StackEvent};
     use proptest::prelude::*;
 
     use super::*;
@@ -149,6 +186,9 @@ mod tests {
         assert_eq!(offset_of!(EventHeader, count), 12);
         assert_eq!(offset_of!(StackEvent, hash), 24);
         assert_eq!(offset_of!(StackEvent, flags), 32);
+        assert_eq!(offset_of!(CodeEvent, witness), 32);
+        assert_eq!(offset_of!(CodeEvent, segments), 40);
+        assert_eq!(offset_of!(Segment, data), 16);
         assert_eq!(offset_of!(ProcessEvent, parent_pid), 24);
         assert_eq!(offset_of!(ProcessEvent, start_boottime_ns), 32);
     }
@@ -165,6 +205,7 @@ mod tests {
         for frame in frames {
             bytes.extend(frame.code.to_ne_bytes());
             bytes.extend(frame.instr.to_ne_bytes());
+            bytes.extend(frame.witness.to_ne_bytes());
         }
         bytes
     }
@@ -172,8 +213,16 @@ mod tests {
     #[test]
     fn a_stack_comes_back() {
         let frames = vec![
-            RawFrame { code: 1, instr: 2 },
-            RawFrame { code: 3, instr: 4 },
+            RawFrame {
+                code: 1,
+                instr: 2,
+                witness: 3,
+            },
+            RawFrame {
+                code: 4,
+                instr: 5,
+                witness: 0,
+            },
         ];
         let bytes = stack_bytes(&frames);
         let expected = RawStack {
@@ -188,6 +237,30 @@ mod tests {
             decode(&bytes[..bytes.len() - 1]),
             Err(DecodeError::Short { .. })
         ));
+    }
+
+    #[test]
+    fn a_copied_code_object_comes_back() {
+        let mut bytes = Vec::new();
+        for word in [kind::CODE, 7, 8, 0] {
+            bytes.extend(word.to_ne_bytes());
+        }
+        bytes.extend(99_u64.to_ne_bytes());
+        bytes.extend(0x1000_u64.to_ne_bytes());
+        bytes.extend(5_u64.to_ne_bytes());
+        for i in 0..segment::COUNT as u64 {
+            bytes.extend((0x2000 + i).to_ne_bytes());
+            bytes.extend(u32::try_from(i).unwrap().to_ne_bytes());
+            bytes.extend(0_u32.to_ne_bytes());
+            bytes.extend([0xab; SEGMENT_BYTES]);
+        }
+        let Ok(Event::Code(copied)) = decode(&bytes) else {
+            panic!("no code event");
+        };
+        assert_eq!((copied.pid, copied.code, copied.witness), (7, 0x1000, 5));
+        assert_eq!(copied.segments[0], (0x2000, [].into()));
+        assert_eq!(copied.segments[3], (0x2003, [0xab; 3].into()));
+        assert!(decode(&bytes[..bytes.len() - 1]).is_err());
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! Code objects.
 
 use super::{
-    LineTableKind, PythonProcess, RemoteError, RemoteMemory, TextError,
+    Bytecode, LineTableKind, PythonProcess, RemoteError, RemoteMemory, TextError,
     layout::{InstructionPointer, ObjectLayout},
     line_table::line_for,
     text::read_text,
@@ -72,21 +72,29 @@ pub struct CodeLines {
     pub kind: LineTableKind,
     /// How a frame of it says where it stands.
     pub instruction_pointer: InstructionPointer,
+    /// Where its instructions are; nothing where frames do not point to them.
+    pub bytecode: Bytecode,
 }
 
 impl CodeLines {
     /// The line a frame stands at; `instr` as in
     /// [`RawFrame::instr`](leakcpu_common::stack::RawFrame).
     pub fn line(&self, instr: u64) -> Option<u32> {
-        let offset = match self.instruction_pointer {
-            InstructionPointer::Bytes => instr.cast_signed(),
-            InstructionPointer::Units => instr.cast_signed().checked_mul(2)?,
+        let offset = self.offset(instr)?;
+        line_for(&self.table, self.kind, self.first_line, offset)
+    }
+
+    /// Bytes from the first instruction to where `instr` says that a frame stands;
+    /// `None` if that is outside the code: in a copy that was made since it was read.
+    pub fn offset(&self, instr: u64) -> Option<i64> {
+        match self.instruction_pointer {
+            InstructionPointer::Bytes => Some(instr.cast_signed()),
+            InstructionPointer::Units => instr.cast_signed().checked_mul(2),
             InstructionPointer::Pointer(code_start) => {
                 let start = self.address.wrapping_add(u64::from(code_start));
-                instr.wrapping_sub(start).cast_signed()
+                self.bytecode.offset(start, instr)
             }
-        };
-        line_for(&self.table, self.kind, self.first_line, offset)
+        }
     }
 }
 
@@ -110,6 +118,7 @@ impl Head {
         let last = fields
             .into_iter()
             .chain(layout.code_qualname)
+            .chain(layout.code_bytecode_copies)
             .max()
             .unwrap_or(0);
         let bytes = (usize::from(last) + 8).min(HEAD_BYTES);
@@ -174,6 +183,17 @@ pub fn read_code(process: &PythonProcess, address: u64) -> Result<CodeObject, Co
         table_bytes,
         MAX_LINE_TABLE_BYTES,
     )?;
+    let bytecode = match layout.instruction_pointer {
+        InstructionPointer::Pointer(code_start) => Bytecode::read(
+            memory,
+            head.u64(layout.bytes_size),
+            layout
+                .code_bytecode_copies
+                .map_or(0, |offset| head.u64(offset)),
+            address.wrapping_add(u64::from(code_start)),
+        )?,
+        InstructionPointer::Bytes | InstructionPointer::Units => Bytecode::default(),
+    };
     let code = CodeObject {
         name: read_text(memory, layout, witness.name)?,
         qualname,
@@ -184,6 +204,7 @@ pub fn read_code(process: &PythonProcess, address: u64) -> Result<CodeObject, Co
             table: table.into(),
             kind: layout.line_table_kind,
             instruction_pointer: layout.instruction_pointer,
+            bytecode,
         },
         witness,
     };

@@ -2,7 +2,9 @@
 
 use std::io::IoSliceMut;
 
-use leakcpu_common::python::{FRAME_READ_BYTES, FRAME_WINDOW_WORDS, MemRead};
+use leakcpu_common::python::{
+    FRAME_READ_WORDS, FRAME_WINDOW_WORDS, MemRead, WIDE_READ_WORDS, WIDE_WINDOW_WORDS,
+};
 use nix::{
     errno::Errno,
     sys::uio::{RemoteIoVec, process_vm_readv},
@@ -147,6 +149,7 @@ impl RemoteMemory {
 pub struct RemoteReader {
     memory: RemoteMemory,
     frame: [u64; FRAME_WINDOW_WORDS],
+    wide: [u64; WIDE_WINDOW_WORDS],
 }
 
 impl RemoteReader {
@@ -155,22 +158,36 @@ impl RemoteReader {
         Self {
             memory,
             frame: [0; FRAME_WINDOW_WORDS],
+            wide: [0; WIDE_WINDOW_WORDS],
         }
+    }
+
+    fn read<const N: usize>(&self, addr: u64) -> Option<[u64; N]> {
+        let mut words = [[0; 8]; N];
+        self.memory.read(addr, words.as_flattened_mut()).ok()?;
+        Some(words.map(u64::from_ne_bytes))
     }
 }
 
 impl MemRead for RemoteReader {
-    fn read_u64(&self, addr: u64) -> Option<u64> {
-        self.memory.read_u64(addr).ok()
+    fn read_words<const N: usize>(&self, addr: u64) -> Option<[u64; N]> {
+        self.read(addr)
+    }
+
+    fn forget<const N: usize>(&mut self, words: [u64; N]) -> [u64; N] {
+        words
     }
 
     fn read_frame(&mut self, addr: u64) -> Option<&[u64; FRAME_WINDOW_WORDS]> {
-        let mut bytes = [0; FRAME_READ_BYTES];
-        self.memory.read(addr, &mut bytes).ok()?;
-        for (word, bytes) in self.frame.iter_mut().zip(bytes.chunks_exact(8)) {
-            *word = u64::from_ne_bytes(bytes.try_into().ok()?);
-        }
+        let words = self.read::<FRAME_READ_WORDS>(addr)?;
+        self.frame[..FRAME_READ_WORDS].copy_from_slice(&words);
         Some(&self.frame)
+    }
+
+    fn read_wide(&mut self, addr: u64) -> Option<&[u64; WIDE_WINDOW_WORDS]> {
+        let words = self.read::<WIDE_READ_WORDS>(addr)?;
+        self.wide[..WIDE_READ_WORDS].copy_from_slice(&words);
+        Some(&self.wide)
     }
 }
 

@@ -90,7 +90,10 @@ fn walk_lists(process: &PythonProcess) -> Result<Option<Vec<State>>, RemoteError
     let main = at(process.kernel.runtime, layout.walk.runtime_main_interpreter)?;
     let mut states = Vec::new();
     let mut seen = HashSet::new();
-    let mut interpreter = at(process.kernel.runtime, layout.runtime_interpreters_head)?;
+    let mut interpreter = at(
+        process.kernel.runtime,
+        layout.walk.runtime_interpreters_head,
+    )?;
     for _ in 0..MAX_INTERPRETERS {
         if interpreter == 0 {
             return Ok(Some(states));
@@ -128,7 +131,7 @@ fn walk_lists(process: &PythonProcess) -> Result<Option<Vec<State>>, RemoteError
             });
             tstate = word(layout.walk.tstate_next);
         }
-        interpreter = at(interpreter, layout.interp_next)?;
+        interpreter = at(interpreter, layout.walk.interp_next)?;
     }
     Ok(None)
 }

@@ -354,6 +354,7 @@ fn open(facts: &KernelFacts, config: &LoadConfig) -> Result<Ebpf, ProbeError> {
         .map_max_entries(map_names::PROCESSES, sizes.processes)
         .map_max_entries(map_names::TOTALS, sizes.totals)
         .map_max_entries(map_names::STACKS_SENT, sizes.stacks)
+        .map_max_entries(map_names::CODES_SENT, sizes.stacks)
         .map_max_entries(map_names::EVENTS, sizes.ring_bytes);
     Ok(loader.load(OBJECT)?)
 }

@@ -182,7 +182,7 @@ fn python_facts(watched: &Watched) -> Option<PythonFacts> {
     Some(PythonFacts {
         version: version.to_string(),
         implementation: "cpython".to_owned(),
-        free_threaded: None,
+        free_threaded: watched.python().map(|process| process.layout.free_threaded),
     })
 }
 

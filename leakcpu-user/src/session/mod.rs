@@ -215,6 +215,7 @@ impl Session {
                             .or_default() += 1;
                     }
                 }
+                Event::Code(_) => {}
                 Event::Fork {
                     pid, parent_pid, ..
                 } => self.forked(pid, parent_pid)?,

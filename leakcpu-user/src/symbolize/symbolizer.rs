@@ -133,28 +133,34 @@ impl Symbolizer {
         process: &PythonProcess,
         frame: RawFrame,
     ) -> Result<Result<SymbolizedFrame, NoName>, SymbolizeError> {
-        if frame.code == 0 {
+        if frame.address() == 0 {
             return Ok(Err(NoName::Placeholder));
         }
         let key = ImageKey::of(process);
-        if !self
+        let known = self
             .images
             .get(&key)
-            .is_some_and(|names| names.contains_key(&frame.code))
-        {
-            match self.read(process, frame.code)? {
-                Ok(named) => self
-                    .images
-                    .entry(key)
-                    .or_default()
-                    .insert(frame.code, named),
+            .and_then(|names| names.get(&frame.address()));
+        // In a copy of the instructions that a thread has made since it was read.
+        let has_moved = process.layout.object.code_bytecode_copies.is_some()
+            && known.is_some_and(|named| named.lines.offset(frame.instr).is_none());
+        let is_known = known.is_some();
+        if !is_known || has_moved {
+            match self.read(process, frame.address())? {
+                Ok(named) => {
+                    self.images
+                        .entry(key)
+                        .or_default()
+                        .insert(frame.address(), named);
+                }
+                Err(_) if is_known => {}
                 Err(no_name) => return Ok(Err(no_name)),
-            };
+            }
         }
         let named = self
             .images
             .get(&key)
-            .and_then(|names| names.get(&frame.code));
+            .and_then(|names| names.get(&frame.address()));
         Ok(match named {
             None => Err(NoName::Unreadable),
             Some(named) if named.shim => Err(NoName::Placeholder),

@@ -15,7 +15,7 @@ use pyobserve::{
 };
 
 /// Minor versions that must work.
-pub const SUPPORTED: std::ops::RangeInclusive<u8> = 8..=13;
+pub const SUPPORTED: std::ops::RangeInclusive<u8> = 8..=15;
 
 /// One installed interpreter.
 #[derive(Clone, Debug)]

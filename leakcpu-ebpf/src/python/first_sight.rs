@@ -1,0 +1,381 @@
+//! A stack that has not been seen before: its code objects are looked at, those that
+//! may soon be gone are copied, and its frames leave the kernel.
+
+use aya_ebpf::helpers::generated::bpf_probe_read_user;
+use leakcpu_common::{
+    config::{MAX_CODE_COPIES, MAX_FRAMES},
+    counters::Counter,
+    event::{
+        CodeEvent, EventHeader, SEGMENT_BYTES, STACK_EVENT_HEAD_BYTES, Segment, StackEvent, kind,
+        segment,
+    },
+    process::{PyProcess, changeable_slot, process_flags},
+    python::{PyLayout, is_cyclic, is_generated, read_code},
+    stack::{EMPTY_STACK, RawFrame, finish, flags, mix, mix_witness, seed},
+};
+
+use super::memory::UserMemory;
+use crate::{
+    count,
+    maps::{CODES_SENT, EVENTS, NO_WAKEUP, PROCESSES, SCRATCH, STACKS_SENT, Scratch},
+};
+
+/// Looks at the code objects of the stack in this CPU's scratch; returns the stack's
+/// hash, in which the witnesses of those that may change take part, or [`EMPTY_STACK`]
+/// if it turns out to be none. Sends the stack if that is new.
+///
+/// Exported, like those it calls for each frame, so that they are global functions: the
+/// verifier goes through each once, knowing nothing of its arguments, and not once for
+/// each way that leads there and each turn of a loop.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn look_at_code(pid: u32, tid: u32, frames: u64) -> u64 {
+    let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
+        return EMPTY_STACK;
+    };
+    // SAFETY: this CPU's scratch.
+    let scratch = unsafe { &mut *scratch };
+    if frames == 0 || frames as usize > MAX_FRAMES + 1 {
+        return EMPTY_STACK;
+    }
+    scratch.frames = frames;
+    let flags = scratch.flags;
+    scratch.hash = seed(pid);
+    for_each_frame(pid, 0);
+    let hash = finish(scratch.hash, flags);
+    if STACKS_SENT.get_ptr(hash).is_some() {
+        return hash;
+    }
+    scratch.torn = 0;
+    scratch.pending_count = 0;
+    for_each_frame(pid, 1);
+    if flags & flags::TRUNCATED != 0 {
+        look_for_cycle(pid, scratch.leaf.frame);
+    }
+    if scratch.torn != 0 {
+        return EMPTY_STACK;
+    }
+    // Some may have turned out to be changeable just now.
+    scratch.hash = seed(pid);
+    for_each_frame(pid, 0);
+    let hash = finish(scratch.hash, flags);
+    if STACKS_SENT.get_ptr(hash).is_none() {
+        send(scratch, pid, tid, hash, flags);
+    }
+    hash
+}
+
+/// The number of frames, read anew each time: the verifier learns from a comparison,
+/// and would follow all that comes later once for every number it has learnt.
+#[inline(always)]
+fn count_of_frames(scratch: &Scratch) -> u64 {
+    // SAFETY: a reference is readable.
+    unsafe { (&raw const scratch.frames).read_volatile() }
+}
+
+/// Sends the stack and the code objects that were noted.
+#[inline(always)]
+fn send(scratch: &mut Scratch, pid: u32, tid: u32, hash: u64, flags: u32) {
+    if STACKS_SENT.insert(hash, 1, 0).is_err() {
+        count::one(Counter::StackTableFull);
+        return;
+    }
+    let noted = scratch.pending_count;
+    let mut done = u32::from(noted as usize <= MAX_CODE_COPIES);
+    for n in 0..MAX_CODE_COPIES {
+        if n >= noted as usize {
+            break;
+        }
+        done &= copy_code(pid, tid, scratch.pending[n]);
+    }
+    done &= send_stack(scratch, pid, tid, hash, flags);
+    if done == 0 {
+        // The next sight of it does the rest.
+        let _ = STACKS_SENT.remove(hash);
+    }
+}
+
+#[inline(always)]
+fn send_stack(scratch: &mut Scratch, pid: u32, tid: u32, hash: u64, flags: u32) -> u32 {
+    let frames = count_of_frames(scratch);
+    let event = &mut scratch.event;
+    event.header = EventHeader {
+        kind: kind::STACK,
+        pid,
+        tid,
+        count: frames as u32,
+        ktime_ns: 0,
+    };
+    event.hash = hash;
+    event.flags = flags;
+    event.pad = 0;
+    let frames = frames as usize;
+    if frames > MAX_FRAMES + 1 {
+        return 1;
+    }
+    let bytes = STACK_EVENT_HEAD_BYTES + frames * size_of::<RawFrame>();
+    let start = (&raw const *event).cast::<u8>();
+    // SAFETY: `event` is a whole `StackEvent`, of which `bytes` is a prefix.
+    let data = unsafe { core::slice::from_raw_parts(start, bytes) };
+    if EVENTS.output::<[u8]>(data, NO_WAKEUP).is_err() {
+        count::one(Counter::StackRingFull);
+        return 0;
+    }
+    1
+}
+
+/// What the functions below work on: frame `index` of the stack in the scratch.
+struct Place {
+    scratch: *mut Scratch,
+    process: *mut PyProcess,
+    frame: *mut RawFrame,
+}
+
+impl Place {
+    #[inline(always)]
+    fn of(pid: u32, index: u64) -> Option<Self> {
+        let process = PROCESSES.get_ptr_mut(pid)?;
+        let scratch = SCRATCH.get_ptr_mut(0)?;
+        if index as usize > MAX_FRAMES {
+            return None;
+        }
+        // SAFETY: in bounds; the address is in this CPU's scratch.
+        let frame = unsafe {
+            (&raw mut (*scratch).event.frames)
+                .cast::<RawFrame>()
+                .add(index as usize)
+        };
+        Some(Self {
+            scratch,
+            process,
+            frame,
+        })
+    }
+
+    #[inline(always)]
+    fn layout(&self) -> &PyLayout {
+        // SAFETY: a map value that stays mapped.
+        unsafe { &(*self.process).layout }
+    }
+
+    /// The mark of the code object at `code`.
+    #[inline(always)]
+    fn changeable(&self, code: u64) -> *mut u8 {
+        // SAFETY: the slot is below the table's size. (Indexing would leave a panic.)
+        unsafe {
+            (&raw mut (*self.process).changeable)
+                .cast::<u8>()
+                .add(changeable_slot(code))
+        }
+    }
+}
+
+/// Calls [`look_at_frame`] for each frame of the stack, or [`hash_frame`] if `look` is 0.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn for_each_frame(pid: u32, look: u32) -> u64 {
+    let Some(scratch) = SCRATCH.get_ptr(0) else {
+        return 0;
+    };
+    // SAFETY: this CPU's scratch.
+    let scratch = unsafe { &*scratch };
+    for i in 0..=MAX_FRAMES as u64 {
+        if i >= count_of_frames(scratch) {
+            break;
+        }
+        if look != 0 {
+            look_at_frame(pid, i);
+        } else {
+            hash_frame(pid, i);
+        }
+    }
+    0
+}
+
+/// Folds a frame into `Scratch::hash`, with the witness of its code object where that
+/// may have been replaced.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn hash_frame(pid: u32, index: u64) -> u64 {
+    let Some(place) = Place::of(pid, index) else {
+        return 0;
+    };
+    // SAFETY: this CPU's scratch.
+    let (frame, scratch) = unsafe { (&mut *place.frame, &mut *place.scratch) };
+    let mut hash = mix(scratch.hash, *frame);
+    let code = frame.address();
+    // SAFETY: in bounds.
+    if unsafe { place.changeable(code).read() } != 0 && code != 0 {
+        if frame.witness == 0 {
+            let mut mem = UserMemory::new(place.scratch);
+            let words = read_code(&mut mem, place.layout(), code);
+            frame.witness = words.map_or(0, |words| words.witness);
+        }
+        hash = mix_witness(hash, frame.witness);
+    }
+    scratch.hash = hash;
+    0
+}
+
+/// Reads the witness of a frame's code object, marks the object if it is likely to be
+/// replaced at its address, and notes it if it is to be copied.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn look_at_frame(pid: u32, index: u64) -> u64 {
+    let Some(place) = Place::of(pid, index) else {
+        return 0;
+    };
+    // SAFETY: this CPU's scratch; a map value that stays mapped.
+    let (frame, scratch, process) =
+        unsafe { (&mut *place.frame, &mut *place.scratch, &*place.process) };
+    let layout = &process.layout;
+    let code = frame.address();
+    if code == 0 {
+        if !layout.can_be_frame(*frame) {
+            scratch.torn = 1;
+        }
+        return 0;
+    }
+    let mut mem = UserMemory::new(place.scratch);
+    let Some(words) = read_code(&mut mem, layout, code) else {
+        count::one(Counter::CodeReadFailed);
+        return 0;
+    };
+    frame.witness = words.witness;
+    let mark = place.changeable(code);
+    // The root lives as long as its thread. Below it is nothing, or a placeholder.
+    let root = root_index(scratch);
+    if index != root && (!words.is_function || is_generated(&mem, layout, words.filename)) {
+        // SAFETY: in bounds; a byte that both sides only ever set.
+        unsafe { mark.write(1) };
+    }
+    // SAFETY: in bounds.
+    let wanted = (process.flags & process_flags::COPY_CODE) | u32::from(unsafe { mark.read() });
+    if wanted != 0
+        && CODES_SENT
+            .get_ptr(code_key(pid, code, words.witness))
+            .is_none()
+    {
+        let n = scratch.pending_count;
+        scratch.pending_count = n + 1;
+        if (n as usize) < MAX_CODE_COPIES {
+            // SAFETY: in bounds. (Indexing would leave a panic.)
+            unsafe {
+                (&raw mut scratch.pending)
+                    .cast::<u64>()
+                    .add(n as usize)
+                    .write(index);
+            }
+        }
+    }
+    0
+}
+
+/// Index of the outermost frame that is no placeholder.
+#[inline(always)]
+fn root_index(scratch: &Scratch) -> u64 {
+    let last = count_of_frames(scratch).wrapping_sub(1);
+    if last as usize > MAX_FRAMES {
+        return last;
+    }
+    // SAFETY: in bounds. (Indexing would leave a panic.)
+    let frame = unsafe {
+        (&raw const scratch.event.frames)
+            .cast::<RawFrame>()
+            .add(last as usize)
+            .read()
+    };
+    last.wrapping_sub(u64::from(frame.code == 0))
+}
+
+/// Sets `Scratch::torn` if the frame chain leads into itself.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn look_for_cycle(pid: u32, leaf: u64) -> u64 {
+    let Some(place) = Place::of(pid, 0) else {
+        return 0;
+    };
+    let mem = UserMemory::new(place.scratch);
+    if place.layout().frame_indirect == 1 && is_cyclic(&mem, place.layout(), leaf) {
+        // SAFETY: this CPU's scratch.
+        unsafe { (*place.scratch).torn = 1 };
+    }
+    0
+}
+
+/// Copies the code object of frame `index`; 0 if it must be tried again.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn copy_code(pid: u32, tid: u32, index: u64) -> u32 {
+    let Some(place) = Place::of(pid, index) else {
+        return 1;
+    };
+    // SAFETY: this CPU's scratch.
+    let (code, copy) = unsafe { ((*place.frame).address(), &mut (*place.scratch).code) };
+    let mut mem = UserMemory::new(place.scratch);
+    let Some(words) = read_code(&mut mem, place.layout(), code) else {
+        return 1;
+    };
+    copy.header = EventHeader {
+        kind: kind::CODE,
+        pid,
+        tid,
+        count: 0,
+        ktime_ns: 0,
+    };
+    copy.code = code;
+    copy.witness = words.witness;
+    read_segment(&mut copy.segments[segment::CODE], code);
+    read_segment(&mut copy.segments[segment::NAME], words.name);
+    read_segment(&mut copy.segments[segment::QUALNAME], words.qualname);
+    read_segment(&mut copy.segments[segment::FILENAME], words.filename);
+    read_segment(&mut copy.segments[segment::LINE_TABLE], words.line_table);
+    let key = code_key(pid, code, words.witness);
+    if CODES_SENT.insert(key, 1, 0).is_err() {
+        count::one(Counter::CodeTableFull);
+        return 1;
+    }
+    let bytes = (&raw const *copy).cast::<u8>();
+    // SAFETY: all of the event, whose fields are initialised.
+    let data = unsafe { core::slice::from_raw_parts(bytes, size_of::<CodeEvent>()) };
+    if EVENTS.output::<[u8]>(data, NO_WAKEUP).is_err() {
+        count::one(Counter::CodeRingFull);
+        let _ = CODES_SENT.remove(key);
+        return 0;
+    }
+    1
+}
+
+/// Key in `CODES_SENT`.
+#[inline(always)]
+fn code_key(pid: u32, code: u64, witness: u64) -> u64 {
+    let frame = RawFrame {
+        code,
+        ..RawFrame::default()
+    };
+    finish(mix_witness(mix(seed(pid), frame), witness), 0)
+}
+
+/// Bytes that are tried if [`SEGMENT_BYTES`] reach over the end of what is mapped: the
+/// head of every kind of object with a short text.
+const SHORT_SEGMENT_BYTES: u32 = 96;
+
+#[inline(always)]
+fn read_segment(segment: &mut Segment, address: u64) {
+    segment.address = address;
+    segment.pad = 0;
+    let data = (&raw mut segment.data).cast();
+    let from = address as *const _;
+    // SAFETY: the helper writes that many bytes or fails.
+    segment.bytes = unsafe {
+        if bpf_probe_read_user(data, SEGMENT_BYTES as u32, from) == 0 {
+            SEGMENT_BYTES as u32
+        } else if bpf_probe_read_user(data, SHORT_SEGMENT_BYTES, from) == 0 {
+            SHORT_SEGMENT_BYTES
+        } else {
+            0
+        }
+    };
+}
+
+const _: () = assert!(size_of::<StackEvent>() < 16 << 10);

@@ -1,0 +1,84 @@
+//! The current task's user memory, read without faulting.
+
+use aya_ebpf::helpers::generated::bpf_probe_read_user;
+use leakcpu_common::python::{
+    FRAME_READ_BYTES, FRAME_WINDOW_WORDS, MemRead, WIDE_READ_BYTES, WIDE_WINDOW_WORDS,
+};
+
+use crate::maps::{SMALL_WORDS, Scratch};
+
+/// Reads into the windows of this CPU's scratch.
+#[derive(Clone, Copy)]
+pub struct UserMemory {
+    frame: *mut [u64; FRAME_WINDOW_WORDS],
+    wide: *mut [u64; WIDE_WINDOW_WORDS],
+    small: *mut [u64; SMALL_WORDS],
+}
+
+impl UserMemory {
+    /// A reader that works in `scratch`.
+    #[inline(always)]
+    pub fn new(scratch: *mut Scratch) -> Self {
+        // SAFETY: field addresses of this CPU's scratch.
+        unsafe {
+            Self {
+                frame: &raw mut (*scratch).frame,
+                wide: &raw mut (*scratch).wide,
+                small: &raw mut (*scratch).small,
+            }
+        }
+    }
+}
+
+impl MemRead for UserMemory {
+    #[inline(always)]
+    fn read_words<const N: usize>(&self, addr: u64) -> Option<[u64; N]> {
+        const { assert!(N <= SMALL_WORDS) };
+        // Not on the stack, of which there are 512 bytes for all functions together.
+        let words = self.small.cast::<[u64; N]>();
+        // SAFETY: the helper writes 8 * N bytes or fails.
+        let ret = unsafe { bpf_probe_read_user(words.cast(), 8 * N as u32, addr as *const _) };
+        // SAFETY: just filled; nothing else on this CPU uses the scratch now.
+        (ret == 0).then(|| unsafe { words.read_volatile() })
+    }
+
+    #[inline(always)]
+    fn forget<const N: usize>(&mut self, words: [u64; N]) -> [u64; N] {
+        const { assert!(N <= SMALL_WORDS) };
+        let slot = self.small.cast::<[u64; N]>();
+        // SAFETY: N words of this CPU's scratch.
+        unsafe {
+            slot.write_volatile(words);
+            slot.read_volatile()
+        }
+    }
+
+    #[inline(always)]
+    fn read_frame(&mut self, addr: u64) -> Option<&[u64; FRAME_WINDOW_WORDS]> {
+        // SAFETY: the window is larger than what is read; the helper faults safely.
+        let ret = unsafe {
+            bpf_probe_read_user(self.frame.cast(), FRAME_READ_BYTES as u32, addr as *const _)
+        };
+        // SAFETY: just filled; nothing else on this CPU uses the scratch now.
+        (ret == 0).then(|| unsafe { &*self.frame })
+    }
+
+    #[inline(always)]
+    fn read_wide(&mut self, addr: u64) -> Option<&[u64; WIDE_WINDOW_WORDS]> {
+        // SAFETY: as in `read_frame`.
+        let ret = unsafe {
+            bpf_probe_read_user(self.wide.cast(), WIDE_READ_BYTES as u32, addr as *const _)
+        };
+        // SAFETY: as in `read_frame`.
+        (ret == 0).then(|| unsafe { &*self.wide })
+    }
+}
+
+/// Reads a word of the current task's user memory.
+#[inline(always)]
+pub fn read_user_u64(addr: u64) -> Option<u64> {
+    let mut value = 0_u64;
+    // SAFETY: the helper writes 8 bytes or fails.
+    let ret = unsafe { bpf_probe_read_user((&raw mut value).cast(), 8, addr as *const _) };
+    (ret == 0).then_some(value)
+}

@@ -1,0 +1,217 @@
+//! Python stacks: finding the thread state, walking the frames, sending each
+//! distinct stack once.
+
+mod first_sight;
+mod memory;
+mod tstate;
+
+use leakcpu_common::{
+    config::MAX_FRAMES,
+    counters::Counter,
+    event::StackEvent,
+    process::{PyProcess, changeable_slot},
+    python::{FrameSink, root_frame, walk_frames},
+    stack::{EMPTY_STACK, RawFrame, finish, flags, mix, seed},
+    thread::ThreadState,
+};
+
+use self::memory::UserMemory;
+use crate::{
+    count,
+    maps::{PROCESSES, SCRATCH, STACKS_SENT, Scratch, THREADS},
+};
+
+pub use memory::read_user_u64;
+
+/// Writes frames into the scratch event and folds them into the hash.
+struct Recorder {
+    event: *mut StackEvent,
+    process: *const PyProcess,
+    hash: u64,
+    /// Not 0 once a code object was among the frames that may have been replaced.
+    may_change: u64,
+}
+
+impl FrameSink for Recorder {
+    #[inline(always)]
+    fn put(&mut self, index: usize, frame: RawFrame) {
+        self.hash = mix(self.hash, frame);
+        // SAFETY: a map value that stays mapped; the slot is below the table's size.
+        // (Indexing would leave a panic.)
+        self.may_change |= u64::from(unsafe {
+            (&raw const (*self.process).changeable)
+                .cast::<u8>()
+                .add(changeable_slot(frame.address()))
+                .read()
+        });
+        if index <= MAX_FRAMES {
+            // SAFETY: `event` is this CPU's scratch and `index` is in bounds.
+            unsafe {
+                (&raw mut (*self.event).frames)
+                    .cast::<RawFrame>()
+                    .add(index)
+                    .write(frame);
+            };
+        }
+    }
+}
+
+/// A captured stack.
+pub struct Captured {
+    /// The stack's hash, [`EMPTY_STACK`] for none.
+    pub hash: u64,
+    /// How the walk ended.
+    pub flags: u32,
+}
+
+impl Captured {
+    #[inline(always)]
+    pub const fn none(flags: u32) -> Self {
+        Self {
+            hash: EMPTY_STACK,
+            flags,
+        }
+    }
+}
+
+/// Walks the current task's Python stack, `limit` frames at most, and sends it if it is
+/// new.
+#[inline(always)]
+pub fn capture(thread: &ThreadState, thread_id: u64, now_ns: u64, limit: usize) -> Captured {
+    let hash = capture_stack(thread.tid, thread_id, now_ns, limit as u64);
+    let Some(scratch) = SCRATCH.get_ptr(0) else {
+        return Captured::none(flags::NOT_PYTHON);
+    };
+    // SAFETY: this CPU's scratch.
+    let flags = unsafe { (&raw const (*scratch).flags).read_volatile() };
+    Captured { hash, flags }
+}
+
+/// [`capture`]; leaves the flags in the scratch.
+///
+/// Exported, so that it is a global function: the verifier goes through it once, knowing
+/// nothing of its arguments, and not once for each way that leads here.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn capture_stack(tid: u32, thread_id: u64, now_ns: u64, limit: u64) -> u64 {
+    let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
+        return EMPTY_STACK;
+    };
+    let Some(thread) = THREADS.get_ptr(tid) else {
+        return EMPTY_STACK;
+    };
+    // SAFETY: the current thread's entry, as the caller has it.
+    let thread = unsafe { &*thread };
+    // SAFETY: this CPU's scratch.
+    let scratch = unsafe { &mut *scratch };
+    scratch.flags = match PROCESSES.get_ptr_mut(thread.pid) {
+        Some(process) => walk(scratch, process, thread, thread_id, now_ns, limit),
+        None => flags::NOT_PYTHON,
+    };
+    if scratch.flags != 0 {
+        return EMPTY_STACK;
+    }
+    conclude(tid)
+}
+
+/// Walks the frames into the scratch; 0, or why there is no walk, of [`flags`].
+#[inline(always)]
+fn walk(
+    scratch: &mut Scratch,
+    process: *mut PyProcess,
+    thread: &ThreadState,
+    thread_id: u64,
+    now_ns: u64,
+    limit: u64,
+) -> u32 {
+    let mut mem = UserMemory::new(scratch);
+    // SAFETY: preallocated map values stay mapped; user space writes an entry whole
+    // before any thread of the process runs with it.
+    let known = unsafe { &*process };
+    let found = match tstate::current(&mut mem, thread, known, thread_id, now_ns) {
+        Ok(found) => found,
+        Err(flags) => return flags,
+    };
+    let mut recorder = Recorder {
+        event: &raw mut scratch.event,
+        process,
+        hash: seed(thread.pid),
+        may_change: 0,
+    };
+    scratch.walk_end = walk_frames::<_, _, MAX_FRAMES>(
+        &mut mem,
+        &known.layout,
+        found.leaf,
+        limit as usize,
+        &mut recorder,
+    );
+    scratch.tstate = found.tstate;
+    scratch.leaf = found.leaf;
+    scratch.hash = recorder.hash;
+    scratch.may_change = recorder.may_change;
+    0
+}
+
+/// Judges the walk in the scratch, counts what it lacks, and sends it if it is new.
+/// Returns its hash and leaves its flags in the scratch.
+///
+/// A global function, so that the verifier does not follow it once for every frame
+/// after which a walk may end.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn conclude(tid: u32) -> u64 {
+    let (Some(scratch), Some(thread)) = (SCRATCH.get_ptr_mut(0), THREADS.get_ptr(tid)) else {
+        return EMPTY_STACK;
+    };
+    // SAFETY: this CPU's scratch; the current thread's entry, as the caller has it.
+    let (scratch, thread) = unsafe { (&mut *scratch, &*thread) };
+    let Some(process) = PROCESSES.get_ptr_mut(thread.pid) else {
+        return EMPTY_STACK;
+    };
+    // SAFETY: a map value that stays mapped.
+    let layout = unsafe { &(*process).layout };
+    let walked = scratch.walk_end.judge(layout, scratch.leaf);
+    let mut frames = walked.frames;
+    scratch.flags = walked.flags;
+    count::one(Counter::StacksWalked);
+    count::add(Counter::FramesWalked, frames as u64);
+    if walked.flags & flags::IN_TRANSITION != 0 {
+        count::one(Counter::StackInTransition);
+        return EMPTY_STACK;
+    }
+    if walked.flags & flags::READ_FAILED != 0 {
+        count::one(Counter::FrameReadFailed);
+    }
+    if walked.flags & flags::TRUNCATED != 0 {
+        count::one(Counter::StacksTruncated);
+        if let Some(root) = root_frame(&mut UserMemory::new(scratch), layout, scratch.tstate)
+            && frames <= MAX_FRAMES
+        {
+            let mut recorder = Recorder {
+                event: &raw mut scratch.event,
+                process,
+                hash: scratch.hash,
+                may_change: 0,
+            };
+            recorder.put(frames, root);
+            scratch.hash = recorder.hash;
+            frames += 1;
+            scratch.flags |= flags::ROOT_FROM_DATA_STACK;
+        } else {
+            count::one(Counter::RootNotReached);
+        }
+    }
+    if frames == 0 {
+        return EMPTY_STACK;
+    }
+    let hash = finish(scratch.hash, scratch.flags);
+    if scratch.may_change == 0 && STACKS_SENT.get_ptr(hash).is_some() {
+        return hash;
+    }
+    let hash = first_sight::look_at_code(thread.pid, tid, frames as u64);
+    if hash == EMPTY_STACK {
+        count::one(Counter::StackInTransition);
+        scratch.flags |= flags::IN_TRANSITION;
+    }
+    hash
+}

@@ -1,0 +1,178 @@
+//! Which `PyThreadState` a thread runs in.
+//!
+//! The searches are exported, so that they are global functions: the verifier goes
+//! through each once, knowing nothing of its arguments, and not once for each way that
+//! leads there.
+
+use leakcpu_common::{
+    config::{MAX_SUBINTERPRETER_SEARCH, MAX_TSTATE_SEARCH},
+    counters::Counter,
+    process::PyProcess,
+    python::{Leaf, MemRead as _, find_tstate, leaf_frame, read_tstate},
+    stack::flags,
+    thread::ThreadState,
+};
+
+use super::memory::UserMemory;
+use crate::{
+    count,
+    maps::{PROCESSES, SCRATCH, THREADS},
+};
+
+/// A thread state and where its frames begin.
+pub struct Found {
+    pub tstate: u64,
+    pub leaf: Leaf,
+}
+
+/// Finds the thread state whose frames the thread runs; an error is of
+/// [`flags`].
+///
+/// While a thread runs code of another interpreter, it has a thread state in each, with
+/// the same `thread_id`, and the frames of the main one are those it left behind.
+#[inline(always)]
+pub fn current(
+    mem: &mut UserMemory,
+    thread: &ThreadState,
+    process: &PyProcess,
+    thread_id: u64,
+    now_ns: u64,
+) -> Result<Found, u32> {
+    let layout = &process.layout;
+    let mut tstate = thread.tstate;
+    let mut interpreter = 0;
+    let head = process
+        .runtime
+        .wrapping_add(u64::from(layout.runtime_interpreters_head));
+    if let Some(newest) = mem.read_u64(head)
+        && newest != process.main_interpreter
+    {
+        let other = tstate_in_subinterpreter(thread.tid, thread_id, newest);
+        if other != 0 {
+            tstate = other;
+            interpreter = flags::SUBINTERPRETER;
+        }
+    }
+    if tstate == 0 {
+        tstate = tstate_in_main_interpreter(thread.tid, thread_id, now_ns);
+    }
+    if tstate == 0 {
+        return Err(flags::NO_TSTATE);
+    }
+    let mut words = read_tstate(mem, layout, tstate);
+    if let Some(found) = words
+        && found.thread_id != thread_id
+    {
+        tstate = tstate_in_main_interpreter(thread.tid, thread_id, now_ns);
+        if tstate == 0 {
+            return Err(flags::NO_TSTATE);
+        }
+        words = read_tstate(mem, layout, tstate);
+    }
+    let leaf = words.and_then(|words| leaf_frame(mem, layout, tstate, words));
+    let Some(mut leaf) = leaf else {
+        count::one(Counter::TstateReadFailed);
+        return Err(flags::TSTATE_UNREADABLE);
+    };
+    leaf.flags |= u64::from(interpreter);
+    Ok(Found { tstate, leaf })
+}
+
+/// Searches the main interpreter's thread list, not more often than the back-off
+/// allows (native threads have no state); 0 if there is none.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn tstate_in_main_interpreter(tid: u32, thread_id: u64, now_ns: u64) -> u64 {
+    let Some(thread) = THREADS.get_ptr_mut(tid) else {
+        return 0;
+    };
+    // SAFETY: the current thread's entry, as the caller has it.
+    let thread = unsafe { &mut *thread };
+    let (Some(process), Some(scratch)) = (PROCESSES.get_ptr(thread.pid), SCRATCH.get_ptr_mut(0))
+    else {
+        return 0;
+    };
+    thread.tstate = 0;
+    if now_ns < thread.tstate_retry_ns {
+        return 0;
+    }
+    // SAFETY: preallocated map values stay mapped.
+    let process = unsafe { &*process };
+    let found = find_tstate(
+        &UserMemory::new(scratch),
+        &process.layout,
+        process.main_interpreter,
+        thread_id,
+        MAX_TSTATE_SEARCH,
+    );
+    if let Some(tstate) = found {
+        thread.tstate = tstate;
+        thread.tstate_misses = 0;
+        return tstate;
+    }
+    let misses = thread.tstate_misses;
+    // 1 ms, doubling to 1 s.
+    let shift = if misses > 10 { 10 } else { misses };
+    thread.tstate_retry_ns = now_ns + (1_000_000_u64 << shift);
+    thread.tstate_misses = misses + 1;
+    count::one(Counter::TstateNotFound);
+    0
+}
+
+/// Searches the interpreters from `newest` on, the main one left out, for a state of
+/// this thread that has frames: newest first, as nested ones are entered. 0 if there is
+/// none.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn tstate_in_subinterpreter(tid: u32, thread_id: u64, newest: u64) -> u64 {
+    let Some(thread) = THREADS.get_ptr_mut(tid) else {
+        return 0;
+    };
+    // SAFETY: the current thread's entry, as the caller has it.
+    let thread = unsafe { &mut *thread };
+    let (Some(process), Some(scratch)) = (PROCESSES.get_ptr(thread.pid), SCRATCH.get_ptr_mut(0))
+    else {
+        return 0;
+    };
+    // SAFETY: preallocated map values stay mapped.
+    let process = unsafe { &*process };
+    let mut mem = UserMemory::new(scratch);
+    let mut tstate = thread.sub_tstate;
+    thread.sub_tstate = 0;
+    let layout = &process.layout;
+    let mut interpreter = newest;
+    // One more for the state that is known already.
+    for _ in 0..=MAX_SUBINTERPRETER_SEARCH {
+        if tstate == 0 {
+            if interpreter == 0 {
+                return 0;
+            }
+            let is_main = interpreter == process.main_interpreter;
+            let list = interpreter.wrapping_add(u64::from(layout.interp_threads_head));
+            let next = interpreter.wrapping_add(u64::from(layout.interp_next));
+            if !is_main {
+                tstate = mem.read_u64(list).unwrap_or(0);
+            }
+            interpreter = mem.read_u64(next).unwrap_or(0);
+            continue;
+        }
+        if has_frames(&mut mem, process, tstate, thread_id) {
+            thread.sub_tstate = tstate;
+            return tstate;
+        }
+        let next = tstate.wrapping_add(u64::from(layout.tstate_next));
+        tstate = mem.read_u64(next).unwrap_or(0);
+    }
+    0
+}
+
+/// Whether the thread state at `tstate` is this thread's and has frames.
+#[inline(always)]
+fn has_frames(mem: &mut UserMemory, process: &PyProcess, tstate: u64, thread_id: u64) -> bool {
+    let layout = &process.layout;
+    let Some(words) = read_tstate(mem, layout, tstate) else {
+        return false;
+    };
+    words.thread_id == thread_id
+        && leaf_frame(mem, layout, tstate, words).is_some_and(|leaf| leaf.frame != 0)
+}
