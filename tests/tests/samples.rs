@@ -23,11 +23,12 @@ const MARKS: [&str; 2] = ["[outer frames not seen]", "[no Python frame]"];
 fn samples_and_blocks_show_possible_stacks_only() {
     let mut problems = Problems::new();
     let mut seen = 0;
-    for python in interpreter::all() {
+    // Before 3.11 a frame is set up before it is put on the chain.
+    for python in interpreter::all().into_iter().filter(|p| p.minor >= 11) {
         problems.about(python);
         seen += sample(python, Duration::from_secs(1), &mut problems);
     }
-    problems.check(seen > 50_000, format!("{seen} stacks only"));
+    problems.check(seen > 20_000, format!("{seen} stacks only"));
     problems.finish();
 }
 
