@@ -4,6 +4,7 @@ use core::mem::{align_of, size_of};
 
 use crate::{
     event::{EventHeader, ProcessEvent, STACK_EVENT_HEAD_BYTES, StackEvent},
+    native::LeafKey,
     process::PyProcess,
     python::PyLayout,
     stack::RawFrame,
@@ -20,6 +21,7 @@ const _: () = assert!(size_of::<ProcessEvent>() == 40);
 const _: () = assert!(size_of::<Wait>() == 8);
 const _: () = assert!(size_of::<TotalsKey>() == 24);
 const _: () = assert!(size_of::<Totals>() == 32);
+const _: () = assert!(size_of::<LeafKey>() == 48);
 const _: () = assert!(size_of::<TallyKey>() == 8);
 const _: () = assert!(size_of::<SyscallTally>() == 48);
 const _: () = assert!(size_of::<SyscallSpec>() == 8);

@@ -37,6 +37,12 @@ pub enum Counter {
     TimeoutReadFailed,
     /// The table of armed system calls was full.
     TalliesFull,
+    /// A sample found the map of native leaves full: what it was executing is not known.
+    NativeLeavesFull,
+    /// The native user stack of a sample could not be taken or kept.
+    NativeStackFailed,
+    /// The kernel stack of a sample could not be taken or kept.
+    KernelStackFailed,
     /// On-CPU samples taken of watched threads (not a loss: the denominator).
     OnCpuSamples,
     /// Stacks captured, on and off CPU (not a loss: the denominator).
@@ -47,7 +53,7 @@ pub enum Counter {
 
 impl Counter {
     /// Number of counters.
-    pub const COUNT: u32 = 19;
+    pub const COUNT: u32 = 22;
 
     /// All counters, in index order.
     pub const ALL: [Self; Self::COUNT as usize] = [
@@ -67,6 +73,9 @@ impl Counter {
         Self::PollfdReadFailed,
         Self::TimeoutReadFailed,
         Self::TalliesFull,
+        Self::NativeLeavesFull,
+        Self::NativeStackFailed,
+        Self::KernelStackFailed,
         Self::OnCpuSamples,
         Self::StacksWalked,
         Self::FramesWalked,
@@ -91,6 +100,9 @@ impl Counter {
             Self::PollfdReadFailed => "pollfd_read_failed",
             Self::TimeoutReadFailed => "timeout_read_failed",
             Self::TalliesFull => "tallies_full",
+            Self::NativeLeavesFull => "native_leaves_full",
+            Self::NativeStackFailed => "native_stack_failed",
+            Self::KernelStackFailed => "kernel_stack_failed",
             Self::OnCpuSamples => "on_cpu_samples",
             Self::StacksWalked => "stacks_walked",
             Self::FramesWalked => "frames_walked",

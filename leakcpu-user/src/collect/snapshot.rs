@@ -1,9 +1,11 @@
 //! The kernel's maps, read once the window has ended.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
+use aya::maps::{MapData, StackTraceMap};
 use leakcpu_common::{
     counters::Counter,
+    native::{LeafKey, NO_STACK},
     syscall::{SyscallTally, TallyKey},
     thread::{ThreadState, run_state, thread_flags},
     totals::{Totals, TotalsKey},
@@ -78,6 +80,12 @@ pub struct Snapshot {
     pub totals: HashMap<(u32, u32), Vec<(TotalsKey, Totals)>>,
     /// Tallied system calls by tid.
     pub tallies: HashMap<u32, Vec<(u32, SyscallTally)>>,
+    /// Samples by instruction, of each entry of the totals.
+    pub leaves: HashMap<TotalsKey, Vec<(LeafKey, u64)>>,
+    /// Native user stacks by id, as far as leaves name them.
+    pub user_stacks: HashMap<i32, Vec<u64>>,
+    /// Kernel stacks by id, as far as leaves name them.
+    pub kernel_stacks: HashMap<i32, Vec<u64>>,
     /// Counters.
     pub counters: Vec<(Counter, u64)>,
 }
@@ -97,6 +105,24 @@ impl Snapshot {
                 .entry((key.tid, key.generation))
                 .or_default()
                 .push((key, totals));
+        }
+        for entry in &maps.leaves {
+            let (key, samples) = entry?;
+            read_stack(
+                &maps.user_stacks,
+                key.user_stack,
+                &mut snapshot.user_stacks,
+            )?;
+            read_stack(
+                &maps.kernel_stacks,
+                key.kernel_stack,
+                &mut snapshot.kernel_stacks,
+            )?;
+            snapshot
+                .leaves
+                .entry(key.totals)
+                .or_default()
+                .push((key, samples));
         }
         for counter in Counter::ALL {
             snapshot.counters.push((counter, maps.counter(counter)?));
@@ -119,6 +145,22 @@ impl Snapshot {
             .find(|(c, _)| *c == counter)
             .map_or(0, |(_, n)| *n)
     }
+}
+
+fn read_stack(
+    stacks: &StackTraceMap<&mut MapData>,
+    id: i32,
+    known: &mut HashMap<i32, Vec<u64>>,
+) -> Result<(), ProbeError> {
+    let Ok(bucket) = u32::try_from(id) else {
+        debug_assert_eq!(id, NO_STACK, "other ids are not negative");
+        return Ok(());
+    };
+    if let Entry::Vacant(empty) = known.entry(id) {
+        let stack = stacks.get(&bucket, 0)?;
+        empty.insert(stack.frames().iter().map(|frame| frame.ip).collect());
+    }
+    Ok(())
 }
 
 /// The kernel side's losses, as the report names them: those not zero, and
