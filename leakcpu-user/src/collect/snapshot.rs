@@ -108,11 +108,7 @@ impl Snapshot {
         }
         for entry in &maps.leaves {
             let (key, samples) = entry?;
-            read_stack(
-                &maps.user_stacks,
-                key.user_stack,
-                &mut snapshot.user_stacks,
-            )?;
+            read_stack(&maps.user_stacks, key.user_stack, &mut snapshot.user_stacks)?;
             read_stack(
                 &maps.kernel_stacks,
                 key.kernel_stack,

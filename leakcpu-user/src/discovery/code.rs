@@ -133,6 +133,12 @@ mod tests {
             panic!("{here:x} is not among {ranges:?}");
         };
         assert_eq!(mapping.path, std::env::current_exe().unwrap().as_os_str());
-        assert!(open_code(pid, mapping).unwrap().metadata().unwrap().is_file());
+        assert!(
+            open_code(pid, mapping)
+                .unwrap()
+                .metadata()
+                .unwrap()
+                .is_file()
+        );
     }
 }

@@ -222,6 +222,17 @@ impl<'data, R: ReadRef<'data>> Image<'data, R> {
         Some((bytes.get(..end)?, u32::from_le_bytes(crc)))
     }
 
+    /// Linked start of the linkage table (`.plt`, `.plt.got`, `.plt.sec`) that
+    /// `address` is in: calls into other files go through it.
+    pub fn linkage_table_at(&self, address: u64) -> Option<u64> {
+        self.sections.iter().find_map(|section| {
+            let start = section.sh_addr(self.endian);
+            let into = address.checked_sub(start)?;
+            let name = self.sections.section_name(self.endian, section).ok()?;
+            (into < section.sh_size(self.endian) && name.starts_with(b".plt")).then_some(start)
+        })
+    }
+
     /// Linked address of the byte at `offset` of the file, if it is loaded.
     pub fn address_of(&self, offset: u64) -> Option<u64> {
         self.load_segments().iter().find_map(|segment| {

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::native_sums::NativeSums;
 use super::own::leaf;
-use super::{
-    Charge, Code, Frame, FunctionId, NativeId, NativeTimes, Process, Reason, StackTime, apportion,
-};
+use super::{Charge, Frame, FunctionId, NativeTimes, Process, Reason, StackTime};
 
 /// Time of one line of a function.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,16 +77,8 @@ struct Sums {
     total_blocked_ns: u64,
     blocked_by_reason: BTreeMap<Reason, u64>,
     lines: BTreeMap<u32, LineTimes>,
-    native: BTreeMap<NativeId, NativeSums>,
+    native: NativeSums,
     callers: BTreeMap<(Option<FunctionId>, Option<u32>), u64>,
-}
-
-/// A native function's sums while they grow.
-#[derive(Default)]
-struct NativeSums {
-    on_cpu_ns: u64,
-    page_fault_ns: u64,
-    by_offset_ns: BTreeMap<u64, u64>,
 }
 
 impl Rollup {
@@ -152,7 +143,7 @@ fn charge_stack(
     if entry.kind.is_on_cpu() {
         row.samples += entry.count;
     }
-    charge_native(process, entry, charge, row);
+    row.native.charge(process, entry, charge);
     if let Some(reason) = entry.kind.reason() {
         *row.blocked_by_reason.entry(reason).or_default() += charge.blocked_ns;
     }
@@ -169,43 +160,6 @@ fn charge_stack(
     true
 }
 
-/// Splits an entry's on-CPU time over what its samples found being executed.
-fn charge_native(process: &Process, entry: &StackTime, charge: Charge, row: &mut Sums) {
-    let known: u64 = entry.leaves.iter().map(|leaf| leaf.count).sum();
-    let lost = entry.count.saturating_sub(known);
-    let mut counts: Vec<u64> = entry.leaves.iter().map(|leaf| leaf.count).collect();
-    counts.push(lost);
-    let parts = apportion(charge.on_cpu_ns, &counts);
-    for (leaf, ns) in entry.leaves.iter().zip(parts) {
-        let id = leaf.frame.function;
-        if process.native(id).is_none_or(|native| native.code == Code::EvalLoop) {
-            continue;
-        }
-        let sums = row.native.entry(id).or_default();
-        sums.on_cpu_ns += ns;
-        if leaf.page_fault {
-            sums.page_fault_ns += ns;
-        }
-        *sums.by_offset_ns.entry(leaf.frame.offset).or_default() += ns;
-    }
-}
-
-impl NativeSums {
-    fn finish(self, native: NativeId) -> NativeTimes {
-        let hot_offset = self
-            .by_offset_ns
-            .into_iter()
-            .max_by_key(|&(offset, ns)| (ns, std::cmp::Reverse(offset)))
-            .map_or(0, |(offset, _)| offset);
-        NativeTimes {
-            native,
-            on_cpu_ns: self.on_cpu_ns,
-            page_fault_ns: self.page_fault_ns,
-            hot_offset,
-        }
-    }
-}
-
 impl Sums {
     fn finish(self, function: FunctionId) -> FunctionTimes {
         let hot_line = self
@@ -213,13 +167,6 @@ impl Sums {
             .values()
             .max_by_key(|l| (l.on_cpu_ns + l.blocked_ns, std::cmp::Reverse(l.line)))
             .map(|l| l.line);
-        let mut native: Vec<NativeTimes> = self
-            .native
-            .into_iter()
-            .map(|(id, sums)| sums.finish(id))
-            .filter(|native| native.on_cpu_ns > 0)
-            .collect();
-        native.sort_by_key(|native| std::cmp::Reverse(native.on_cpu_ns));
         let own_caller = self
             .callers
             .into_iter()
@@ -241,7 +188,7 @@ impl Sums {
                 .collect(),
             hot_line,
             lines: self.lines.into_values().collect(),
-            native,
+            native: self.native.finish(),
             own_caller,
         }
     }

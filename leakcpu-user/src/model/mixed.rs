@@ -4,7 +4,7 @@
 //! its native frames stands for a run of Python frames: all of them up to the one that
 //! was called from C. Before 3.11 that is one Python frame each.
 
-use super::{Frame, NativeFrame};
+use super::{Code, Frame, Leaf, NativeFrame, Process, Stack};
 
 /// A frame of either kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,6 +62,35 @@ pub fn merge(
     in_step &= rest.len() == 0;
     frames.extend(rest.map(|&(frame, _)| MixedFrame::Python(frame)));
     MixedStack { frames, in_step }
+}
+
+impl Process {
+    /// The native and Python frames of one leaf's samples as one stack; `None` if its
+    /// native stack was not taken.
+    pub fn mixed_stack(&self, stack: &Stack, leaf: &Leaf) -> Option<MixedStack> {
+        let native = self.native_stacks.get(leaf.stack?.0 as usize)?;
+        let is_eval = |frame: NativeFrame| {
+            self.native(frame.function)
+                .is_some_and(|native| native.code == Code::EvalLoop)
+        };
+        Some(merge(&native.frames, is_eval, &self.called_from_c(stack)))
+    }
+
+    /// The frames of a stack, each with whether it was called from C: every one before
+    /// 3.11. Later interpreters run many frames in one loop; there only the outermost
+    /// is known to begin one.
+    fn called_from_c(&self, stack: &Stack) -> Vec<(Frame, bool)> {
+        let minor = self.python.as_ref().and_then(|python| {
+            let minor = python.version.strip_prefix("3.")?.split('.').next()?;
+            minor.parse::<u32>().ok()
+        });
+        let always = minor.is_some_and(|minor| minor < 11);
+        let last = stack.frames.len().saturating_sub(1);
+        let frames = stack.frames.iter().enumerate();
+        frames
+            .map(|(i, &frame)| (frame, always || i == last))
+            .collect()
+    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod function;
 mod ids;
 mod mixed;
 mod native;
+mod native_sums;
 mod own;
 mod process;
 mod profile;

@@ -28,6 +28,8 @@ pub enum Code {
     Interpreter,
     /// Another library or extension module.
     Library,
+    /// The C library, the loader or the vdso: they serve all of the above.
+    CLibrary,
     /// The kernel, on behalf of the process.
     Kernel,
     /// Code made at run time.

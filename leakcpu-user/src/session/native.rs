@@ -224,7 +224,7 @@ impl Session {
         let wanted: Vec<Address> = wanted.into_iter().collect();
         let names = self.natives.names(&owners, &wanted);
         let names: HashMap<Address, NativeName> = wanted.into_iter().zip(names).collect();
-        let mut named = HashMap::new();
+        let mut by_pid = HashMap::new();
         let mut ends: BTreeMap<String, u64> = BTreeMap::new();
         for (owner, pid) in pids.iter().enumerate() {
             let name = |(address, is_return): AddressOf| {
@@ -257,7 +257,7 @@ impl Session {
                 };
                 natives.leaves.entry(key.totals).or_default().push(leaf);
             }
-            named.insert(*pid, natives);
+            by_pid.insert(*pid, natives);
         }
         self.say_where_stacks_end(&ends, loss);
         for (counter, n) in [
@@ -270,7 +270,7 @@ impl Session {
         ] {
             *loss.entry(counter.to_owned()).or_default() += n;
         }
-        named
+        by_pid
     }
 
     fn say_where_stacks_end(&mut self, ends: &BTreeMap<String, u64>, loss: &mut Loss) {
@@ -280,7 +280,9 @@ impl Session {
         let mut by_count: Vec<(&String, &u64)> = ends.iter().collect();
         by_count.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
         let samples: u64 = ends.values().sum();
-        *loss.entry("native_stacks_truncated".to_owned()).or_default() += samples;
+        *loss
+            .entry("native_stacks_truncated".to_owned())
+            .or_default() += samples;
         let said: Vec<String> = by_count
             .iter()
             .take(4)
@@ -302,7 +304,7 @@ impl Session {
         let in_kernel = key.totals.wait.state == state::ON_CPU_KERNEL;
         let user = snapshot.user_stacks.get(&key.user_stack);
         let kernel = snapshot.kernel_stacks.get(&key.kernel_stack);
-        if !self.config.native_stacks && !(self.config.kernel_stacks && in_kernel) {
+        if !(self.config.native_stacks || self.config.kernel_stacks && in_kernel) {
             return None;
         }
         let mut addresses = Vec::new();

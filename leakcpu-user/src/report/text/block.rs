@@ -11,7 +11,7 @@ use super::place::{file_line, frame_short, short_name};
 use crate::classify::say::{duration, percent};
 use crate::classify::{Class, waited_for};
 use crate::model::{FunctionTimes, Process, Reason, Rollup, Wait};
-use crate::report::clean;
+use crate::report::{clean, native};
 
 const INDENT: usize = 5;
 /// Functions below this share of the process's attributed time are left out.
@@ -193,7 +193,12 @@ fn table(process: &Process, functions: &[FunctionTimes], width: usize) -> Vec<Li
 fn times(process: &Process, function: &FunctionTimes, waits: &[Wait], full: bool) -> String {
     let mut parts = Vec::new();
     if function.self_on_cpu_ns > 0 {
-        parts.push(format!("{} on CPU", duration(function.self_on_cpu_ns)));
+        let on_cpu = duration(function.self_on_cpu_ns);
+        let native = native::most_of(process, &function.native, function.self_on_cpu_ns);
+        parts.push(match native {
+            Some(native) if full => format!("{on_cpu} on CPU ({native})"),
+            _ => format!("{on_cpu} on CPU"),
+        });
     }
     let mut reasons: Vec<(&Reason, &u64)> = function.blocked_by_reason.iter().collect();
     reasons.sort_by_key(|(_, ns)| std::cmp::Reverse(**ns));

@@ -9,10 +9,10 @@ pub const CALL_BYTES: usize = 8;
 /// Whether `before`, the bytes that end at an address, can end with a call: `E8` with
 /// a displacement, or `FF /2` (Intel SDM vol. 2, CALL).
 pub fn is_after_call(before: [u8; CALL_BYTES]) -> bool {
-    before[CALL_BYTES - 5] == 0xe8 || (2..=7).any(|length| is_indirect_call(&before, length))
+    before[CALL_BYTES - 5] == 0xe8 || (2..=7).any(|length| is_indirect_call(before, length))
 }
 
-fn is_indirect_call(before: &[u8; CALL_BYTES], length: usize) -> bool {
+fn is_indirect_call(before: [u8; CALL_BYTES], length: usize) -> bool {
     let call = &before[CALL_BYTES - length..];
     if call[0] != 0xff {
         return false;

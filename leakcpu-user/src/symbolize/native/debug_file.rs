@@ -30,13 +30,16 @@ pub(super) fn find<'data, R: ReadRef<'data>>(
 ) -> Option<File> {
     let build_id = image.build_id();
     let link = image.debug_link();
-    [PathBuf::from(format!("/proc/{pid}/root")), PathBuf::from("/")]
-        .iter()
-        .flat_map(|root| candidates(root, path, build_id.as_deref(), link.map(|(name, _)| name)))
-        .find_map(|candidate| {
-            let file = open(&candidate)?;
-            is_of_build(&file, build_id.as_deref(), link.map(|(_, crc)| crc)).then_some(file)
-        })
+    [
+        PathBuf::from(format!("/proc/{pid}/root")),
+        PathBuf::from("/"),
+    ]
+    .iter()
+    .flat_map(|root| candidates(root, path, build_id.as_deref(), link.map(|(name, _)| name)))
+    .find_map(|candidate| {
+        let file = open(&candidate)?;
+        is_of_build(&file, build_id.as_deref(), link.map(|(_, crc)| crc)).then_some(file)
+    })
 }
 
 /// The paths that gdb looks at ("Debugging Information in Separate Files").
@@ -50,15 +53,21 @@ fn candidates(
     if let Some([first, rest @ ..]) = build_id
         && !rest.is_empty()
     {
-        let rest: String = rest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let rest: Vec<String> = rest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let rest = rest.concat();
         paths.push(root.join(format!("{DEBUG_ROOT}/.build-id/{first:02x}/{rest}.debug")));
     }
-    let folder = path.parent().and_then(|folder| folder.strip_prefix("/").ok());
+    let folder = path
+        .parent()
+        .and_then(|folder| folder.strip_prefix("/").ok());
     if let (Some(link), Some(folder)) = (link, folder) {
         let name = Path::new(OsStr::from_bytes(link));
         // A name, not a way to somewhere else.
         let mut parts = name.components();
-        if matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) {
+        if matches!(
+            (parts.next(), parts.next()),
+            (Some(Component::Normal(_)), None)
+        ) {
             paths.push(root.join(folder).join(name));
             paths.push(root.join(folder).join(".debug").join(name));
             paths.push(root.join(DEBUG_ROOT).join(folder).join(name));

@@ -15,6 +15,10 @@ const EVAL_LOOP: &str = "_PyEval_EvalFrameDefault";
 /// The instructions' own functions where the compiler can make tail calls (3.14).
 const TAIL_CALLS: &str = "_TAIL_CALL_";
 
+/// What the stubs are called through which a file calls others: the linker leaves
+/// them without symbols.
+const LINKAGE_TABLE: &str = "[plt]";
+
 /// Whether `symbol` is the loop that executes Python's byte code, or a part that the
 /// compiler has split from it (`.cold`, `.part.0`).
 pub(super) fn is_eval_loop(symbol: &str) -> bool {
@@ -77,7 +81,10 @@ fn names_in_image<'data, R: ReadRef<'data>>(
         found.iter().all(|f| f.as_ref().is_some_and(|f| f.covers))
     };
     if !all_covered(&found) {
-        better(&mut found, image.functions_at(Wanted::Exported, &addresses)?);
+        better(
+            &mut found,
+            image.functions_at(Wanted::Exported, &addresses)?,
+        );
     }
     if !all_covered(&found)
         && let Some(debug) = find_debug()
@@ -87,6 +94,17 @@ fn names_in_image<'data, R: ReadRef<'data>>(
         match Image::parse(&cache).and_then(|i| i.functions_at(Wanted::All, &addresses)) {
             Ok(more) => better(&mut found, more),
             Err(error) => tracing::debug!(%error, "separate symbols not read"),
+        }
+    }
+    for (function, &address) in found.iter_mut().zip(&addresses) {
+        if function.as_ref().is_none_or(|function| !function.covers)
+            && let Some(start) = image.linkage_table_at(address)
+        {
+            *function = Some(FunctionSymbol {
+                name: LINKAGE_TABLE.to_owned(),
+                address: start,
+                covers: true,
+            });
         }
     }
     let places = offsets

@@ -48,9 +48,12 @@ fn symbols_at(lines: impl BufRead, addresses: &[u64]) -> io::Result<Vec<Option<K
             });
         }
     }
-    for i in 1..found.len() {
-        if found[i].is_none() {
-            found[i] = found[i - 1].clone();
+    let mut nearest = None;
+    for slot in &mut found {
+        if slot.is_some() {
+            nearest.clone_from(slot);
+        } else {
+            slot.clone_from(&nearest);
         }
     }
     Ok(found)

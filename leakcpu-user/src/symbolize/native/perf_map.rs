@@ -43,7 +43,13 @@ mod tests {
         let names: Vec<Option<&str>> = names.iter().map(Option::as_deref).collect();
         assert_eq!(
             names,
-            [None, Some("later"), Some("py::first:/a b.py"), Some("second"), None]
+            [
+                None,
+                Some("later"),
+                Some("py::first:/a b.py"),
+                Some("second"),
+                None
+            ]
         );
     }
 

@@ -143,7 +143,9 @@ impl NativeSymbolizer {
             match place {
                 Place::File(key, offset) => {
                     if let Some(batch) = self.batch(&mut files, owners, *address, key) {
-                        batch.offsets.extend([*offset, called_from(*address, *offset)]);
+                        batch
+                            .offsets
+                            .extend([*offset, called_from(*address, *offset)]);
                     }
                 }
                 Place::Vdso(offset) => {
@@ -175,9 +177,7 @@ impl NativeSymbolizer {
             .map(|(address, place)| match place {
                 Place::File(key, offset) => files.get(key).map_or_else(
                     || NativeName::unnamed(None, Code::Unknown),
-                    |(names, offsets, module)| {
-                        named_in(names, offsets, module, *address, *offset)
-                    },
+                    |(names, offsets, module)| named_in(names, offsets, module, *address, *offset),
                 ),
                 Place::Vdso(offset) => {
                     let (names, offsets) = &vdso;
@@ -190,9 +190,10 @@ impl NativeSymbolizer {
                 }
                 Place::Kernel => {
                     let at = called_from(*address, address.address);
-                    kernel.get(&at).cloned().unwrap_or_else(|| {
-                        NativeName::unnamed(Some("[kernel]"), Code::Kernel)
-                    })
+                    kernel
+                        .get(&at)
+                        .cloned()
+                        .unwrap_or_else(|| NativeName::unnamed(Some("[kernel]"), Code::Kernel))
                 }
                 Place::Nowhere => NativeName {
                     plausible: !address.is_return,
@@ -289,6 +290,8 @@ fn named_in(
     let place = at(called_from(address, offset));
     let library = if names.is_python {
         Code::Interpreter
+    } else if is_c_library(module) {
+        Code::CLibrary
     } else {
         Code::Library
     };
@@ -314,6 +317,13 @@ fn named_in(
         offset: place.into,
         plausible,
     }
+}
+
+/// glibc's and musl's C library and loader, and the kernel's part of them.
+fn is_c_library(module: &str) -> bool {
+    ["libc.", "libc-", "ld-", "libpthread", "[vdso]"]
+        .iter()
+        .any(|start| module.starts_with(start))
 }
 
 fn vdso_names(offsets: BTreeSet<u64>) -> (FileNames, Vec<u64>) {
