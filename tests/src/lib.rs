@@ -15,6 +15,7 @@
 
 pub mod clocks;
 pub mod collapsed;
+pub mod compiler;
 pub mod interpreter;
 pub mod observe;
 pub mod problems;

@@ -5,8 +5,12 @@ use crate::model::{Code, Naming, NativeFrame, NativeTimes, Process};
 
 use super::clean;
 
-/// Native code with a smaller share of its function's on-CPU time goes unmentioned.
+/// Native code with a smaller share of its function's on-CPU time goes unmentioned ...
 const MIN_SHARE: f64 = 1.0 / 3.0;
+/// ... or a smaller one than this, where the function does little but call native code.
+const MIN_SHARE_OF_CALLER: f64 = 0.2;
+/// Native code has at least this share of the time of such a function.
+const CALLER_SHARE: f64 = 0.98;
 
 /// Most of what was executed below a function, if any one thing is most of it:
 /// `41 % in merge_at, libpython3.12.so.1.0`, `62 % page faults`, or the module alone
@@ -22,7 +26,13 @@ pub(super) fn most_of(process: &Process, rows: &[NativeTimes], on_cpu_ns: u64) -
         .filter_map(|row| Some((row, process.native(row.native)?)));
     let (top, native) = named.clone().next()?;
     let module = native.module.as_deref()?;
-    if share(top.on_cpu_ns) >= MIN_SHARE
+    let all = share(rows.iter().map(|row| row.on_cpu_ns).sum());
+    let min_share = if all >= CALLER_SHARE {
+        MIN_SHARE_OF_CALLER
+    } else {
+        MIN_SHARE
+    };
+    if share(top.on_cpu_ns) >= min_share
         && native.naming == Naming::Exact
         && let Some(symbol) = &native.symbol
     {

@@ -88,6 +88,10 @@ fn losses(profile: &Profile) -> Option<String> {
             "stack_in_transition" => {
                 format!("{} skipped between two frames", count(n, "stack", "stacks"))
             }
+            "native_unresolved" => {
+                let samples = count(n, "sample", "samples");
+                format!("{samples} in native code without a name")
+            }
             _ => format!("{name} {n}"),
         })
         .collect();
