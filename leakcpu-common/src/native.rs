@@ -6,6 +6,7 @@ use crate::totals::TotalsKey;
 pub const NO_STACK: i32 = -1;
 
 /// Samples at one instruction: the key of the map `LEAVES`, whose value is how often.
+/// They are not in the map `TOTALS`, except those that found this map full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct LeafKey {

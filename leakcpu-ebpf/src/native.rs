@@ -1,5 +1,7 @@
 //! What a sampled thread was executing: the instruction, and on demand the native
-//! stacks. One more look-up per sample; everything else is off unless asked for.
+//! stacks. A sample is counted here instead of in the totals, whose on-CPU entries
+//! user space sums up: still one look-up per sample. Everything else is off unless asked
+//! for.
 
 use aya_ebpf::{
     EbpfContext as _,
@@ -12,7 +14,8 @@ use aya_ebpf::{
 use leakcpu_common::{
     counters::Counter,
     native::{DEFAULT_LEAVES, LeafKey, MAX_NATIVE_FRAMES, NO_STACK},
-    totals::{NO_SYSCALL, TotalsKey, state},
+    thread::ThreadState,
+    totals::{NO_SYSCALL, Wait, state},
 };
 
 use crate::{
@@ -20,6 +23,7 @@ use crate::{
     globals::{KERNEL_STACKS_WANTED, NATIVE_STACKS_WANTED},
     oncpu::register,
     task::reg,
+    totals,
 };
 
 #[map]
@@ -40,18 +44,19 @@ static ENTRY: PerCpuArray<[u64; MAX_NATIVE_FRAMES + 1]> = PerCpuArray::with_max_
 /// `-EFAULT`: the stack has no more frames than are to be skipped.
 const NO_FRAMES: i32 = -14;
 
-/// Counts the sample at the instruction it interrupted.
+/// Counts the sample at the instruction it interrupted; where there is no room for
+/// that, in the totals.
 #[inline(always)]
-pub fn add(ctx: &PerfEventContext, totals: TotalsKey) {
-    let in_kernel = totals.wait.state == state::ON_CPU_KERNEL;
+pub fn add(ctx: &PerfEventContext, thread: &ThreadState, stack: u64, wait: Wait) {
+    let in_kernel = wait.state == state::ON_CPU_KERNEL;
     let mut key = LeafKey {
-        totals,
+        totals: totals::key(thread, stack, wait),
         ip: register(ctx, reg::IP),
         entry: 0,
         user_stack: NO_STACK,
         kernel_stack: NO_STACK,
     };
-    if in_kernel && totals.wait.syscall == NO_SYSCALL {
+    if in_kernel && wait.syscall == NO_SYSCALL {
         key.entry = outermost_kernel_address(ctx);
     }
     if NATIVE_STACKS_WANTED.load() == 1 {
@@ -77,6 +82,7 @@ pub fn add(ctx: &PerfEventContext, totals: TotalsKey) {
     }
     if LEAVES.insert(key, 1, 0).is_err() {
         count::one(Counter::NativeLeavesFull);
+        totals::add(thread, stack, wait, 0, 0);
     }
 }
 

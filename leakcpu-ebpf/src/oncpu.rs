@@ -17,7 +17,6 @@ use crate::{
     maps::{SYSCALLS, THREADS, stopped},
     native, python, task,
     task::{UserRegisters, reg},
-    totals,
 };
 
 #[perf_event]
@@ -77,8 +76,7 @@ fn sample(ctx: &PerfEventContext) {
         }
     }
     thread.samples += 1;
-    totals::add(thread, captured.hash, wait, 0, 0);
-    native::add(ctx, totals::key(thread, captured.hash, wait));
+    native::add(ctx, thread, captured.hash, wait);
 }
 
 /// The requested privilege level in a code segment selector; 0 is the kernel.

@@ -167,9 +167,15 @@ fn code_of_a_process_that_is_gone_still_has_its_name() {
         let report = Report::parse(document);
         let process = &report.processes()[0];
         problems.equal("end of the process", &process["exited"], &Value::from(true));
-        let pid = u32::try_from(ns(process, "pid")).expect("a pid fits");
-        let hidden = share(&report, pid, "burning", |row| is_exact(row, "burn_hidden"));
-        problems.check(hidden > 0.5, format!("{hidden:.2} in burn_hidden"));
+        let in_hidden: i64 = list(process, "functions")
+            .iter()
+            .flat_map(|function| list(function, "native"))
+            .filter(|row| is_exact(row, "burn_hidden"))
+            .map(|row| ns(row, "on_cpu_ns"))
+            .sum();
+        let hidden = in_hidden as f64 / ns(&process["time"], "on_cpu_ns").max(1) as f64;
+        problems.check(hidden > 0.4, format!("{hidden:.2} in burn_hidden"));
+        problems.equal("unnamed code", &report.loss("native_unresolved"), &0);
     }
     problems.finish();
 }

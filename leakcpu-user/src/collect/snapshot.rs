@@ -120,10 +120,32 @@ impl Snapshot {
                 .or_default()
                 .push((key, samples));
         }
+        snapshot.add_leaves_to_totals();
         for counter in Counter::ALL {
             snapshot.counters.push((counter, maps.counter(counter)?));
         }
         Ok(snapshot)
+    }
+
+    /// Samples are counted by instruction; the totals get their sums.
+    fn add_leaves_to_totals(&mut self) {
+        let mut counts: HashMap<TotalsKey, u64> = self
+            .leaves
+            .iter()
+            .map(|(key, leaves)| (*key, leaves.iter().map(|(_, samples)| samples).sum()))
+            .collect();
+        // Those that found no room among the leaves are there already.
+        for (key, totals) in self.totals.values_mut().flatten() {
+            totals.count += counts.remove(key).unwrap_or(0);
+        }
+        for (key, count) in counts {
+            let totals = Totals {
+                count,
+                ..Totals::default()
+            };
+            let entries = self.totals.entry((key.tid, key.generation)).or_default();
+            entries.push((key, totals));
+        }
     }
 
     /// Adds one reading of the tallies to those of earlier armed moments.
@@ -224,5 +246,36 @@ mod tests {
         assert_eq!(loss["stacks_truncated"], 0);
         assert_eq!(loss["stack_in_transition"], 0);
         assert!(!loss.contains_key("on_cpu_samples"));
+    }
+
+    #[test]
+    fn samples_by_instruction_sum_up_in_the_totals() {
+        let key = |stack| TotalsKey {
+            stack,
+            tid: 7,
+            ..TotalsKey::default()
+        };
+        let leaf = |stack, ip| LeafKey {
+            totals: key(stack),
+            ip,
+            ..LeafKey::default()
+        };
+        let mut snapshot = Snapshot::default();
+        let one = Totals {
+            count: 1,
+            ..Totals::default()
+        };
+        snapshot.totals.insert((7, 0), vec![(key(1), one)]);
+        snapshot
+            .leaves
+            .insert(key(1), vec![(leaf(1, 16), 3), (leaf(1, 32), 2)]);
+        snapshot.leaves.insert(key(2), vec![(leaf(2, 16), 4)]);
+        snapshot.add_leaves_to_totals();
+        let mut counts: Vec<(u64, u64)> = snapshot.totals[&(7, 0)]
+            .iter()
+            .map(|(key, totals)| (key.stack, totals.count))
+            .collect();
+        counts.sort_unstable();
+        assert_eq!(counts, [(1, 6), (2, 4)]);
     }
 }

@@ -12,14 +12,31 @@ const MIN_SHARE_OF_CALLER: f64 = 0.2;
 /// Native code has at least this share of the time of such a function.
 const CALLER_SHARE: f64 = 0.98;
 
-/// Most of what was executed below a function, if any one thing is most of it:
-/// `41 % in merge_at, libpython3.12.so.1.0`, `62 % page faults`, or the module alone
-/// where nothing is sure of the symbol.
-pub(super) fn most_of(process: &Process, rows: &[NativeTimes], on_cpu_ns: u64) -> Option<String> {
+/// Most of what was executed below a function, if any one thing is most of it.
+pub(super) struct MostOf {
+    /// `41 % in merge_at, libpython3.12.so.1.0`.
+    pub long: String,
+    /// `41 % in merge_at`.
+    pub short: String,
+}
+
+impl MostOf {
+    fn plain(text: String) -> Self {
+        Self {
+            long: text.clone(),
+            short: text,
+        }
+    }
+}
+
+/// What most of a function's on-CPU time was spent in below it: a native function, page
+/// faults, or a module where nothing is sure of the function.
+pub(super) fn most_of(process: &Process, rows: &[NativeTimes], on_cpu_ns: u64) -> Option<MostOf> {
     let share = |ns: u64| ns as f64 / on_cpu_ns.max(1) as f64;
     let page_faults = rows.iter().map(|row| row.page_fault_ns).sum();
     if share(page_faults) >= MIN_SHARE {
-        return Some(format!("{} page faults", percent(share(page_faults))));
+        let text = format!("{} page faults", percent(share(page_faults)));
+        return Some(MostOf::plain(text));
     }
     let named = rows
         .iter()
@@ -36,8 +53,9 @@ pub(super) fn most_of(process: &Process, rows: &[NativeTimes], on_cpu_ns: u64) -
         && native.naming == Naming::Exact
         && let Some(symbol) = &native.symbol
     {
-        let share = percent(share(top.on_cpu_ns));
-        return Some(format!("{share} in {}, {}", clean(symbol), clean(module)));
+        let short = format!("{} in {}", percent(share(top.on_cpu_ns)), clean(symbol));
+        let long = format!("{short}, {}", clean(module));
+        return Some(MostOf { long, short });
     }
     // The interpreter is where Python runs: nothing to mention.
     if native.code == Code::Interpreter {
@@ -53,7 +71,7 @@ pub(super) fn most_of(process: &Process, rows: &[NativeTimes], on_cpu_ns: u64) -
     };
     (share(of_module) >= MIN_SHARE).then(|| {
         let share = percent(share(of_module));
-        format!("{share} in {}{hottest}", clean(module))
+        MostOf::plain(format!("{share} in {}{hottest}", clean(module)))
     })
 }
 

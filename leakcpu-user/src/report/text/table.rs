@@ -202,8 +202,8 @@ fn in_native(row: &Row<'_>) -> Vec<String> {
     };
     let (on_cpu_ns, rows) = row.process.native_under(blame.function_id);
     native::most_of(row.process, &rows, on_cpu_ns)
-        .into_iter()
-        .collect()
+        .map(|most| vec![most.long, most.short])
+        .unwrap_or_default()
 }
 
 /// Where an idle process waits, and what for.
