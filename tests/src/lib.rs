@@ -16,6 +16,7 @@
 pub mod call_graph;
 pub mod clocks;
 pub mod collapsed;
+pub mod compiler;
 pub mod interpreter;
 pub mod observe;
 pub mod places;
