@@ -23,8 +23,9 @@ use pyobserve::{
 
 /// More frames than the program ever has.
 const FRAME_LIMIT: usize = 128;
-/// Instructions in a row, before it runs freely to some other place.
-const BURST: usize = 1_500;
+/// Instructions in a row, before it runs freely to some other place: few, so that shares
+/// are not those of a handful of places.
+const BURST: usize = 250;
 /// The longest that it runs freely in between; one round of the program takes about
 /// two milliseconds.
 const FREELY_US: u64 = 3_000;

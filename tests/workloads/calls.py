@@ -3,7 +3,7 @@ is known.
 
 `calls.py rehearse`: runs the program under `sys.setprofile` and prints every stack that
 there was when a frame began or went on, as lists of functions, outermost first.
-`calls.py run`: runs it until killed, from the first byte on stdin.
+`calls.py run`: runs it from the first byte on stdin until stdin closes.
 With `exchange` as second argument its leaves block: each hands a byte to a process on
 the same CPU and waits until it comes back.
 
@@ -14,6 +14,7 @@ the cyclic garbage collector: which stacks there are depends on nothing but the 
 """
 
 import contextlib
+import fcntl
 import functools
 import gc
 import json
@@ -747,6 +748,12 @@ def spare():
     return iter(int, 1)
 
 
+def end_with_stdin():
+    """Has the kernel end this process when stdin closes: nobody reads it any more."""
+    fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC)
+
+
 def start_peer():
     """Forks a process on this CPU that gives back every byte; returns both pipes."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -755,8 +762,9 @@ def start_peer():
     if os.fork() == 0:
         os.close(out)
         os.close(ours)
-        while os.read(their_in, 1):
-            os.write(their_out, b"x")
+        with contextlib.suppress(BrokenPipeError):
+            while os.read(their_in, 1):
+                os.write(their_out, b"x")
         os._exit(0)
     os.close(their_in)
     os.close(their_out)
@@ -790,4 +798,5 @@ if mode == "rehearse":
 else:
     say(ready=True, pid=os.getpid())
     os.read(0, 1)
+    end_with_stdin()
     forever(spare())
