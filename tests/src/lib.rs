@@ -19,7 +19,7 @@ pub mod collapsed;
 pub mod compiler;
 pub mod interpreter;
 pub mod observe;
-pub mod places;
+pub mod stacks;
 pub mod problems;
 pub mod report;
 pub mod single_step;

@@ -7,7 +7,7 @@ use leakcpu_tests::{
     collapsed::{self, Line},
     interpreter::{self, Interpreter},
     observe,
-    places::by_thread,
+    stacks::by_thread,
     problems::Problems,
     report::{is_called, list, ns},
     workload::Workload,

@@ -5,7 +5,7 @@ use leakcpu_tests::{
     collapsed,
     interpreter::{self, Interpreter},
     observe,
-    places::{by_thread, computes_there, frames, waits_there},
+    stacks::{by_thread, computes_there, frames, waits_there},
     problems::Problems,
     report::{find_thread, function, list, ns, sum_of_parts, text},
     workload::Workload,

@@ -6,7 +6,7 @@ use leakcpu_tests::{
     collapsed::{self, Line},
     interpreter::{self, Interpreter},
     observe,
-    places::{by_thread, computes_there, frames, frames_in, waits_there},
+    stacks::{by_thread, computes_there, frames, frames_in, waits_there},
     problems::Problems,
     report::{is_called, list, ns, text},
     venv,

@@ -19,7 +19,7 @@ import threading
 import time
 import zlib
 
-from places import frames_of, rest, say, settle, start
+from standing import frames_of, rest, say, settle, start
 
 DEPTH = 2_000
 BIG = os.urandom(1 << 20)

@@ -21,7 +21,7 @@ import tempfile
 import threading
 import time
 
-from places import frames_of, rest, say, settle, start, state
+from standing import frames_of, rest, say, settle, start, state
 
 WARM = 50
 CASES = {}

@@ -12,7 +12,7 @@ import os
 import sys
 import time
 
-from places import places, rest, say, start, state
+from standing import places, rest, say, start, state
 
 if sys.version_info >= (3, 13):
     import _interpreters as interpreters
