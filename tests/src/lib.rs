@@ -18,5 +18,6 @@ pub mod collapsed;
 pub mod interpreter;
 pub mod observe;
 pub mod problems;
+pub mod processes;
 pub mod report;
 pub mod workload;
