@@ -3,14 +3,14 @@
 mod support;
 
 use pyobserve::interpreter::{line_for, read_code};
-use support::Running;
+use support::{Running, interpreter};
 
 /// Files of the standard library to look at.
 const FILES: &str = "120";
 
 #[test]
 fn every_field_and_every_line() {
-    for python in support::supported() {
+    for python in interpreter::supported() {
         let mut running = Running::script(&python, "code_objects.py", &[FILES]);
         let (_, process) = support::attach(running.pid());
         let (mut codes, mut offsets) = (0, 0);

@@ -9,11 +9,11 @@ use pyobserve::{
     symbolize::Symbolizer,
 };
 use serde_json::{Value, json};
-use support::Running;
+use support::{Running, interpreter};
 
 #[test]
 fn stacks_equal_the_targets_own() {
-    for python in support::supported() {
+    for python in interpreter::supported() {
         let mut running = Running::script(&python, "parked.py", &[]);
         let truth = running.json();
         let (target, process) = support::attach(running.pid());
@@ -87,7 +87,7 @@ fn stacks_equal_the_targets_own() {
 
 #[test]
 fn names_outlive_their_process() {
-    for python in support::supported() {
+    for python in interpreter::supported() {
         let mut running = Running::script(&python, "parked.py", &[]);
         let truth = running.json();
         let (_, process) = support::attach(running.pid());

@@ -13,7 +13,7 @@ use pyobserve::{
     interpreter::{AttachError, Interpreters, RemoteError, parked, threads},
     symbolize::{NoName, Symbolizer},
 };
-use support::Running;
+use support::{Running, interpreter};
 
 fn sleeping() -> Running {
     let mut command = Command::new("sleep");
@@ -80,10 +80,7 @@ fn kernel_threads_are_not_processes() {
 
 #[test]
 fn older_versions_are_refused_with_a_reason() {
-    let Some(python) = support::installed()
-        .into_iter()
-        .find(|python| python.minor == 7)
-    else {
+    let Some(python) = interpreter::found().iter().find(|python| python.minor == 7) else {
         eprintln!("SKIPPED: no python3.7 on this machine");
         return;
     };
@@ -102,9 +99,8 @@ fn older_versions_are_refused_with_a_reason() {
 
 #[test]
 fn newer_versions_are_refused_with_a_reason() {
-    let newer = |python: &support::Installed| python.minor > *support::SUPPORTED.end();
-    let Some(python) = support::installed().into_iter().find(newer) else {
-        eprintln!("SKIPPED: no Python newer than 3.13 on this machine");
+    let Some(python) = interpreter::newer().pop() else {
+        eprintln!("SKIPPED: no Python newer than any supported one on this machine");
         return;
     };
     let mut command = python.command();
@@ -118,7 +114,7 @@ fn newer_versions_are_refused_with_a_reason() {
 
 #[test]
 fn every_moment_of_start_up_is_ready_or_not_yet() {
-    for python in support::local() {
+    for python in interpreter::supported_here() {
         let mut discovery = Discovery::new();
         let mut interpreters = Interpreters::new();
         for _ in 0..20 {
@@ -135,7 +131,7 @@ fn every_moment_of_start_up_is_ready_or_not_yet() {
 
 #[test]
 fn an_interpreter_without_its_library_is_asked_again() {
-    for python in support::local() {
+    for python in interpreter::supported_here() {
         let mut command = python.command();
         command.args(["-c", "input()"]);
         // SAFETY: between fork and exec only ptrace is called, which is
@@ -168,7 +164,7 @@ fn an_interpreter_without_its_library_is_asked_again() {
 
 #[test]
 fn a_scan_parses_each_file_once() {
-    let Some(python) = support::supported().pop() else {
+    let Some(python) = interpreter::supported_here().pop() else {
         return;
     };
     let mut crowd: Vec<Running> = (0..20)
@@ -215,7 +211,7 @@ fn a_scan_parses_each_file_once() {
 #[test]
 fn waiters_for_the_gil_are_in_its_range() {
     const FUTEX: u32 = 202;
-    for python in support::supported() {
+    for python in interpreter::supported() {
         let mut running = Running::script(&python, "gil.py", &[]);
         let tids: Vec<u32> = running
             .line()
@@ -258,7 +254,7 @@ fn waiters_for_the_gil_are_in_its_range() {
 
 #[test]
 fn a_forked_child_has_one_thread() {
-    for python in support::supported() {
+    for python in interpreter::supported() {
         let mut running = Running::script(&python, "fork.py", &[]);
         let child: u32 = running.line().trim().parse().unwrap();
         let (_, process) = support::attach(child);
@@ -285,7 +281,7 @@ fn a_forked_child_has_one_thread() {
 
 #[test]
 fn thread_ids_of_another_pid_namespace_are_mapped() {
-    for python in support::supported() {
+    for python in interpreter::supported() {
         let mut command = Command::new("unshare");
         command
             .args(["--pid", "--fork", "--kill-child"])
@@ -320,7 +316,7 @@ fn thread_ids_of_another_pid_namespace_are_mapped() {
 
 #[test]
 fn threads_of_other_interpreters_are_listed() {
-    for python in support::supported() {
+    for python in interpreter::supported() {
         let mut running = Running::script(&python, "subinterpreters.py", &[]);
         running.line();
         let pid = running.pid();
@@ -346,7 +342,7 @@ fn threads_of_other_interpreters_are_listed() {
 
 #[test]
 fn a_removed_executable_is_still_read() {
-    for python in support::local() {
+    for python in interpreter::supported_here() {
         let dir = tempfile::tempdir().unwrap();
         let copy = dir.path().join("not called by its name");
         std::fs::copy(python.file(), &copy).unwrap();
@@ -369,7 +365,7 @@ fn a_removed_executable_is_still_read() {
 #[test]
 fn without_the_right_to_look_the_answer_says_so() {
     const NOBODY: libc::c_long = 65534;
-    let Some(python) = support::supported().pop() else {
+    let Some(python) = interpreter::supported_here().pop() else {
         return;
     };
     if !nix::unistd::getuid().is_root() {
@@ -417,7 +413,7 @@ fn without_the_right_to_look_the_answer_says_so() {
 
 #[test]
 fn reused_addresses_are_noticed() {
-    for python in support::supported() {
+    for python in interpreter::supported() {
         let mut running = Running::script(&python, "reuse.py", &[]);
         running.line();
         let (_, process) = support::attach(running.pid());

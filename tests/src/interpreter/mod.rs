@@ -189,9 +189,16 @@ pub fn all() -> Vec<&'static Interpreter> {
     all
 }
 
-/// Those of [`all`] that are started directly.
+/// Those of [`supported`] that are started directly.
+pub fn supported_here() -> Vec<&'static Interpreter> {
+    let mut here = supported();
+    here.retain(|python| python.is_local());
+    here
+}
+
+/// The same, of which there must be some.
 pub fn local() -> Vec<&'static Interpreter> {
-    let local: Vec<_> = all().into_iter().filter(|p| p.is_local()).collect();
+    let local = supported_here();
     assert!(!local.is_empty(), "no CPython on this host itself");
     local
 }
