@@ -16,6 +16,7 @@
 pub mod clocks;
 pub mod collapsed;
 pub mod interpreter;
+pub mod lines;
 pub mod observe;
 pub mod problems;
 pub mod processes;

@@ -7,12 +7,17 @@ pub mod interpreter;
 
 use std::{
     io::{BufRead, BufReader, Write},
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     time::{Duration, Instant},
 };
 
 use interpreter::Interpreter;
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
 use pyobserve::{
     discovery::{Discovery, PythonTarget},
     interpreter::{AttachError, Interpreters, PythonProcess},
@@ -31,6 +36,7 @@ impl Running {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .process_group(0)
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         let stdin = child.stdin.take();
@@ -82,9 +88,10 @@ impl Running {
         writeln!(stdin, "{line}").expect("it listens");
     }
 
-    /// Ends it and collects it.
+    /// Ends it and its children and collects it.
     pub fn end(&mut self) {
-        self.child.kill().ok();
+        let group = i32::try_from(self.pid()).expect("a pid fits");
+        killpg(Pid::from_raw(group), Signal::SIGKILL).ok();
         self.child.wait().ok();
     }
 }
