@@ -15,10 +15,12 @@
 
 pub mod clocks;
 pub mod collapsed;
+pub mod forms;
 pub mod interpreter;
 pub mod lines;
 pub mod observe;
 pub mod problems;
 pub mod processes;
 pub mod report;
+pub mod stacks;
 pub mod workload;

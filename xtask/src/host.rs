@@ -13,6 +13,8 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use nix::unistd::{Uid, User};
 
+use crate::cache;
+
 /// The machine and the person xtask runs for.
 pub struct Host {
     /// The workspace's folder.
@@ -120,6 +122,17 @@ impl Host {
         }
         command.arg(program);
         Ok(command)
+    }
+
+    /// The user's cache folder, for what takes long to fetch.
+    pub fn cache(&self) -> Result<PathBuf> {
+        let home = match &self.identity {
+            Identity::RootFor(user) => Some(user.dir.clone()),
+            Identity::User | Identity::Root => env::var_os("HOME").map(PathBuf::from),
+        };
+        cache::folder(home.as_deref())
+            .filter(|folder| folder.is_absolute())
+            .with_context(|| format!("no cache folder: set {} or HOME", cache::VARIABLE))
     }
 
     /// The target folder, as far as it is known without asking cargo.

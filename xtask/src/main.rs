@@ -5,11 +5,15 @@
 
 mod bench;
 mod build;
+#[expect(dead_code, reason = "the tests use the rest")]
+#[path = "../../tests/src/interpreter/cache.rs"]
+mod cache;
 mod classify;
 mod debian;
 mod host;
 mod install;
 mod lint;
+mod roots;
 mod setup;
 mod tally;
 mod test;

@@ -6,16 +6,16 @@ use std::{
     ffi::{OsStr, OsString},
     path::Path,
     process::ExitCode,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use anyhow::Result;
 use clap::Args;
 
 use crate::{
-    build,
+    build, cache,
     host::Host,
-    setup,
+    roots, setup,
     tally::{self, Tally},
 };
 
@@ -35,9 +35,19 @@ pub struct Arguments {
 /// All but the eBPF programs, which leakcpu-user's build script builds.
 const EVERY_PACKAGE: [&str; 3] = ["--workspace", "--exclude", "leakcpu-ebpf"];
 
+/// Fetching interpreters takes less than three minutes where the network is there; the
+/// tests go on without.
+const ROOTS_PATIENCE: Duration = Duration::from_mins(6);
+
 /// What of the caller's environment the tests see through sudo: where the
 /// interpreters are, and how much to say.
-const PASSED_ON: [&str; 4] = ["PATH", "PYENV_ROOT", "RUST_BACKTRACE", "RUST_LOG"];
+const PASSED_ON: [&str; 5] = [
+    "PATH",
+    "PYENV_ROOT",
+    "PYOBSERVE_TEST_ROOTS",
+    "RUST_BACKTRACE",
+    "RUST_LOG",
+];
 
 /// Runs the task. The last line is `N passed, M failed`, whatever happens.
 #[expect(clippy::print_stdout, reason = "the sum is what CI reads")]
@@ -55,6 +65,9 @@ pub fn run(host: &Host, arguments: &Arguments) -> ExitCode {
     let mut built = Vec::new();
     group("set-up and build".to_owned(), &mut || {
         setup::ensure(host)?;
+        if !arguments.pure {
+            roots::ensure(host, ROOTS_PATIENCE);
+        }
         // One build for all, for another choice of packages means other features, and
         // so most crates once more.
         let mut cargo = host.cargo();
@@ -132,10 +145,16 @@ fn kernel(
     pyobserve: &Path,
     test: &build::Executable,
 ) -> Result<Tally> {
-    let passed_on: Vec<(&str, OsString)> = PASSED_ON
+    let mut passed_on: Vec<(&str, OsString)> = PASSED_ON
         .iter()
         .filter_map(|name| Some((*name, env::var_os(name)?)))
         .collect();
+    // Root's home is another.
+    passed_on.extend(
+        host.cache()
+            .ok()
+            .map(|cache| (cache::VARIABLE, cache.into())),
+    );
     let mut variables: Vec<(&str, &OsStr)> = passed_on
         .iter()
         .map(|(name, value)| (*name, value.as_os_str()))
