@@ -85,6 +85,8 @@ impl Place {
     pub(super) fn seen_from_here(&self, path: &Path) -> PathBuf {
         let inside = path.strip_prefix("/").unwrap_or(path);
         match self {
+            // The temporary folder is the same inside.
+            _ if path.starts_with(std::env::temp_dir()) => path.to_owned(),
             Self::Host => path.to_owned(),
             Self::Root(root) | Self::Container(Image::Root(root)) => root.join(inside),
             Self::Container(Image::Prefix(prefix)) => prefix.join(
