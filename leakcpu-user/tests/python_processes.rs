@@ -212,7 +212,7 @@ fn a_scan_parses_each_file_once() {
 fn waiters_for_the_gil_are_in_its_range() {
     const FUTEX: u32 = 202;
     for python in interpreter::supported() {
-        let mut running = Running::script(&python, "gil.py", &[]);
+        let mut running = Running::script(python, "gil.py", &[]);
         let tids: Vec<u32> = running
             .line()
             .split_whitespace()
@@ -255,7 +255,7 @@ fn waiters_for_the_gil_are_in_its_range() {
 #[test]
 fn a_forked_child_has_one_thread() {
     for python in interpreter::supported() {
-        let mut running = Running::script(&python, "fork.py", &[]);
+        let mut running = Running::script(python, "fork.py", &[]);
         let child: u32 = running.line().trim().parse().unwrap();
         let (_, process) = support::attach(child);
         let listed = threads(&process).unwrap();
@@ -317,7 +317,7 @@ fn thread_ids_of_another_pid_namespace_are_mapped() {
 #[test]
 fn threads_of_other_interpreters_are_listed() {
     for python in interpreter::supported() {
-        let mut running = Running::script(&python, "subinterpreters.py", &[]);
+        let mut running = Running::script(python, "subinterpreters.py", &[]);
         running.line();
         let pid = running.pid();
         let (_, process) = support::attach(pid);
@@ -414,7 +414,7 @@ fn without_the_right_to_look_the_answer_says_so() {
 #[test]
 fn reused_addresses_are_noticed() {
     for python in interpreter::supported() {
-        let mut running = Running::script(&python, "reuse.py", &[]);
+        let mut running = Running::script(python, "reuse.py", &[]);
         running.line();
         let (_, process) = support::attach(running.pid());
         let mut symbolizer = Symbolizer::new();

@@ -68,7 +68,14 @@ impl Form {
         };
         let said = run(made
             .command()
-            .args(["-c", "import sys; print(sys.version.split()[0])"]))?;
+            .args(["-c", "import sys; print(sys.version.split()[0])"]))
+        .map_err(|why| {
+            if why.contains("GLIBC_") {
+                "its libc is older than that of the compiler here".to_owned()
+            } else {
+                why
+            }
+        })?;
         if said.trim() != made.version {
             return Err(format!("it is {} and not {}", said.trim(), made.version));
         }

@@ -51,7 +51,10 @@ fn rows(forms: &[Form]) {
                         problems.add(format!("{} {name}: {column}: {why}", made.version));
                     }
                 }
-                Err(why) => eprintln!("SKIPPED: {} {name}: {why}", python.version),
+                Err(why) => {
+                    eprintln!("SKIPPED: {} {name}: {why}", python.version);
+                    write(&json!({"version": python.version, "form": name, "skipped": why}));
+                }
             }
         }
     }
@@ -160,24 +163,27 @@ impl Row {
             .collect()
     }
 
-    /// Appends the row to the table's file, if there is one.
     fn write(&self) {
-        let Some(file) = env::var_os(TABLE) else {
-            return;
-        };
         let cells: serde_json::Map<String, Value> = self
             .cells
             .iter()
             .map(|(column, outcome)| ((*column).to_owned(), outcome.is_ok().into()))
             .collect();
-        let row = json!({"version": self.version, "form": self.form, "cells": cells});
-        let mut file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(file)
-            .expect("the table's file can be written");
-        writeln!(file, "{row}").expect("the table's file can be written");
+        write(&json!({"version": self.version, "form": self.form, "cells": cells}));
     }
+}
+
+/// Appends a row to the table's file, if there is one.
+fn write(row: &Value) {
+    let Some(file) = env::var_os(TABLE) else {
+        return;
+    };
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(file)
+        .expect("the table's file can be written");
+    writeln!(file, "{row}").expect("the table's file can be written");
 }
 
 fn about(python: &Interpreter, what: impl Display, problems: &mut Problems) {

@@ -76,15 +76,22 @@ fn observed(pids: &[(u32, &Value)], args: &[&str], problems: &mut Problems) -> R
     let mut words = vec!["classify", "--json", "-d", "1500ms", "-r", "499"];
     words.extend(args);
     let report = observe::run(&words).report();
-    let (begin, end) = report.window();
+    let (_, end) = report.window();
     for ((pid, said), sampler) in pids.iter().zip(samplers) {
         let clocks = sampler.stop();
         problems.about(format!("pid {pid}, {said}"));
-        let on_cpu = clocks.values().map(|c| c.on_cpu.grown(begin, end)).sum();
-        match report.find_process(*pid) {
-            Some(process) => computes(process, said, on_cpu, problems),
-            None => problems.add("it is not in the report"),
-        }
+        let Some(process) = report.find_process(*pid) else {
+            problems.add("it is not in the report");
+            continue;
+        };
+        // Watching began a little before the window. Each has one thread, so its wall
+        // time is the process'.
+        let wall = ns(&process["time"], "wall_ns");
+        let on_cpu = clocks
+            .values()
+            .map(|c| c.on_cpu.grown(end - wall, end))
+            .sum();
+        computes(process, said, on_cpu, problems);
     }
     report
 }

@@ -135,8 +135,15 @@ impl Host {
             .with_context(|| format!("no cache folder: set {} or HOME", cache::VARIABLE))
     }
 
+    /// Gives a file that this process wrote to the user it works for.
+    pub fn give_to_user(&self, file: &Path) {
+        if let Identity::RootFor(user) = &self.identity {
+            give(file, user.uid.as_raw(), user.gid.as_raw());
+        }
+    }
+
     /// The target folder, as far as it is known without asking cargo.
-    fn target(&self) -> PathBuf {
+    pub fn target(&self) -> PathBuf {
         env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.workspace.join("target"), PathBuf::from)
     }
 

@@ -15,6 +15,7 @@ mod install;
 mod lint;
 mod roots;
 mod setup;
+mod table;
 mod tally;
 mod test;
 #[expect(dead_code, reason = "the build script uses the rest")]
@@ -51,6 +52,9 @@ enum Task {
     Install(install::Arguments),
     /// Build and run `pyobserve classify`, on demo workloads if asked for
     Classify(classify::Arguments),
+    /// Write docs/interpreters.md and the README's table from the tests of every
+    /// interpreter in every form
+    Table(table::Arguments),
     /// Measure what watching costs, beside py-spy and the aims
     Bench(bench::Arguments),
 }
@@ -74,6 +78,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Task::Lint => lint::run(&host),
         Task::Install(arguments) => install::run(&host, &arguments),
         Task::Classify(arguments) => classify::run(&host, &arguments),
+        Task::Table(arguments) => table::run(&host, &arguments),
         Task::Bench(arguments) => bench::run(&host, &arguments),
     }
 }

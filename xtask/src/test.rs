@@ -28,6 +28,9 @@ pub struct Arguments {
     /// Only the end-to-end tests on this kernel
     #[arg(long)]
     kernel: bool,
+    /// The slow tests too: every form of every interpreter, a quarter of an hour
+    #[arg(long, conflicts_with = "pure")]
+    slow: bool,
     /// Only tests whose name contains this
     filter: Option<String>,
 }
@@ -68,15 +71,7 @@ pub fn run(host: &Host, arguments: &Arguments) -> ExitCode {
         if !arguments.pure {
             roots::ensure(host, ROOTS_PATIENCE);
         }
-        // One build for all, for another choice of packages means other features, and
-        // so most crates once more.
-        let mut cargo = host.cargo();
-        cargo
-            .arg("build")
-            .args(EVERY_PACKAGE)
-            .args(["--lib", "--bins", "--tests"])
-            .env(build::REQUIRE_EBPF.0, build::REQUIRE_EBPF.1);
-        built = build::executables(&mut cargo)?;
+        built = everything(host)?;
         Ok(Tally::default())
     });
     built.sort_by(|a, b| (&a.package, &a.name).cmp(&(&b.package, &b.name)));
@@ -114,9 +109,13 @@ pub fn run(host: &Host, arguments: &Arguments) -> ExitCode {
         .iter()
         .find(|executable| !executable.is_test && executable.name == "pyobserve");
     if let (false, Some(pyobserve)) = (arguments.pure, pyobserve) {
+        let mut harness: Vec<&str> = arguments.filter.as_deref().into_iter().collect();
+        if arguments.slow {
+            harness.push("--include-ignored");
+        }
         for test in kernel_tests {
             group(format!("kernel: {}", test.title()), &mut || {
-                kernel(host, arguments, &pyobserve.path, test)
+                kernel(host, &pyobserve.path, test, &harness, &[])
             });
         }
     }
@@ -139,11 +138,26 @@ pub fn run(host: &Host, arguments: &Arguments) -> ExitCode {
     }
 }
 
-fn kernel(
+/// Builds all there is to run. One build for all, for another choice of packages means
+/// other features, and so most crates once more.
+pub fn everything(host: &Host) -> Result<Vec<build::Executable>> {
+    let mut cargo = host.cargo();
+    cargo
+        .arg("build")
+        .args(EVERY_PACKAGE)
+        .args(["--lib", "--bins", "--tests"])
+        .env(build::REQUIRE_EBPF.0, build::REQUIRE_EBPF.1);
+    build::executables(&mut cargo)
+}
+
+/// Runs an end-to-end test as root, with the arguments of its harness and with variables
+/// of its own.
+pub fn kernel(
     host: &Host,
-    arguments: &Arguments,
     pyobserve: &Path,
     test: &build::Executable,
+    arguments: &[&str],
+    variables: &[(&str, &OsStr)],
 ) -> Result<Tally> {
     let mut passed_on: Vec<(&str, OsString)> = PASSED_ON
         .iter()
@@ -155,15 +169,16 @@ fn kernel(
             .ok()
             .map(|cache| (cache::VARIABLE, cache.into())),
     );
-    let mut variables: Vec<(&str, &OsStr)> = passed_on
+    let mut all: Vec<(&str, &OsStr)> = passed_on
         .iter()
         .map(|(name, value)| (*name, value.as_os_str()))
         .collect();
-    variables.push(("PYOBSERVE_BIN", pyobserve.as_os_str()));
-    let mut command = host.as_root(&test.path, &variables)?;
-    command.current_dir(&test.package).arg("--test-threads=1");
-    if let Some(filter) = &arguments.filter {
-        command.arg(filter);
-    }
+    all.push(("PYOBSERVE_BIN", pyobserve.as_os_str()));
+    all.extend(variables);
+    let mut command = host.as_root(&test.path, &all)?;
+    command
+        .current_dir(&test.package)
+        .arg("--test-threads=1")
+        .args(arguments);
     tally::run(&mut command)
 }

@@ -120,6 +120,7 @@ impl Interpreter {
     /// The same interpreter in a container: a root file system and mount and pid
     /// namespaces of its own. One of this host lies in the container's `/opt`, where
     /// the host has nothing or something else.
+    #[must_use]
     pub fn in_container(&self) -> Self {
         let mut inside = self.clone();
         match &self.place {
