@@ -219,7 +219,7 @@ fn lines_of(python: &Interpreter, problems: &mut Problems) {
     about(python, "lines", problems);
     let script = workload::script("code_objects.py");
     let compared = lines::compare(python, &script, FILES, |difference| {
-        problems.add(difference)
+        problems.add(difference);
     });
     problems.check(compared.codes > 500, format!("{compared:?}"));
 }
