@@ -7,6 +7,7 @@ use std::{fs, path::PathBuf, sync::Mutex};
 use object::ReadCache;
 use proptest::prelude::*;
 use pyobserve::elf::{ElfError, Image, PythonElf, Wanted, needs_libpython, python_elf};
+use support::interpreter;
 
 /// Everything that is ever asked of a file.
 fn read_all(bytes: &[u8]) -> Result<Option<PythonElf>, ElfError> {
@@ -35,7 +36,7 @@ fn read_all(bytes: &[u8]) -> Result<Option<PythonElf>, ElfError> {
 /// The executables and libraries of the installed interpreters.
 fn interpreter_files() -> Vec<PathBuf> {
     let mut files = Vec::new();
-    for python in support::supported() {
+    for python in interpreter::supported() {
         let name = format!("libpython3.{}.so.1.0", python.minor);
         let library = python.file().parent().unwrap().join("../lib").join(name);
         files.extend(

@@ -50,7 +50,7 @@ fn listed(path: &Path, dynamic: bool) -> Option<Vec<(String, u64, u64)>> {
 }
 
 fn libraries() -> Vec<PathBuf> {
-    support::supported()
+    support::interpreter::supported_here()
         .iter()
         .map(|python| {
             let name = format!("libpython3.{}.so.1.0", python.minor);

@@ -14,7 +14,7 @@ use pyobserve::{
     interpreter::{AttachError, Interpreters, RemoteError, layout::LayoutError, parked, threads},
     symbolize::{NoName, Symbolizer},
 };
-use support::Running;
+use support::{Running, interpreter};
 
 fn sleeping() -> Running {
     let mut command = Command::new("sleep");
@@ -81,10 +81,7 @@ fn kernel_threads_are_not_processes() {
 
 #[test]
 fn older_versions_are_refused_with_a_reason() {
-    let Some(python) = support::installed()
-        .into_iter()
-        .find(|python| python.minor == 7)
-    else {
+    let Some(python) = interpreter::found().iter().find(|python| python.minor == 7) else {
         eprintln!("SKIPPED: no python3.7 on this machine");
         return;
     };
@@ -105,7 +102,7 @@ fn older_versions_are_refused_with_a_reason() {
 #[test]
 fn newer_versions_are_refused_with_a_reason() {
     // One that has `Py_Version` in its executable.
-    let claims = |python: &support::Installed| {
+    let claims = |python: &interpreter::Interpreter| {
         let bytes = std::fs::read(python.file()).ok()?;
         let image = Image::parse(bytes.as_slice()).ok()?;
         let [version] = image.symbols(Wanted::Exported, ["Py_Version"]).ok()?;
@@ -118,7 +115,7 @@ fn newer_versions_are_refused_with_a_reason() {
         bytes[at..at + 4].copy_from_slice(&0x0363_00f0_u32.to_le_bytes());
         Some(bytes)
     };
-    let Some((python, bytes)) = support::local()
+    let Some((python, bytes)) = interpreter::supported_here()
         .into_iter()
         .find_map(|python| claims(&python).map(|bytes| (python, bytes)))
     else {
@@ -154,7 +151,7 @@ fn newer_versions_are_refused_with_a_reason() {
 
 #[test]
 fn every_moment_of_start_up_is_ready_or_not_yet() {
-    for python in support::local() {
+    for python in interpreter::supported_here() {
         let mut discovery = Discovery::new();
         let mut interpreters = Interpreters::new();
         for _ in 0..20 {
@@ -171,7 +168,7 @@ fn every_moment_of_start_up_is_ready_or_not_yet() {
 
 #[test]
 fn an_interpreter_without_its_library_is_asked_again() {
-    for python in support::local() {
+    for python in interpreter::supported_here() {
         let mut command = python.command();
         command.args(["-c", "input()"]);
         // SAFETY: between fork and exec only ptrace is called, which is
@@ -204,7 +201,7 @@ fn an_interpreter_without_its_library_is_asked_again() {
 
 #[test]
 fn a_scan_parses_each_file_once() {
-    let Some(python) = support::supported().pop() else {
+    let Some(python) = interpreter::supported_here().pop() else {
         return;
     };
     let mut crowd: Vec<Running> = (0..20)
@@ -251,8 +248,8 @@ fn a_scan_parses_each_file_once() {
 #[test]
 fn waiters_for_the_gil_are_in_its_range() {
     const FUTEX: u32 = 202;
-    for python in support::supported() {
-        let mut running = Running::script(&python, "gil.py", &[]);
+    for python in interpreter::supported() {
+        let mut running = Running::script(python, "gil.py", &[]);
         let tids: Vec<u32> = running
             .line()
             .split_whitespace()
@@ -294,8 +291,8 @@ fn waiters_for_the_gil_are_in_its_range() {
 
 #[test]
 fn a_forked_child_has_one_thread() {
-    for python in support::supported() {
-        let mut running = Running::script(&python, "fork.py", &[]);
+    for python in interpreter::supported() {
+        let mut running = Running::script(python, "fork.py", &[]);
         let child: u32 = running.line().trim().parse().unwrap();
         let (_, process) = support::attach(child);
         let listed = threads(&process).unwrap();
@@ -321,7 +318,7 @@ fn a_forked_child_has_one_thread() {
 
 #[test]
 fn thread_ids_of_another_pid_namespace_are_mapped() {
-    for python in support::supported() {
+    for python in interpreter::supported() {
         let mut command = Command::new("unshare");
         command
             .args(["--pid", "--fork", "--kill-child"])
@@ -356,8 +353,8 @@ fn thread_ids_of_another_pid_namespace_are_mapped() {
 
 #[test]
 fn threads_of_other_interpreters_are_listed() {
-    for python in support::supported() {
-        let mut running = Running::script(&python, "subinterpreters.py", &[]);
+    for python in interpreter::supported() {
+        let mut running = Running::script(python, "subinterpreters.py", &[]);
         running.line();
         let pid = running.pid();
         let (_, process) = support::attach(pid);
@@ -382,7 +379,7 @@ fn threads_of_other_interpreters_are_listed() {
 
 #[test]
 fn a_removed_executable_is_still_read() {
-    for python in support::local() {
+    for python in interpreter::supported_here() {
         let dir = tempfile::tempdir().unwrap();
         let copy = dir.path().join("not called by its name");
         std::fs::copy(python.file(), &copy).unwrap();
@@ -405,7 +402,7 @@ fn a_removed_executable_is_still_read() {
 #[test]
 fn without_the_right_to_look_the_answer_says_so() {
     const NOBODY: libc::c_long = 65534;
-    let Some(python) = support::supported().pop() else {
+    let Some(python) = interpreter::supported_here().pop() else {
         return;
     };
     if !nix::unistd::getuid().is_root() {
@@ -453,8 +450,8 @@ fn without_the_right_to_look_the_answer_says_so() {
 
 #[test]
 fn reused_addresses_are_noticed() {
-    for python in support::supported() {
-        let mut running = Running::script(&python, "reuse.py", &[]);
+    for python in interpreter::supported() {
+        let mut running = Running::script(python, "reuse.py", &[]);
         running.line();
         let (_, process) = support::attach(running.pid());
         let mut symbolizer = Symbolizer::new();

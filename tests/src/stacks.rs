@@ -1,4 +1,4 @@
-//! Threads that stay where they are: is all their time at that place?
+//! Comparing reported stacks with what `workloads/stacks.py` says of itself.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +7,30 @@ use serde_json::Value;
 use crate::{
     collapsed::Line,
     problems::Problems,
+    processes,
     report::{list, ns, text},
+    workload::Workload,
 };
 
 /// Stands for the frames beyond `--max-frames`.
 pub const CUT: &str = "[outer frames not seen]";
 
-/// Lines by the thread they are of.
+/// Lines by thread.
 pub fn by_thread(lines: Vec<Line>) -> BTreeMap<i64, Vec<Line>> {
     let mut threads: BTreeMap<i64, Vec<Line>> = BTreeMap::new();
     for line in lines {
         threads.entry(line.tid()).or_default().push(line);
+    }
+    threads
+}
+
+/// The threads of a `stacks.py`, with their tids on this host.
+pub fn threads(workload: &Workload) -> Vec<Value> {
+    let mut threads = list(&workload.ready, "threads").to_vec();
+    for thread in &mut threads {
+        let own = ns(thread, "tid");
+        thread["own_tid"] = own.into();
+        thread["tid"] = processes::host_tid(workload.pid, own).into();
     }
     threads
 }

@@ -32,18 +32,6 @@ pub fn with_packages(python: &Interpreter, packages: &[&str]) -> Option<Interpre
     })
 }
 
-/// `$PYOBSERVE_CACHE`, else `pyobserve` in the user's cache folder.
-fn folder() -> Option<PathBuf> {
-    let named = |variable| env::var_os(variable).map(PathBuf::from);
-    let folder = named("PYOBSERVE_CACHE")
-        .or_else(|| Some(named("XDG_CACHE_HOME")?.join("pyobserve")))
-        .or_else(|| Some(named("HOME")?.join(".cache/pyobserve")));
-    if folder.is_none() {
-        eprintln!("SKIPPED: no cache folder: set PYOBSERVE_CACHE");
-    }
-    folder
-}
-
 fn make(python: &Interpreter, packages: &[&str], folder: &Path) -> Result<(), String> {
     succeed(Command::new(&python.path).args(["-m", "venv"]).arg(folder))?;
     succeed(

@@ -7,9 +7,9 @@ use leakcpu_tests::{
     collapsed::{self, Line},
     interpreter::{self, Interpreter},
     observe,
-    stacks::by_thread,
     problems::Problems,
     report::{is_called, list, ns},
+    stacks::by_thread,
     workload::Workload,
 };
 use nix::{

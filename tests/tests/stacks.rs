@@ -1,26 +1,17 @@
-//! Stacks against `sys._current_frames()` of the target itself, on every interpreter.
+//! Stacks that are cut short, and those of threads that do not live long. `interpreters`
+//! has all others.
 
 use leakcpu_tests::{
     clocks::{Clock, tolerance},
     collapsed,
     interpreter::{self, Interpreter},
     observe,
-    stacks::{by_thread, computes_there, frames, waits_there},
     problems::Problems,
-    report::{find_thread, function, list, ns, sum_of_parts, text},
+    report::{find_thread, function, list, ns, sum_of_parts},
+    stacks::{by_thread, computes_there, frames, threads},
     workload::Workload,
 };
 use serde_json::Value;
-
-#[test]
-fn stacks_equal_those_of_the_target() {
-    let mut problems = Problems::new();
-    for python in interpreter::all() {
-        eprintln!("{python}");
-        stacks_on(python, &mut problems);
-    }
-    problems.finish();
-}
 
 #[test]
 fn stacks_deeper_than_the_limit_keep_their_leaves_and_are_counted() {
@@ -53,50 +44,13 @@ fn stacks_deeper_than_the_limit_keep_their_leaves_and_are_counted() {
         ]);
         problems.equal("exit code", &outcome.code(), &0);
         let lines = by_thread(collapsed::read(file.as_ref()));
-        for thread in list(&workload.ready, "threads") {
-            let want = frames(thread, 16);
-            computes_there(thread, &lines, &want, &mut problems);
+        for thread in threads(&workload) {
+            let want = frames(&thread, 16);
+            computes_there(&thread, &lines, &want, &mut problems);
         }
         workload.finish();
     }
     problems.finish();
-}
-
-fn stacks_on(python: &Interpreter, problems: &mut Problems) {
-    let waits = Workload::start(python, "stacks.py", &["waits"]);
-    let spins = Workload::start(python, "stacks.py", &["spins"]);
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let file = folder.path().join("stacks");
-    let outcome = observe::run(&[
-        "classify",
-        "-p",
-        &waits.pid.to_string(),
-        "-p",
-        &spins.pid.to_string(),
-        "-d",
-        "1500ms",
-        "-r",
-        "499",
-        "--format",
-        "collapsed",
-        "-o",
-        file.to_str().expect("a temporary path is plain text"),
-    ]);
-    problems.about(&python.version);
-    problems.equal("exit code", &outcome.code(), &0);
-
-    let on_cpu = by_thread(collapsed::read(&file));
-    let off_cpu = by_thread(collapsed::read(&file.with_extension("off-cpu")));
-    for thread in list(&waits.ready, "threads") {
-        problems.about(format!("{} {}", python.version, text(thread, "name")));
-        waits_there(thread, &off_cpu, problems);
-    }
-    for thread in list(&spins.ready, "threads") {
-        problems.about(format!("{} {}", python.version, text(thread, "name")));
-        computes_there(thread, &on_cpu, &frames(thread, 128), problems);
-    }
-    waits.finish();
-    spins.finish();
 }
 
 #[test]

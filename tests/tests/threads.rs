@@ -6,9 +6,9 @@ use leakcpu_tests::{
     collapsed::{self, Line},
     interpreter::{self, Interpreter},
     observe,
-    stacks::{by_thread, computes_there, frames, frames_in, waits_there},
     problems::Problems,
     report::{is_called, list, ns, text},
+    stacks::{by_thread, computes_there, frames, frames_in, waits_there},
     venv,
     workload::Workload,
 };
