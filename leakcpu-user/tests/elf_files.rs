@@ -15,6 +15,15 @@ fn read_all(bytes: &[u8]) -> Result<Option<PythonElf>, ElfError> {
     image.build_id();
     let _ = image.symbols(Wanted::All, ["_PyRuntime", "main"]);
     let _ = image.section(".PyRuntime");
+    let addresses = [0, 0x1000, 0x2000, u64::MAX];
+    let _ = image.functions_at(Wanted::All, &addresses);
+    let _ = image.functions_at(Wanted::Exported, &addresses);
+    image.debug_link();
+    for at in addresses {
+        image.address_of(at);
+        image.bytes_before::<8>(at);
+        image.linkage_table_at(at);
+    }
     let _ = image.bytes_at(
         image.load_segments().first().map_or(0, |s| s.address),
         u64::MAX,

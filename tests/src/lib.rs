@@ -13,10 +13,15 @@
     reason = "every function of a test harness panics when the test cannot go on"
 )]
 
+pub mod call_graph;
 pub mod clocks;
 pub mod collapsed;
+pub mod compiler;
 pub mod interpreter;
 pub mod observe;
+pub mod places;
 pub mod problems;
 pub mod report;
+pub mod single_step;
+pub mod venv;
 pub mod workload;

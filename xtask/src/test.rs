@@ -28,12 +28,18 @@ pub struct Arguments {
     /// Only the end-to-end tests on this kernel
     #[arg(long)]
     kernel: bool,
+    /// Only the slow tests, which are left out otherwise
+    #[arg(long)]
+    slow: bool,
     /// Only tests whose name contains this
     filter: Option<String>,
 }
 
 /// All but the eBPF programs, which leakcpu-user's build script builds.
 const EVERY_PACKAGE: [&str; 3] = ["--workspace", "--exclude", "leakcpu-ebpf"];
+
+/// Slow tests are marked as ignored, with their duration as the reason.
+const ONLY_SLOW: &str = "--ignored";
 
 /// What of the caller's environment the tests see through sudo: where the
 /// interpreters are, and how much to say.
@@ -78,9 +84,14 @@ pub fn run(host: &Host, arguments: &Arguments) -> ExitCode {
             group(format!("pure: {}", test.title()), &mut || {
                 let mut command = host.as_user(&test.path);
                 command.current_dir(&test.package).args(&arguments.filter);
+                if arguments.slow {
+                    command.arg(ONLY_SLOW);
+                }
                 tally::run(&mut command)
             });
         }
+    }
+    if !arguments.kernel && !arguments.slow && !built.is_empty() {
         group(
             "pure: examples in the documentation".to_owned(),
             &mut || {
@@ -143,6 +154,9 @@ fn kernel(
     variables.push(("PYOBSERVE_BIN", pyobserve.as_os_str()));
     let mut command = host.as_root(&test.path, &variables)?;
     command.current_dir(&test.package).arg("--test-threads=1");
+    if arguments.slow {
+        command.arg(ONLY_SLOW);
+    }
     if let Some(filter) = &arguments.filter {
         command.arg(filter);
     }

@@ -26,6 +26,7 @@ impl Session {
             by_pid.entry(record.state.pid).or_default().push(*record);
         }
         let mut loss = losses(&snapshot.counters);
+        let mut natives = self.name_natives(snapshot, &mut loss);
         let mut processes = Vec::new();
         let mut stacks_missing = 0;
         let watched = std::mem::take(&mut self.watched);
@@ -38,6 +39,7 @@ impl Session {
                 continue;
             }
             let mut threads = Vec::new();
+            let mut native = natives.remove(pid);
             for record in records {
                 let record = resolve_silent(*pid, record);
                 let key = (record.state.tid, record.generation());
@@ -45,6 +47,7 @@ impl Session {
                     watched,
                     record,
                     totals: snapshot.totals.get(&key).map_or(&[], Vec::as_slice),
+                    natives: native.as_ref(),
                     evidence: self.suspects.evidence.get(&record.state.tid),
                     stacks_missing: 0,
                 };
@@ -55,7 +58,11 @@ impl Session {
                 *loss.entry(unnamed_counter(*reason).to_owned()).or_default() += n;
             }
             *loss.entry("names_changed".to_owned()).or_default() += self.names_changed(watched);
-            processes.push(self.process(watched, threads, end_ns));
+            let mut process = self.process(watched, threads, end_ns);
+            if let Some(native) = native.take() {
+                (process.natives, process.native_stacks) = native.into_parts();
+            }
+            processes.push(process);
         }
         for (name, n) in [("stacks_missing", stacks_missing)]
             .into_iter()
@@ -110,6 +117,8 @@ impl Session {
             threads: name_threads(facts.pid, threads),
             functions: watched.functions.clone(),
             stacks: watched.stacks.clone(),
+            natives: Vec::new(),
+            native_stacks: Vec::new(),
             unreadable: unreadable(watched),
             library_dirs: watched
                 .python()

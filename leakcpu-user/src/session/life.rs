@@ -48,10 +48,12 @@ impl Session {
             },
         };
         let version = parent.version;
+        let code = parent.code.clone();
         let parent = parent.python().cloned().map(Box::new);
         let mut watched = Watched::new(facts, interpreter);
         watched.version = version;
         watched.forked = true;
+        watched.code = code;
         watched.parent = parent;
         self.watched.insert(pid, watched);
         Ok(())

@@ -11,6 +11,7 @@ mod build;
 mod cost;
 mod descriptors;
 mod life;
+mod native;
 mod suspects;
 mod watch;
 mod watched;
@@ -30,9 +31,10 @@ use crate::{
     interpreter::Interpreters,
     model::Profile,
     probes::{LoadConfig, ProbeError, Probes},
-    symbolize::Symbolizer,
+    symbolize::{Symbolizer, native::NativeSymbolizer},
 };
 use cost::{CostMeter, own_usage};
+use native::UnknownCode;
 use suspects::Suspects;
 use watched::Watched;
 
@@ -79,6 +81,8 @@ pub struct Session {
     discovery: Discovery,
     interpreters: Interpreters,
     symbolizer: Symbolizer,
+    natives: NativeSymbolizer,
+    unknown_code: UnknownCode,
     watched: BTreeMap<u32, Watched>,
     /// Descendants of the command, Python or not.
     family: HashSet<u32>,
@@ -108,6 +112,8 @@ impl Session {
             discovery: Discovery::new(),
             interpreters: Interpreters::new(),
             symbolizer: Symbolizer::new(),
+            natives: NativeSymbolizer::default(),
+            unknown_code: UnknownCode::default(),
             watched: BTreeMap::new(),
             family: HashSet::new(),
             ended: Vec::new(),
@@ -121,6 +127,7 @@ impl Session {
             start_ns: monotonic_ns(),
         };
         session.watch_targets()?;
+        session.look_at_code();
         // The window begins when everything that runs now is watched.
         session.start_unix_ns = unix_ns();
         session.start_ns = monotonic_ns();
@@ -169,6 +176,7 @@ impl Session {
         let mut snapshot = Snapshot::read(&self.probes.maps()?, end_ns)?;
         snapshot.threads.append(&mut self.ended);
         self.look_up_descriptors(&snapshot);
+        self.look_at_all_code();
         Ok(self.assemble(&snapshot, end_ns))
     }
 
@@ -178,6 +186,8 @@ impl Session {
         self.drain()?;
         self.retry_pending()?;
         self.reap()?;
+        self.look_at_code();
+        self.look_at_unknown_code()?;
         self.meter.tick(self.ticks);
         if self.ticks.is_multiple_of(SUSPECT_TICKS) {
             let watched = &self.watched;

@@ -7,12 +7,13 @@ use leakcpu_common::{
     totals::Wait,
 };
 
+use super::native::CodeLooks;
 use crate::{
     collect::RawStack,
     discovery::{Descriptor, ProcessFacts},
     interpreter::{AttachError, ParkedStack, PythonProcess, PythonVersion},
     model::{Frame, Function, FunctionId, Stack, StackId},
-    symbolize::{NoName, SymbolizedFrame, Symbolizer},
+    symbolize::{NoName, SymbolizedFrame, Symbolizer, native::AddressSpace},
 };
 
 /// How far we are with a process' interpreter.
@@ -69,6 +70,9 @@ pub(super) struct Watched {
     parked_ids: HashMap<Vec<RawFrame>, StackId>,
     /// Stacks that came before the interpreter was attached.
     early: Vec<RawStack>,
+    /// What code it has mapped, and when to look again.
+    pub code: AddressSpace,
+    pub code_looks: CodeLooks,
     /// Frames without a name, by reason.
     pub unnamed: HashMap<NoName, u64>,
 }
@@ -91,6 +95,8 @@ impl Watched {
             stack_ids: HashMap::new(),
             parked_ids: HashMap::new(),
             early: Vec::new(),
+            code: AddressSpace::default(),
+            code_looks: CodeLooks::default(),
             unnamed: HashMap::new(),
         }
     }

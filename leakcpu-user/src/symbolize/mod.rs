@@ -4,6 +4,7 @@
 //! outer `Result` of [`Symbolizer::symbolize`] is the first, the inner the second.
 
 mod library;
+pub mod native;
 mod symbolizer;
 mod waits;
 

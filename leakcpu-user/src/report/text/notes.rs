@@ -97,6 +97,10 @@ fn losses(profile: &Profile) -> Option<String> {
                     count(n, "stack", "stacks")
                 )
             }
+            "native_unresolved" => {
+                let samples = count(n, "sample", "samples");
+                format!("{samples} in native code without a name")
+            }
             _ => format!("{name} {n}"),
         })
         .collect();
