@@ -1,18 +1,14 @@
 //! Virtual environments with packages that an interpreter does not bring along, kept in
 //! a cache folder.
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::Path, process::Command};
 
-use crate::interpreter::Interpreter;
+use crate::interpreter::{Interpreter, find::cache_folder};
 
 /// The same interpreter with `packages` installed, as pip takes them. `None`, said
 /// aloud, where they cannot be had.
 pub fn with_packages(python: &Interpreter, packages: &[&str]) -> Option<Interpreter> {
-    let folder = folder()?.join("venvs").join(format!(
+    let folder = cache_folder()?.join("venvs").join(format!(
         "{}-{}",
         python.version,
         packages.join("+").replace(['=', '<', '>'], "")

@@ -40,13 +40,16 @@ pub fn found() -> &'static [Interpreter] {
     })
 }
 
-/// Every `python3.N` in a folder.
+/// What the names of free-threaded builds end with.
+const FREE_THREADED: char = 't';
+
+/// Every `python3.N` in a folder, free-threaded ones (`python3.14t`) too.
 fn pythons(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.map(|entry| entry.path()).filter(|path| {
         path.file_name()
             .and_then(|name| name.to_str()?.strip_prefix("python3."))
-            .is_some_and(|minor| minor.parse::<u8>().is_ok())
+            .is_some_and(|minor| minor.trim_end_matches(FREE_THREADED).parse::<u8>().is_ok())
     })
 }
 
@@ -76,6 +79,11 @@ fn folders() -> Vec<PathBuf> {
     folders.push(PathBuf::from("/usr/bin"));
     folders.push(PathBuf::from("/usr/local/bin"));
     folders
+}
+
+/// The cache folder of whoever runs the tests.
+pub fn cache_folder() -> Option<PathBuf> {
+    cache::folder(home().as_deref())
 }
 
 fn home() -> Option<PathBuf> {

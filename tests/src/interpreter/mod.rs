@@ -3,7 +3,7 @@
 //! The pure tests of leakcpu-user include this file by its path: there is one list.
 
 pub mod cache;
-mod find;
+pub mod find;
 mod place;
 
 use std::{
