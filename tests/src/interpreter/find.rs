@@ -12,6 +12,7 @@ use super::{Interpreter, Linkage, Place, cache, is_root};
 /// Root file systems to look into besides those of the cache, separated by colons.
 const ROOTS_VARIABLE: &str = "PYOBSERVE_TEST_ROOTS";
 
+/// Every interpreter of this host, once.
 pub fn found() -> &'static [Interpreter] {
     static FOUND: OnceLock<Vec<Interpreter>> = OnceLock::new();
     FOUND.get_or_init(|| {
