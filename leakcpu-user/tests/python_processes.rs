@@ -8,11 +8,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use leakcpu_common::stack::RawFrame;
 use pyobserve::{
     discovery::{Discovery, DiscoveryError, Inspection, SyscallState, syscall_state},
     elf::{Image, Wanted},
-    interpreter::{AttachError, Interpreters, RemoteError, layout::LayoutError, parked, threads},
-    symbolize::{NoName, Symbolizer},
+    interpreter::{
+        AttachError, Interpreters, ParkedStack, PythonProcess, RemoteError, layout::LayoutError,
+        parked, read_code, read_witness, running_state, threads,
+    },
+    symbolize::{CodeTable, NoName, Sight, Symbolizer},
 };
 use support::{Running, interpreter};
 
@@ -432,7 +436,7 @@ fn without_the_right_to_look_the_answer_says_so() {
             "{error}"
         );
         assert!(error.how_to_fix().contains("sudo"));
-        let frame = leakcpu_common::stack::RawFrame {
+        let frame = RawFrame {
             code: process.kernel.runtime,
             ..Default::default()
         };
@@ -456,41 +460,150 @@ fn reused_addresses_are_noticed() {
         let (_, process) = support::attach(running.pid());
         let mut symbolizer = Symbolizer::new();
         let thread = threads(&process).unwrap()[0];
-        let names = stack_names(&mut symbolizer, &process, thread.tstate, running.pid());
+        let stack = waiting_stack(&process, thread.tstate, running.pid());
+        let names = names_of(&mut symbolizer, &process, &stack);
         assert_eq!(names, ["generated_1", "<module>"], "{python:?}");
-        let before = symbolizer.verify_unchanged(&process).unwrap();
+        let leaf = stack.frames[0];
+        let named = symbolizer.symbolize(&process, leaf).unwrap().unwrap();
+        // Its file is called `<generated 1>`: the kernel side would tell it apart.
+        assert!(named.is_short_lived, "{python:?}");
+        let mut table = CodeTable::default();
+        let as_root = Sight::Hashed {
+            is_outermost: true,
+            round: 1,
+        };
+        let id = table.note(leaf, &named, as_root);
+        let before = table.verify_unchanged(&process).unwrap();
+        assert_eq!((before.unchanged, before.replaced), (1, 0), "{python:?}");
+        running.say("go on");
+        assert_eq!(running.line().trim(), "REPLACED", "{python:?}");
+        // What was named stays named; the address says by its witness who is meant.
+        let again = symbolizer.symbolize(&process, leaf).unwrap().unwrap();
+        assert_eq!(again, named, "{python:?}");
         assert_eq!(
-            (before.unchanged, before.changed.len()),
-            (2, 0),
+            Symbolizer::new().symbolize(&process, leaf).unwrap().err(),
+            read_witness(&process.memory(), &process, leaf.address())
+                .unwrap()
+                .map(|witness| NoName::Replaced { witness }),
             "{python:?}"
         );
-        running.say("go on");
+        let after = table.verify_unchanged(&process).unwrap();
+        assert_eq!((after.unchanged, after.replaced), (0, 1), "{python:?}");
+        assert!(table.is_replaced(id), "{python:?}");
+        // Without a witness it is whoever is there now.
+        let unwitnessed = RawFrame { witness: 0, ..leaf };
+        let successor = symbolizer.symbolize(&process, unwitnessed).unwrap();
+        assert_ne!(&*successor.unwrap().function.name, "generated_1");
+    }
+}
+
+#[test]
+fn freed_code_objects_have_no_name() {
+    for python in interpreter::supported() {
+        let mut running = Running::script(&python, "freed.py", &[]);
+        let addresses = running.json();
+        let (_, process) = support::attach(running.pid());
+        let address = |name: &str| addresses[name].as_u64().unwrap();
+        let memory = process.memory();
+        let code = read_code(&memory, &process, address("kept")).unwrap();
+        assert_eq!(code.name, "kept", "{python:?}");
+        running.say("free");
         running.line();
-        let after = symbolizer.verify_unchanged(&process).unwrap();
-        assert_eq!((after.unchanged, after.changed.len()), (1, 1), "{python:?}");
-        // The old name is still served.
-        assert!(symbolizer.library_dirs(&process).is_empty());
+        let code = read_code(&memory, &process, address("freed"));
+        assert!(code.is_err(), "{python:?}: {code:?}");
+        let code = read_code(&memory, &process, address("kept")).unwrap();
+        assert_eq!(code.name, "kept", "{python:?}");
+    }
+}
+
+#[test]
+fn a_hundred_thousand_code_objects_are_named_in_a_second() {
+    let Some(python) = interpreter::supported_here().pop() else {
+        return;
+    };
+    let mut running = Running::script(&python, "many.py", &["100000"]);
+    let addresses = running.json();
+    let (_, process) = support::attach(running.pid());
+    let mut frames: Vec<RawFrame> = addresses
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|address| RawFrame {
+            code: address.as_u64().unwrap(),
+            instr: 0,
+            witness: 0,
+        })
+        .collect();
+    for frame in &mut frames {
+        let witness = read_witness(&process.memory(), &process, frame.code).unwrap();
+        frame.witness = witness.expect("it lives");
+    }
+    let mut symbolizer = Symbolizer::new();
+    let before = cpu_time();
+    symbolizer.read_all(&process, frames.iter().copied());
+    for (i, frame) in frames.iter().enumerate() {
+        let named = symbolizer.symbolize(&process, *frame).unwrap().unwrap();
+        assert!(named.function.name.ends_with(&format!("f{i}")), "{named:?}");
+    }
+    let spent = cpu_time() - before;
+    eprintln!("{} names: {spent:?} of CPU time", frames.len());
+    assert_eq!(symbolizer.evicted(), 0);
+    assert!(spent < Duration::from_secs(1), "{spent:?}");
+}
+
+/// CPU time of this thread: other tests and programs share the machine.
+fn cpu_time() -> Duration {
+    let time = nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID.now().unwrap();
+    time.into()
+}
+
+#[test]
+fn a_thread_is_in_the_interpreter_that_it_entered_last() {
+    for python in interpreter::supported() {
+        let mut running = Running::script(&python, "nested_interpreter.py", &[]);
+        let tid: u32 = running.line().trim().parse().unwrap();
+        let pid = running.pid();
+        let (_, process) = support::attach(pid);
+        let listed = threads(&process).unwrap();
+        for (tid, leaf) in [(tid, "in_another_interpreter"), (pid, "<module>")] {
+            let state = running_state(&process, &listed, tid).unwrap();
+            let names = stack_names(&mut Symbolizer::new(), &process, state.tstate, tid);
+            assert_eq!(names[0], leaf, "{python:?}: {names:?} of {listed:?}");
+            assert_eq!(state.is_main_interpreter, tid == pid, "{python:?}");
+        }
     }
 }
 
 /// Names of the stack of a thread that is about to wait, leaf first.
 fn stack_names(
     symbolizer: &mut Symbolizer,
-    process: &pyobserve::interpreter::PythonProcess,
+    process: &PythonProcess,
     tstate: u64,
     tid: u32,
 ) -> Vec<String> {
+    names_of(symbolizer, process, &waiting_stack(process, tstate, tid))
+}
+
+/// The stack of a thread that is about to wait.
+fn waiting_stack(process: &PythonProcess, tstate: u64, tid: u32) -> ParkedStack {
     let deadline = Instant::now() + Duration::from_secs(10);
-    let stack = loop {
+    loop {
         match parked(process, tstate, tid, 128) {
             // Asleep in its final wait, not on the way there for the GIL or a page.
             Ok(stack) if !matches!(stack.syscall, SyscallState::InSyscall { number: 202, .. }) => {
-                break stack;
+                return stack;
             }
             Ok(_) | Err(_) if Instant::now() < deadline => std::thread::yield_now(),
             other => panic!("{other:?}"),
         }
-    };
+    }
+}
+
+fn names_of(
+    symbolizer: &mut Symbolizer,
+    process: &PythonProcess,
+    stack: &ParkedStack,
+) -> Vec<String> {
     stack
         .frames
         .iter()

@@ -145,7 +145,8 @@ impl Record {
     }
 
     fn check(&self, process: &PythonProcess) -> Result<(), String> {
-        let code = read_code(process, self.address).map_err(|why| why.to_string())?;
+        let code =
+            read_code(&process.memory(), process, self.address).map_err(|why| why.to_string())?;
         same("name", &code.name, &self.name)?;
         same("qualified name", &code.qualname, &self.qualname)?;
         same("file", &code.filename, &self.file)?;

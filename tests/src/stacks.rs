@@ -12,8 +12,10 @@ use crate::{
     workload::Workload,
 };
 
-/// Stands for the frames beyond `--max-frames`.
-pub const CUT: &str = "[outer frames not seen]";
+/// Stands for the frames beyond `--max-frames`, between the root and the others.
+pub const CUT: &str = "[frames not seen]";
+/// Stands for them and the root (up to 3.10).
+pub const ROOTLESS: &str = "[root not reached]";
 
 /// Lines by thread.
 pub fn by_thread(lines: Vec<Line>) -> BTreeMap<i64, Vec<Line>> {
@@ -53,7 +55,12 @@ pub fn frames_in(thread: &Value, which: &str, limit: usize) -> Vec<String> {
     if all.len() <= limit {
         return all;
     }
-    let mut kept = vec![CUT.to_owned()];
+    // From 3.11 on the root is found at the bottom of the thread's data stack.
+    let mut kept = if ns(thread, "minor") >= 11 {
+        vec![all[0].clone(), CUT.to_owned()]
+    } else {
+        vec![ROOTLESS.to_owned()]
+    };
     kept.extend_from_slice(&all[all.len() - limit..]);
     kept
 }

@@ -57,6 +57,7 @@ def say(threads, places, reasons, below=None):
                 "threads": [
                     {
                         "name": thread.name,
+                        "minor": sys.version_info[1],
                         "tid": thread.native_id,
                         "frames": frames,
                         "below": outer,

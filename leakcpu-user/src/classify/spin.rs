@@ -184,7 +184,11 @@ pub(super) fn micro_sleep(process: &Process, thread: &Thread, limits: &Threshold
             rate,
             mean_ns,
             count,
-            frame: place.map(|(function, line)| Frame { function, line }),
+            frame: place.map(|(function, line)| Frame {
+                function,
+                line,
+                called_from_c: false,
+            }),
         },
     )
 }

@@ -8,7 +8,7 @@
 //! Sources: `_PyCodeArray` in `Include/cpython/code.h`, `create_tlbc_lock_held` in
 //! `Objects/codeobject.c` (3.14, 3.15).
 
-use super::{RemoteError, RemoteMemory};
+use super::{ObjectMemory, RemoteError};
 
 /// Bytes of one instruction or cache entry (`_Py_CODEUNIT`).
 const UNIT_BYTES: u64 = 2;
@@ -29,7 +29,7 @@ impl Bytecode {
     /// Reads how many units a code object with the instructions at `start` has
     /// (`ob_size`), and its list of copies at `array`.
     pub(super) fn read(
-        memory: RemoteMemory,
+        memory: &impl ObjectMemory,
         units: u64,
         array: u64,
         start: u64,
@@ -41,9 +41,10 @@ impl Bytecode {
                 copies: Box::default(),
             });
         }
-        let count = memory.read_u64(array)?;
+        let count = memory.read_start(array, 8, 8)?;
+        let count = count.first_chunk().map_or(0, |b| u64::from_le_bytes(*b));
         let entries = array.wrapping_add(8);
-        let list = memory.read_vec(entries, count.saturating_mul(8), 8 * MAX_COPIES)?;
+        let list = memory.read_start(entries, count.saturating_mul(8), 8 * MAX_COPIES)?;
         let copies = list
             .as_chunks::<8>()
             .0

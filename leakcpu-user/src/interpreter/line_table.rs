@@ -29,6 +29,29 @@ pub fn line_for(table: &[u8], kind: LineTableKind, first_line: u32, offset: i64)
     line.and_then(|line| u32::try_from(line).ok())
 }
 
+/// [`line_for`] of a table of which only the beginning is known; `None` too if the
+/// instruction lies behind that.
+pub fn line_for_start(
+    start: &[u8],
+    kind: LineTableKind,
+    first_line: u32,
+    offset: i64,
+) -> Option<u32> {
+    let whole_entries = match kind {
+        LineTableKind::Lnotab => {
+            let reaches: i64 = start.chunks_exact(2).map(|pair| i64::from(pair[0])).sum();
+            (offset < reaches).then_some(start)
+        }
+        LineTableKind::Ranges => Some(start),
+        // The last entry may be cut off, and its end is where the next one begins.
+        LineTableKind::Locations => start
+            .iter()
+            .rposition(|byte| byte & 0x80 != 0)
+            .and_then(|last| start.get(..last)),
+    };
+    line_for(whole_entries?, kind, first_line, offset)
+}
+
 fn lnotab_line(table: &[u8], first_line: u32, offset: i64) -> i64 {
     let mut line = i64::from(first_line);
     let mut at = 0;
@@ -135,6 +158,25 @@ mod tests {
             [line(0), line(2), line(4), line(6), line(8)],
             [Some(6), None, Some(5), Some(5), None]
         );
+    }
+
+    proptest! {
+        #[test]
+        fn the_start_of_a_table_says_what_the_whole_says(
+            mut table in proptest::collection::vec(any::<u8>(), 2..200),
+            cut in any::<proptest::sample::Index>(),
+            first_line in 1..100_000_u32,
+            offset in 0..600_i64,
+        ) {
+            // Real tables begin with an entry.
+            table[0] |= 0x80;
+            let start = &table[..cut.index(table.len())];
+            for kind in [LineTableKind::Lnotab, LineTableKind::Ranges, LineTableKind::Locations] {
+                let whole = line_for(&table, kind, first_line, offset);
+                let part = line_for_start(start, kind, first_line, offset);
+                prop_assert!(part.is_none() || part == whole, "{:?}: {:?}, {:?}", kind, part, whole);
+            }
+        }
     }
 
     proptest! {

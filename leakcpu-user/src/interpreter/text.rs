@@ -1,13 +1,13 @@
 //! `str` objects.
 
-use super::{RemoteError, RemoteMemory, layout::ObjectLayout};
+use super::{ObjectMemory, RemoteError, layout::ObjectLayout};
 
 /// Longest text that is read, in characters: paths end at `PATH_MAX`, and a name
 /// that long is no name.
 pub const MAX_TEXT_CHARS: u64 = 4096;
 
-/// Bytes of an object's head that hold length and state.
-const HEAD_BYTES: usize = 96;
+/// Bytes read in one go: most names and many paths, with their object's head.
+const AHEAD_BYTES: usize = 256;
 
 /// Why a `str` could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,17 +23,28 @@ pub enum TextError {
     },
 }
 
+/// A `str` as far as it could be read.
+#[derive(Debug)]
+pub(super) struct Text {
+    /// Ends with `…` if more followed.
+    pub(super) text: String,
+    /// All of it was read.
+    pub(super) is_whole: bool,
+}
+
 /// Reads the `str` at `address`.
 pub(super) fn read_text(
-    memory: RemoteMemory,
+    memory: &impl ObjectMemory,
     layout: &ObjectLayout,
     address: u64,
-) -> Result<String, TextError> {
-    let mut head = [0; HEAD_BYTES];
-    let head_bytes = usize::from(layout.unicode_ascii_data).min(HEAD_BYTES);
-    memory.read(address, &mut head[..head_bytes])?;
+) -> Result<Text, TextError> {
+    let mut ahead = [0; AHEAD_BYTES];
+    let head_bytes = usize::from(layout.unicode_ascii_data).min(AHEAD_BYTES);
+    let read = memory.read_some(address, head_bytes, &mut ahead)?;
+    let ahead = &ahead[..read];
     let word = |offset: u16| {
-        head.get(usize::from(offset)..)
+        ahead
+            .get(usize::from(offset)..)
             .and_then(<[u8]>::first_chunk)
             .map_or(0, |b| u64::from_le_bytes(*b))
     };
@@ -45,12 +56,12 @@ pub(super) fn read_text(
         return Err(TextError::NotCompact { address });
     }
     let length = word(layout.unicode_length);
-    let data = if bit(layout.unicode_ascii_bit) {
+    let data_offset = if bit(layout.unicode_ascii_bit) {
         layout.unicode_ascii_data
     } else {
         layout.unicode_compact_data
     };
-    let data = address.wrapping_add(u64::from(data));
+    let data = address.wrapping_add(u64::from(data_offset));
     if length > MAX_TEXT_CHARS {
         return Err(RemoteError::TooLong {
             address: data,
@@ -58,8 +69,22 @@ pub(super) fn read_text(
         }
         .into());
     }
-    let bytes = memory.read_vec(data, length * width, usize::MAX)?;
-    Ok(decode_text(&bytes, width))
+    let bytes = length * width;
+    let start = usize::from(data_offset);
+    let end = start.saturating_add(usize::try_from(bytes).unwrap_or(usize::MAX));
+    if let Some(data) = ahead.get(start..end) {
+        return Ok(Text {
+            text: decode_text(data, width),
+            is_whole: true,
+        });
+    }
+    let data = memory.read_start(data, bytes, usize::MAX)?;
+    let is_whole = data.len() as u64 == bytes;
+    let mut text = decode_text(&data, width);
+    if !is_whole {
+        text.push('\u{2026}');
+    }
+    Ok(Text { text, is_whole })
 }
 
 /// Decodes a compact string's characters of `width` bytes (1: ASCII or Latin-1,

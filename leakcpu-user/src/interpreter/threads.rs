@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{PythonProcess, RemoteError, RemoteMemory};
+use leakcpu_common::python::{leaf_frame, read_tstate};
+
+use super::{PythonProcess, RemoteError, RemoteMemory, RemoteReader};
 use crate::discovery::{self, DiscoveryError};
 
 /// More interpreters than that are a corrupt list.
@@ -58,7 +60,7 @@ pub enum ThreadsError {
 }
 
 /// Lists the thread states of all interpreters of `process`, those of the main one
-/// first.
+/// first, then those of the newest.
 pub fn threads(process: &PythonProcess) -> Result<Vec<PyThread>, ThreadsError> {
     let pid = process.pid;
     let mut last = None;
@@ -74,6 +76,28 @@ pub fn threads(process: &PythonProcess) -> Result<Vec<PyThread>, ThreadsError> {
         }
     }
     Err(last.map_or(ThreadsError::Inconsistent { pid }, ThreadsError::Remote))
+}
+
+/// The state in which thread `tid` runs, of the `states` that [`threads`] yielded: the
+/// newest interpreter's that has frames, for nested ones are entered that way; else the
+/// main one's, else any.
+pub fn running_state(process: &PythonProcess, states: &[PyThread], tid: u32) -> Option<PyThread> {
+    let mut reader = RemoteReader::new(process.memory());
+    let layout = &process.layout.walk;
+    let of_thread = || {
+        states
+            .iter()
+            .filter(|state| state.tid == Some(tid))
+            .copied()
+    };
+    of_thread()
+        .filter(|state| !state.is_main_interpreter)
+        .find(|state| {
+            read_tstate(&mut reader, layout, state.tstate)
+                .and_then(|words| leaf_frame(&reader, layout, state.tstate, words))
+                .is_some_and(|leaf| leaf.frame != 0)
+        })
+        .or_else(|| of_thread().next())
 }
 
 /// A thread state as read.

@@ -167,11 +167,15 @@ impl Sums {
             .values()
             .max_by_key(|l| (l.on_cpu_ns + l.blocked_ns, std::cmp::Reverse(l.line)))
             .map(|l| l.line);
-        let own_caller = self
-            .callers
-            .into_iter()
-            .max_by_key(|&(_, ns)| ns)
-            .map(|((function, line), _)| Frame { function, line });
+        let own_caller =
+            self.callers
+                .into_iter()
+                .max_by_key(|&(_, ns)| ns)
+                .map(|((function, line), _)| Frame {
+                    function,
+                    line,
+                    called_from_c: false,
+                });
         FunctionTimes {
             function,
             samples: self.samples,

@@ -77,8 +77,7 @@ impl Process {
     }
 
     /// The frames of a stack, each with whether it was called from C: every one before
-    /// 3.11. Later interpreters run many frames in one loop; there only the outermost
-    /// is known to begin one.
+    /// 3.11, whose frames do not say it. Later interpreters run many frames in one loop.
     fn called_from_c(&self, stack: &Stack) -> Vec<(Frame, bool)> {
         let minor = self.python.as_ref().and_then(|python| {
             let minor = python.version.strip_prefix("3.")?.split('.').next()?;
@@ -88,7 +87,7 @@ impl Process {
         let last = stack.frames.len().saturating_sub(1);
         let frames = stack.frames.iter().enumerate();
         frames
-            .map(|(i, &frame)| (frame, always || i == last))
+            .map(|(i, &frame)| (frame, always || frame.called_from_c || i == last))
             .collect()
     }
 }
@@ -113,6 +112,7 @@ mod tests {
             let frame = Frame {
                 function: Some(FunctionId(id)),
                 line: None,
+                called_from_c: false,
             };
             (frame, from_c)
         };

@@ -27,6 +27,7 @@ impl Process {
         static EMPTY: Stack = Stack {
             frames: Vec::new(),
             truncated: false,
+            has_root: false,
             partial: false,
         };
         self.stacks.get(id.0 as usize).unwrap_or(&EMPTY)

@@ -22,6 +22,9 @@ pub struct Frame {
     pub function: Option<FunctionId>,
     /// The line being executed, where the line table told.
     pub line: Option<u32>,
+    /// C called Python here: between this frame and the next outer one there are C
+    /// frames.
+    pub called_from_c: bool,
 }
 
 /// A distinct stack, leaf first.
@@ -29,8 +32,11 @@ pub struct Frame {
 pub struct Stack {
     /// Leaf first; empty if the thread ran no Python or its frames were lost.
     pub frames: Vec<Frame>,
-    /// The root was not reached.
+    /// Frames are missing: the walk ended before the root.
     pub truncated: bool,
+    /// Of a truncated stack: the last frame is the root all the same, and the missing
+    /// ones are between it and the others.
+    pub has_root: bool,
     /// A frame could not be read: only the leaf side is known.
     pub partial: bool,
 }

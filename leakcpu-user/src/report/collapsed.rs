@@ -100,16 +100,25 @@ fn path(process: &Process, thread: &Thread, entry: &StackTime, frames: &[MixedFr
         frame_text(&format!("{} ({})", program_name(process), process.pid)),
         frame_text(&format!("{name} ({})", thread.tid)),
     ];
-    if stack.truncated || stack.partial {
-        path.push("[outer frames not seen]".to_owned());
+    if (stack.truncated && !stack.has_root) || stack.partial {
+        path.push("[root not reached]".to_owned());
     }
     if stack.frames.is_empty() {
         path.push("[no Python frame]".to_owned());
     }
-    path.extend(frames.iter().rev().map(|&frame| match frame {
-        MixedFrame::Python(frame) => named(process, frame),
-        MixedFrame::Native(frame) => frame_text(&native::frame(process, frame)),
-    }));
+    let mut has_gap = stack.truncated && stack.has_root;
+    for &frame in frames.iter().rev() {
+        match frame {
+            MixedFrame::Native(frame) => path.push(frame_text(&native::frame(process, frame))),
+            MixedFrame::Python(frame) => {
+                path.push(named(process, frame));
+                if std::mem::take(&mut has_gap) {
+                    // Behind the root.
+                    path.push("[frames not seen]".to_owned());
+                }
+            }
+        }
+    }
     path.join(";")
 }
 

@@ -16,7 +16,7 @@ use crate::{
     doctor::host,
     interpreter::AttachError,
     model::{Cost, Pid, Process, Profile, PythonFacts, Sampling, Thread, Unreadable, Window},
-    symbolize::NoName,
+    symbolize::library_dirs,
 };
 
 impl Session {
@@ -29,8 +29,8 @@ impl Session {
         let mut natives = self.name_natives(snapshot, &mut loss);
         let mut processes = Vec::new();
         let mut stacks_missing = 0;
-        let watched = std::mem::take(&mut self.watched);
-        for (pid, watched) in &watched {
+        let mut watched = std::mem::take(&mut self.watched);
+        for (pid, watched) in &mut watched {
             if !self.is_reported(watched) {
                 continue;
             }
@@ -38,6 +38,8 @@ impl Session {
             if records.is_empty() {
                 continue;
             }
+            verify_names(watched);
+            let watched = &*watched;
             let mut threads = Vec::new();
             let mut native = natives.remove(pid);
             for record in records {
@@ -54,19 +56,22 @@ impl Session {
                 threads.push(builder.build());
                 stacks_missing += builder.stacks_missing;
             }
-            for (reason, n) in &watched.unnamed {
-                *loss.entry(unnamed_counter(*reason).to_owned()).or_default() += n;
+            for (name, n) in &watched.stacks.loss {
+                *loss.entry((*name).to_owned()).or_default() += n;
             }
-            *loss.entry("names_changed".to_owned()).or_default() += self.names_changed(watched);
-            let mut process = self.process(watched, threads, end_ns);
+            let mut process = Self::process(watched, threads, end_ns);
             if let Some(native) = native.take() {
                 (process.natives, process.native_stacks) = native.into_parts();
             }
             processes.push(process);
         }
-        for (name, n) in [("stacks_missing", stacks_missing)]
-            .into_iter()
-            .chain(self.user_loss.iter().map(|(name, n)| (*name, *n)))
+        let evicted = self.symbolizer.evicted();
+        for (name, n) in [
+            ("stacks_missing", stacks_missing),
+            ("names_evicted", evicted),
+        ]
+        .into_iter()
+        .chain(self.user_loss.iter().map(|(name, n)| (*name, *n)))
         {
             *loss.entry(name.to_owned()).or_default() += n;
         }
@@ -94,14 +99,15 @@ impl Session {
             Interpreter::Pending { .. } => {
                 matches!(self.targets, Targets::Pids(_)) || !watched.threads.is_empty()
             }
-            Interpreter::Refused(AttachError::NotPython { .. }) => watched.stacks.len() > 1,
+            Interpreter::Refused(AttachError::NotPython { .. }) => !watched.stacks.is_empty(),
             Interpreter::Attached(_) | Interpreter::Refused(_) => true,
         }
     }
 
-    fn process(&self, watched: &Watched, threads: Vec<Thread>, end_ns: u64) -> Process {
+    fn process(watched: &Watched, threads: Vec<Thread>, end_ns: u64) -> Process {
         let facts = &watched.facts;
         let now_boottime_ns = end_ns + boottime_minus_monotonic_ns();
+        let (functions, stacks) = watched.stacks.model();
         Process {
             pid: Pid(facts.pid),
             ns_pid: facts.ns_pids.last().copied(),
@@ -115,30 +121,12 @@ impl Session {
             lifetime_ns: Some(now_boottime_ns.saturating_sub(facts.start_boottime_ns)),
             exited: watched.exited,
             threads: name_threads(facts.pid, threads),
-            functions: watched.functions.clone(),
-            stacks: watched.stacks.clone(),
+            functions,
+            stacks,
             natives: Vec::new(),
             native_stacks: Vec::new(),
             unreadable: unreadable(watched),
-            library_dirs: watched
-                .python()
-                .map(|process| self.symbolizer.library_dirs(process))
-                .unwrap_or_default(),
-        }
-    }
-
-    /// Code objects that were freed or replaced after they were named: frames seen
-    /// there may carry the wrong name.
-    fn names_changed(&self, watched: &Watched) -> u64 {
-        let Some(process) = watched.python() else {
-            return 0;
-        };
-        match self.symbolizer.verify_unchanged(process) {
-            Ok(verification) => verification.changed.len() as u64,
-            Err(error) => {
-                tracing::debug!(pid = process.pid, %error, "names not verified");
-                0
-            }
+            library_dirs: library_dirs(watched.stacks.files()),
         }
     }
 
@@ -178,12 +166,13 @@ impl Session {
 
 const ALWAYS: [&str; 3] = ["samples_lost", "stacks_truncated", "stack_in_transition"];
 
-const fn unnamed_counter(reason: NoName) -> &'static str {
-    match reason {
-        NoName::Placeholder => "frames_placeholder",
-        NoName::Freed => "frames_code_freed",
-        NoName::ProcessGone => "frames_process_gone",
-        NoName::Unreadable => "frames_unreadable",
+/// Takes the names of frames that may have been another code object's.
+fn verify_names(watched: &mut Watched) {
+    let Some(process) = watched.python().cloned() else {
+        return;
+    };
+    if let Err(error) = watched.stacks.verify(&process) {
+        tracing::debug!(pid = process.pid, %error, "names not verified");
     }
 }
 

@@ -73,7 +73,7 @@ impl ThreadBuilder<'_> {
     }
 
     fn stack(&mut self, hash: u64) -> StackId {
-        self.watched.stack(hash).unwrap_or_else(|| {
+        self.watched.stacks.by_hash(hash).unwrap_or_else(|| {
             self.stacks_missing += 1;
             StackId(0)
         })
@@ -152,7 +152,7 @@ impl ThreadBuilder<'_> {
         }
         let note = self.watched.threads.get(&state.tid)?;
         let (stack, wait) = match &note.parked {
-            Some(parked) => (self.watched.parked_stack(&parked.stack), parked.wait),
+            Some(parked) => (self.watched.stacks.parked(&parked.stack), parked.wait),
             None => (
                 StackId(0),
                 Wait {

@@ -8,7 +8,6 @@ use crate::{
     collect::{ThreadRecord, monotonic_ns},
     discovery,
     interpreter::{AttachError, PythonVersion},
-    probes::ProbeError,
 };
 
 /// Looks at a starting process before it is called something else: 5 s.
@@ -56,7 +55,8 @@ impl Session {
         watched.code = code;
         watched.parent = parent;
         self.watched.insert(pid, watched);
-        Ok(())
+        // The kernel side walks it by its parent's entry already.
+        self.copy_code_while_young(pid)
     }
 
     /// A process runs another program now: what was known of its interpreter is
@@ -67,7 +67,7 @@ impl Session {
             return Ok(());
         }
         match self.watched.get_mut(&pid) {
-            Some(watched) if !watched.forked && watched.stacks.len() > 1 => {
+            Some(watched) if !watched.forked && !watched.stacks.is_empty() => {
                 self.warnings.push(format!(
                     "process {pid} executed another program while it was watched; names of its earlier stacks are kept"
                 ));
@@ -75,6 +75,7 @@ impl Session {
                     attempts: 0,
                     last: None,
                 };
+                watched.stacks.forget_addresses();
                 if let Ok(facts) = discovery::process_facts(pid) {
                     watched.facts = facts;
                 }
@@ -86,6 +87,9 @@ impl Session {
                     self.unwatch(pid)?;
                 }
             }
+        }
+        if let Some(watched) = self.watched.get_mut(&pid) {
+            watched.rejuvenate();
         }
         Ok(())
     }
@@ -145,12 +149,8 @@ impl Session {
                 watched.parent = None;
                 let kernel = process.kernel;
                 watched.interpreter = Interpreter::Attached(Box::new(process));
-                watched.name_early(&mut self.symbolizer);
-                self.probes
-                    .maps()?
-                    .processes
-                    .insert(pid, kernel, 0)
-                    .map_err(ProbeError::from)?;
+                watched.name_early(&mut self.symbolizer, self.round);
+                self.walk(pid, kernel)?;
                 self.watch_threads(pid)?;
             }
             Err(AttachError::NotPython { .. }) => {

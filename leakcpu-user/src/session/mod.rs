@@ -10,8 +10,10 @@ mod assemble;
 mod build;
 mod cost;
 mod descriptors;
+mod kernel_entry;
 mod life;
 mod native;
+mod stacks;
 mod suspects;
 mod watch;
 mod watched;
@@ -26,7 +28,7 @@ use aya::maps::{MapData, RingBuf};
 use leakcpu_common::thread::run_state;
 
 use crate::{
-    collect::{Event, Snapshot, ThreadRecord, decode, monotonic_ns, unix_ns},
+    collect::{Event, RawStack, Snapshot, ThreadRecord, decode, monotonic_ns, unix_ns},
     discovery::{Discovery, DiscoveryError},
     interpreter::Interpreters,
     model::Profile,
@@ -93,6 +95,8 @@ pub struct Session {
     warnings: Vec<String>,
     user_loss: BTreeMap<&'static str, u64>,
     ticks: u32,
+    /// Times that the ring buffer was emptied.
+    round: u64,
     meter: CostMeter,
     start_unix_ns: u64,
     start_ns: u64,
@@ -122,6 +126,7 @@ impl Session {
             warnings: Vec::new(),
             user_loss: BTreeMap::new(),
             ticks: 0,
+            round: 0,
             meter: CostMeter::default(),
             start_unix_ns: unix_ns(),
             start_ns: monotonic_ns(),
@@ -185,6 +190,7 @@ impl Session {
         self.probes.flush_log();
         self.drain()?;
         self.retry_pending()?;
+        self.end_copying()?;
         self.reap()?;
         self.look_at_code();
         self.look_at_unknown_code()?;
@@ -204,32 +210,38 @@ impl Session {
 
     fn drain(&mut self) -> Result<(), SessionError> {
         let mut decoded = Vec::new();
+        let mut undecoded = 0;
         while let Some(item) = self.events.next() {
             match decode(&item) {
                 Ok(event) => decoded.push(event),
                 Err(error) => {
                     tracing::error!(%error, "event not understood");
-                    *self.user_loss.entry("events_undecoded").or_default() += 1;
+                    undecoded += 1;
                 }
             }
         }
+        if undecoded > 0 {
+            self.lose("events_undecoded", undecoded);
+        }
+        self.round += 1;
+        let mut stacks: BTreeMap<u32, Vec<RawStack>> = BTreeMap::new();
         for event in decoded {
             match event {
-                Event::Stack(stack) => {
-                    if let Some(watched) = self.watched.get_mut(&stack.pid) {
-                        watched.add_stack(&mut self.symbolizer, stack);
-                    } else {
-                        *self
-                            .user_loss
-                            .entry("stacks_of_unknown_processes")
-                            .or_default() += 1;
-                    }
-                }
-                Event::Code(_) => {}
+                Event::Stack(stack) => stacks.entry(stack.pid).or_default().push(stack),
+                Event::Code(copied) => match self.watched.get_mut(&copied.pid) {
+                    Some(watched) => watched.add_copy(&mut self.symbolizer, copied),
+                    None => self.lose("codes_of_unknown_processes", 1),
+                },
                 Event::Fork {
                     pid, parent_pid, ..
-                } => self.forked(pid, parent_pid)?,
-                Event::Exec { pid, .. } => self.executed(pid)?,
+                } => {
+                    self.add_stacks(&mut stacks)?;
+                    self.forked(pid, parent_pid)?;
+                }
+                Event::Exec { pid, .. } => {
+                    self.add_stacks(&mut stacks)?;
+                    self.executed(pid)?;
+                }
                 Event::ThreadExit { pid, tid } => {
                     self.exiting.push(tid);
                     if tid == pid
@@ -241,7 +253,29 @@ impl Session {
                 }
             }
         }
+        self.add_stacks(&mut stacks)
+    }
+
+    /// Names stacks, all of a process at once.
+    fn add_stacks(
+        &mut self,
+        stacks: &mut BTreeMap<u32, Vec<RawStack>>,
+    ) -> Result<(), SessionError> {
+        for (pid, stacks) in std::mem::take(stacks) {
+            let Some(watched) = self.watched.get_mut(&pid) else {
+                self.lose("stacks_of_unknown_processes", stacks.len() as u64);
+                continue;
+            };
+            watched.add_stacks(&mut self.symbolizer, stacks, self.round);
+            let to_mark = watched.stacks.take_to_mark(self.round);
+            self.mark_changeable(pid, &to_mark)?;
+        }
         Ok(())
+    }
+
+    /// Counts something lost on our side.
+    fn lose(&mut self, name: &'static str, n: u64) {
+        *self.user_loss.entry(name).or_default() += n;
     }
 
     /// Collects threads that are gone and frees their entries.

@@ -10,8 +10,7 @@ use super::{
 use crate::{
     collect::monotonic_ns,
     discovery::{self, DiscoveryError, Inspection, PythonTarget},
-    interpreter::{self, AttachError, PythonVersion},
-    probes::ProbeError,
+    interpreter::{self, AttachError, PyThread, PythonVersion},
 };
 
 /// `BPF_NOEXIST`: the kernel side may have inserted the thread already.
@@ -134,13 +133,10 @@ impl Session {
             return Ok(());
         }
         let version = PythonVersion::of(&target.image.elf).ok();
+        let mut kernel = None;
         let interpreter = match attached {
             Ok(process) => {
-                self.probes
-                    .maps()?
-                    .processes
-                    .insert(pid, process.kernel, 0)
-                    .map_err(ProbeError::from)?;
+                kernel = Some(process.kernel);
                 Interpreter::Attached(Box::new(process))
             }
             Err(error @ AttachError::NotReadyYet { .. }) => Interpreter::Pending {
@@ -152,6 +148,9 @@ impl Session {
         let mut watched = Watched::new(target.facts, interpreter);
         watched.version = version;
         self.watched.insert(pid, watched);
+        if let Some(kernel) = kernel {
+            self.walk(pid, kernel)?;
+        }
         self.watch_threads(pid)
     }
 
@@ -179,17 +178,18 @@ impl Session {
                     continue;
                 }
                 fresh += 1;
-                let tstate = states
-                    .iter()
-                    .find(|state| state.tid == Some(tid) && state.is_main_interpreter)
+                let of_thread = || states.iter().filter(|state| state.tid == Some(tid));
+                let tstate = of_thread()
+                    .find(|state| state.is_main_interpreter)
                     .map_or(0, |state| state.tstate);
+                let is_python = of_thread().next().is_some();
                 let start_boottime_ns = watched.facts.start_boottime_ns;
                 watched.threads.insert(
                     tid,
                     ThreadNote {
                         name: Some(facts.comm.clone()),
                         ns_tid: Some(facts.ids.ns_tid),
-                        is_python: tstate != 0,
+                        is_python,
                         parked: None,
                     },
                 );
@@ -205,8 +205,8 @@ impl Session {
                     ..ThreadState::default()
                 })?;
                 // Whatever it did when it was listed: it may have begun to wait since.
-                if tstate != 0 {
-                    self.read_parked(pid, tid, tstate);
+                if is_python {
+                    self.read_parked(pid, tid, &states);
                 }
             }
             if fresh == 0 {
@@ -218,7 +218,7 @@ impl Session {
 
     /// Reads the stack of a thread that waits: it may cause no event before the
     /// window ends.
-    fn read_parked(&mut self, pid: u32, tid: u32, tstate: u64) {
+    fn read_parked(&mut self, pid: u32, tid: u32, states: &[PyThread]) {
         let limit = self.config.frame_limit as usize;
         let Some(watched) = self.watched.get_mut(&pid) else {
             return;
@@ -226,7 +226,10 @@ impl Session {
         let Some(process) = watched.python() else {
             return;
         };
-        match interpreter::parked(process, tstate, tid, limit) {
+        let Some(running) = interpreter::running_state(process, states, tid) else {
+            return;
+        };
+        match interpreter::parked(process, running.tstate, tid, limit) {
             Ok(stack) => {
                 let wait = parked_wait(process, &stack);
                 watched.add_parked(&mut self.symbolizer, &stack);

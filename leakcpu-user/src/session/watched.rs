@@ -1,19 +1,18 @@
-//! One watched process: what it is, and its stacks with names.
+//! One watched process.
 
 use std::collections::HashMap;
 
-use leakcpu_common::{
-    stack::{RawFrame, flags},
-    totals::Wait,
-};
+use leakcpu_common::totals::Wait;
 
-use super::native::CodeLooks;
+use super::{
+    native::CodeLooks,
+    stacks::{Source, Stacks},
+};
 use crate::{
-    collect::RawStack,
+    collect::{CopiedCode, RawStack, boottime_minus_monotonic_ns, monotonic_ns},
     discovery::{Descriptor, ProcessFacts},
     interpreter::{AttachError, ParkedStack, PythonProcess, PythonVersion},
-    model::{Frame, Function, FunctionId, Stack, StackId},
-    symbolize::{NoName, SymbolizedFrame, Symbolizer, native::AddressSpace},
+    symbolize::{Symbolizer, native::AddressSpace},
 };
 
 /// How far we are with a process' interpreter.
@@ -63,23 +62,31 @@ pub(super) struct Watched {
     pub parent: Option<Box<PythonProcess>>,
     /// Born while watching, by fork.
     pub forked: bool,
-    pub functions: Vec<Function>,
-    pub stacks: Vec<Stack>,
-    function_ids: HashMap<Function, FunctionId>,
-    stack_ids: HashMap<u64, StackId>,
-    parked_ids: HashMap<Vec<RawFrame>, StackId>,
+    pub stacks: Stacks,
     /// Stacks that came before the interpreter was attached.
     early: Vec<RawStack>,
     /// What code it has mapped, and when to look again.
     pub code: AddressSpace,
     pub code_looks: CodeLooks,
-    /// Frames without a name, by reason.
-    pub unnamed: HashMap<NoName, u64>,
+    /// Code objects that did.
+    early_copies: Vec<CopiedCode>,
+    /// The kernel side copies its code objects, for it may soon be gone.
+    pub copies_code: bool,
+    /// Until then it is young.
+    young_until_ns: u64,
 }
+
+/// A process younger than that, or since its exec, may be gone before its memory has
+/// been read: many live for a fraction of a second only.
+const YOUNG_NS: u64 = 2_000_000_000;
 
 impl Watched {
     pub(super) fn new(facts: ProcessFacts, interpreter: Interpreter) -> Self {
+        let start_ns = facts
+            .start_boottime_ns
+            .saturating_sub(boottime_minus_monotonic_ns());
         Self {
+            young_until_ns: start_ns + YOUNG_NS,
             facts,
             interpreter,
             version: None,
@@ -88,17 +95,22 @@ impl Watched {
             exited: false,
             parent: None,
             forked: false,
-            functions: Vec::new(),
-            // Index 0 is the empty stack.
-            stacks: vec![Stack::default()],
-            function_ids: HashMap::new(),
-            stack_ids: HashMap::new(),
-            parked_ids: HashMap::new(),
+            stacks: Stacks::default(),
             early: Vec::new(),
             code: AddressSpace::default(),
             code_looks: CodeLooks::default(),
-            unnamed: HashMap::new(),
+            early_copies: Vec::new(),
+            copies_code: false,
         }
+    }
+
+    /// It runs another program since now.
+    pub(super) fn rejuvenate(&mut self) {
+        self.young_until_ns = monotonic_ns() + YOUNG_NS;
+    }
+
+    pub(super) fn is_young(&self) -> bool {
+        monotonic_ns() < self.young_until_ns
     }
 
     pub(super) fn python(&self) -> Option<&PythonProcess> {
@@ -108,107 +120,50 @@ impl Watched {
         }
     }
 
-    /// Names a stack while its code objects live.
-    pub(super) fn add_stack(&mut self, symbolizer: &mut Symbolizer, raw: RawStack) {
-        let Some(process) = self.python().cloned() else {
-            self.early.push(raw);
+    /// Names stacks while their code objects live.
+    pub(super) fn add_stacks(
+        &mut self,
+        symbolizer: &mut Symbolizer,
+        raw: Vec<RawStack>,
+        round: u64,
+    ) {
+        let Interpreter::Attached(process) = &self.interpreter else {
+            self.early.extend(raw);
             return;
         };
-        let id = self.name_stack(symbolizer, &process, &raw.frames, raw.flags);
-        self.stack_ids.insert(raw.hash, id);
+        let source = Source {
+            process,
+            parent: self.parent.as_deref(),
+        };
+        self.stacks.add(symbolizer, &source, raw, round);
+    }
+
+    /// Takes in a code object that the kernel side copied.
+    pub(super) fn add_copy(&mut self, symbolizer: &mut Symbolizer, copied: CopiedCode) {
+        match &self.interpreter {
+            Interpreter::Attached(process) => symbolizer.add_copy(process, &copied),
+            _ => self.early_copies.push(copied),
+        }
     }
 
     /// Names the stacks that came before the interpreter was attached.
-    pub(super) fn name_early(&mut self, symbolizer: &mut Symbolizer) {
-        for raw in std::mem::take(&mut self.early) {
-            self.add_stack(symbolizer, raw);
+    pub(super) fn name_early(&mut self, symbolizer: &mut Symbolizer, round: u64) {
+        for copied in std::mem::take(&mut self.early_copies) {
+            self.add_copy(symbolizer, copied);
         }
+        let early = std::mem::take(&mut self.early);
+        self.add_stacks(symbolizer, early, round);
     }
 
     /// Names a stack that was read from outside.
     pub(super) fn add_parked(&mut self, symbolizer: &mut Symbolizer, parked: &ParkedStack) {
-        let Some(process) = self.python().cloned() else {
+        let Interpreter::Attached(process) = &self.interpreter else {
             return;
         };
-        if !self.parked_ids.contains_key(&parked.frames) {
-            let id = self.name_stack(symbolizer, &process, &parked.frames, parked.flags);
-            self.parked_ids.insert(parked.frames.clone(), id);
-        }
-    }
-
-    /// A stack by the kernel side's hash; `None` if its frames were lost.
-    pub(super) fn stack(&self, hash: u64) -> Option<StackId> {
-        if hash == leakcpu_common::stack::EMPTY_STACK {
-            return Some(StackId(0));
-        }
-        self.stack_ids.get(&hash).copied()
-    }
-
-    /// A stack that was read from outside.
-    pub(super) fn parked_stack(&self, parked: &ParkedStack) -> StackId {
-        self.parked_ids
-            .get(&parked.frames)
-            .copied()
-            .unwrap_or(StackId(0))
-    }
-
-    fn name_stack(
-        &mut self,
-        symbolizer: &mut Symbolizer,
-        process: &PythonProcess,
-        raw: &[RawFrame],
-        walk_flags: u32,
-    ) -> StackId {
-        let mut frames = Vec::with_capacity(raw.len());
-        for frame in raw {
-            let name = match &self.parent {
-                Some(parent) => symbolizer.symbolize_forked(process, parent, *frame),
-                None => symbolizer.symbolize(process, *frame),
-            };
-            match name {
-                Ok(Ok(named)) => frames.push(self.frame(&named)),
-                Ok(Err(NoName::Placeholder)) => {}
-                Ok(Err(reason)) => {
-                    *self.unnamed.entry(reason).or_default() += 1;
-                    frames.push(Frame {
-                        function: None,
-                        line: None,
-                    });
-                }
-                Err(error) => {
-                    tracing::debug!(pid = process.pid, %error, "frame not named");
-                    *self.unnamed.entry(NoName::Unreadable).or_default() += 1;
-                    frames.push(Frame {
-                        function: None,
-                        line: None,
-                    });
-                }
-            }
-        }
-        let stack = Stack {
-            frames,
-            truncated: walk_flags & flags::TRUNCATED != 0,
-            partial: walk_flags & flags::READ_FAILED != 0,
+        let source = Source {
+            process,
+            parent: self.parent.as_deref(),
         };
-        let id = StackId(u32::try_from(self.stacks.len()).unwrap_or(u32::MAX));
-        self.stacks.push(stack);
-        id
-    }
-
-    fn frame(&mut self, named: &SymbolizedFrame) -> Frame {
-        let function = Function {
-            name: named.function.name.to_string(),
-            file: named.function.file.to_string(),
-            first_line: named.function.first_line,
-        };
-        let next = FunctionId(u32::try_from(self.functions.len()).unwrap_or(u32::MAX));
-        let id = *self.function_ids.entry(function.clone()).or_insert(next);
-        if id == next {
-            self.functions.push(function);
-        }
-        Frame {
-            function: Some(id),
-            line: named.line,
-        }
+        self.stacks.add_parked(symbolizer, &source, parked);
     }
 }

@@ -1,5 +1,7 @@
 //! Which files are the interpreter's or a package's, and which the user's own.
 
+use std::collections::BTreeSet;
+
 /// True for the standard library, installed packages and frozen modules.
 pub fn is_library_file(path: &str) -> bool {
     path.starts_with("<frozen ") || library_dir(path).is_some()
@@ -26,6 +28,13 @@ pub fn library_dir(path: &str) -> Option<&str> {
         previous = name;
     }
     standard_library
+}
+
+/// Directories of the standard library and of installed packages that any of `files`
+/// is from.
+pub fn library_dirs<'a>(files: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let dirs: BTreeSet<&str> = files.filter_map(library_dir).collect();
+    dirs.into_iter().map(str::to_owned).collect()
 }
 
 /// `python3.12`, `python3.13t`, `python312.zip`.

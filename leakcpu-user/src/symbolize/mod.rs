@@ -3,13 +3,16 @@
 //! "The operation failed" and "this frame has no name" are different answers: the
 //! outer `Result` of [`Symbolizer::symbolize`] is the first, the inner the second.
 
+mod cache;
+mod code_table;
 mod library;
+mod name;
 pub mod native;
 mod symbolizer;
 mod waits;
 
-pub use library::{is_library_file, library_dir};
-pub use symbolizer::{
-    FunctionName, NoName, SymbolizeError, SymbolizedFrame, Symbolizer, Verification,
-};
+pub use code_table::{CodeId, CodeTable, Sight, Verification};
+pub use library::{is_library_file, library_dir, library_dirs};
+pub use name::{FunctionName, NoName, SymbolizeError, SymbolizedFrame};
+pub use symbolizer::Symbolizer;
 pub use waits::{NamedWait, name_wait};

@@ -43,7 +43,7 @@ fn the_stack_of_every_layout() {
         assert_eq!(frames.len(), NAMES.len(), "{build}");
         for ((frame, name), code) in frames.iter().zip(NAMES).zip(&sample.codes) {
             assert_eq!(frame.address(), loaded.at(*code), "{build}");
-            let code = read_code(&process, frame.address()).unwrap();
+            let code = read_code(&process.memory(), &process, frame.address()).unwrap();
             assert_eq!(
                 (code.name.as_str(), code.filename.as_str()),
                 (name, FILE),
@@ -68,7 +68,7 @@ fn a_bytecode_copy_that_is_not_listed_has_no_line() {
         let (loaded, process) = sample.load();
         let (frames, _) = read_stack(&process, loaded.at(sample.tstate), MAX_FRAMES);
         let leaf = frames[0];
-        let code = read_code(&process, leaf.address()).unwrap();
+        let code = read_code(&process.memory(), &process, leaf.address()).unwrap();
         assert_eq!(code.name, NAMES[0], "{build}");
         assert_eq!(code.lines.line(leaf.instr), None, "{build}");
     }
@@ -150,14 +150,21 @@ fn what_is_no_code_object_has_no_name() {
         let (loaded, process) = sample.load();
         let code = loaded.at(code);
         assert!(
-            matches!(read_code(&process, code), Err(CodeError::NotCode { .. })),
+            matches!(
+                read_code(&process.memory(), &process, code),
+                Err(CodeError::NotCode { .. })
+            ),
             "{build}"
         );
-        assert_eq!(read_witness(&process, code), Ok(None), "{build}");
+        assert_eq!(
+            read_witness(&process.memory(), &process, code),
+            Ok(None),
+            "{build}"
+        );
         for address in [0, UNMAPPED, u64::MAX, u64::MAX - 100] {
             assert!(
                 matches!(
-                    read_code(&process, address),
+                    read_code(&process.memory(), &process, address),
                     Err(CodeError::Remote(RemoteError::Unmapped { .. }))
                 ),
                 "{build}: {address:#x}"
@@ -188,7 +195,7 @@ fn absurd_lengths_are_not_read() {
                     continue;
                 }
                 let (loaded, process) = sample.load();
-                let read = read_code(&process, loaded.at(sample.codes[0]));
+                let read = read_code(&process.memory(), &process, loaded.at(sample.codes[0]));
                 assert!(
                     matches!(
                         read,
@@ -210,7 +217,7 @@ fn a_string_that_is_not_compact_is_no_name() {
         let (loaded, process) = sample.load();
         assert!(
             matches!(
-                read_code(&process, loaded.at(sample.codes[0])),
+                read_code(&process.memory(), &process, loaded.at(sample.codes[0])),
                 Err(CodeError::Text(TextError::NotCompact { .. }))
             ),
             "{build}"

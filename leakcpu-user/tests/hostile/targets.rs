@@ -144,7 +144,7 @@ pub fn objects(bytes: &[u8]) {
     let mut seen = HashSet::new();
     for frame in frames {
         if seen.insert(frame.address())
-            && let Ok(code) = read_code(&process, frame.address())
+            && let Ok(code) = read_code(&process.memory(), &process, frame.address())
         {
             code.lines.line(frame.instr);
         }

@@ -1,4 +1,4 @@
-"""Waits in a generated function; when told, frees it and generates others in its place."""
+"""Waits in a generated function; when told, frees it and puts another in its place."""
 
 import gc
 import sys
@@ -15,8 +15,14 @@ def generate(n):
 print("READY", flush=True)
 function = generate(1)
 function()
+other = generate(2).__code__
+address = id(function.__code__)
 del function
 gc.collect()
-keep = [generate(n) for n in range(2, 2000)]
-print("FREED", flush=True)
-keep[0]()
+keep = []
+for n in range(3, 5000):
+    keep.append(other.replace(co_name="generated_%d" % n))
+    if id(keep[-1]) == address:
+        break
+print("REPLACED" if id(keep[-1]) == address else "FREED", flush=True)
+next(lines)

@@ -90,6 +90,7 @@ fn process(threads: Vec<Thread>) -> Process {
     let frame = |id: Option<u32>| Frame {
         function: id.map(FunctionId),
         line: Some(7),
+        called_from_c: false,
     };
     process.stacks = [
         vec![],
@@ -107,6 +108,7 @@ fn process(threads: Vec<Thread>) -> Process {
     .map(|frames| Stack {
         frames,
         truncated: false,
+        has_root: false,
         partial: false,
     })
     .into();

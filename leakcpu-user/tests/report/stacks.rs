@@ -39,6 +39,43 @@ fn on_cpu_lines_are_root_first_and_count_every_sample() {
 }
 
 #[test]
+fn what_is_missing_of_a_stack_is_where_it_is_missing() {
+    let whole = fixtures::computing(1).process;
+    let cut = |truncated, has_root, partial| {
+        let mut process = whole.clone();
+        for stack in process.stacks.iter_mut().filter(|s| s.frames.len() == 3) {
+            stack.truncated = truncated;
+            stack.has_root = has_root;
+            stack.partial = partial;
+        }
+        collapsed(&profile(vec![process]))
+    };
+    let frames = [
+        "<module> (/srv/etl/etl.py:240)",
+        "run (/srv/etl/etl.py:188)",
+        "normalise (/srv/etl/etl.py:210)",
+    ];
+    let [root, middle, leaf] = frames;
+    for (text, expected) in [
+        (cut(false, false, false), frames.join(";")),
+        (
+            cut(true, true, false),
+            format!(";{root};[frames not seen];{middle};{leaf} "),
+        ),
+        (
+            cut(true, false, false),
+            format!(";[root not reached];{root};{middle};{leaf} "),
+        ),
+        (
+            cut(false, false, true),
+            format!(";[root not reached];{root};{middle};{leaf} "),
+        ),
+    ] {
+        assert!(text.contains(&expected), "{expected}: {text}");
+    }
+}
+
+#[test]
 fn off_cpu_lines_end_in_the_wait() {
     let text = off_cpu(&everything());
     let line = text.lines().find(|l| l.contains("fetch_orders")).unwrap();

@@ -14,13 +14,15 @@ use std::{
 };
 
 use interpreter::Interpreter;
+use leakcpu_common::event::SEGMENT_BYTES;
 use nix::{
     sys::signal::{Signal, killpg},
     unistd::Pid,
 };
 use pyobserve::{
+    collect::CopiedCode,
     discovery::{Discovery, PythonTarget},
-    interpreter::{AttachError, Interpreters, PythonProcess},
+    interpreter::{AttachError, Interpreters, PythonProcess, read_witness},
 };
 
 /// A child that ends with the test.
@@ -106,6 +108,34 @@ pub fn script_path(script: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/python")
         .join(script)
+}
+
+/// Copies the code object at `code` as the kernel side does.
+pub fn copy_code(process: &PythonProcess, code: u64) -> CopiedCode {
+    let memory = process.memory();
+    let layout = &process.layout.object;
+    let pointer = |offset: u16| memory.read_u64(code + u64::from(offset)).expect("it lives");
+    let addresses = [
+        code,
+        pointer(layout.code_name),
+        pointer(layout.code_qualname.unwrap_or(layout.code_name)),
+        pointer(layout.code_filename),
+        pointer(layout.code_line_table),
+    ];
+    let segments = addresses.map(|address| {
+        let bytes = [SEGMENT_BYTES, 96].into_iter().find_map(|bytes| {
+            let bytes = bytes as u64;
+            memory.read_vec(address, bytes, SEGMENT_BYTES).ok()
+        });
+        (address, bytes.unwrap_or_default().into())
+    });
+    let witness = read_witness(&memory, process, code);
+    CopiedCode {
+        pid: process.pid,
+        code,
+        witness: witness.expect("it lives").expect("it is a code object"),
+        segments: segments.into(),
+    }
 }
 
 /// Attaches as soon as the interpreter is ready. Until then no other answer than
