@@ -4,6 +4,7 @@ use core::mem::{align_of, size_of};
 
 use crate::{
     event::{CodeEvent, EventHeader, ProcessEvent, STACK_EVENT_HEAD_BYTES, Segment, StackEvent},
+    native::LeafKey,
     process::{CHANGEABLE_SLOTS, PyProcess},
     python::PyLayout,
     stack::RawFrame,
@@ -22,6 +23,7 @@ const _: () = assert!(size_of::<ProcessEvent>() == 40);
 const _: () = assert!(size_of::<Wait>() == 8);
 const _: () = assert!(size_of::<TotalsKey>() == 24);
 const _: () = assert!(size_of::<Totals>() == 32);
+const _: () = assert!(size_of::<LeafKey>() == 48);
 const _: () = assert!(size_of::<TallyKey>() == 8);
 const _: () = assert!(size_of::<SyscallTally>() == 48);
 const _: () = assert!(size_of::<SyscallSpec>() == 8);

@@ -68,4 +68,8 @@ pub mod globals {
     pub const FOLLOW_CHILDREN: &str = "FOLLOW_CHILDREN";
     /// 1 if every process that execs is watched until user space says what it is.
     pub const WATCH_EVERY_EXEC: &str = "WATCH_EVERY_EXEC";
+    /// 1 if samples take the native user stack.
+    pub const NATIVE_STACKS_WANTED: &str = "NATIVE_STACKS_WANTED";
+    /// 1 if samples in kernel mode take the kernel's stack.
+    pub const KERNEL_STACKS_WANTED: &str = "KERNEL_STACKS_WANTED";
 }

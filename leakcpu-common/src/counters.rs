@@ -47,6 +47,12 @@ pub enum Counter {
     CodeRingFull,
     /// A copied code object found the table of copied ones full.
     CodeTableFull,
+    /// A sample found the map of native leaves full: what it was executing is not known.
+    NativeLeavesFull,
+    /// The native user stack of a sample could not be taken or kept.
+    NativeStackFailed,
+    /// The kernel stack of a sample could not be taken or kept.
+    KernelStackFailed,
     /// On-CPU samples taken of watched threads (not a loss: the denominator).
     OnCpuSamples,
     /// Stacks captured, on and off CPU (not a loss: the denominator).
@@ -57,7 +63,7 @@ pub enum Counter {
 
 impl Counter {
     /// Number of counters.
-    pub const COUNT: u32 = 24;
+    pub const COUNT: u32 = 27;
 
     /// All counters, in index order.
     pub const ALL: [Self; Self::COUNT as usize] = [
@@ -82,6 +88,9 @@ impl Counter {
         Self::CodeReadFailed,
         Self::CodeRingFull,
         Self::CodeTableFull,
+        Self::NativeLeavesFull,
+        Self::NativeStackFailed,
+        Self::KernelStackFailed,
         Self::OnCpuSamples,
         Self::StacksWalked,
         Self::FramesWalked,
@@ -111,6 +120,9 @@ impl Counter {
             Self::CodeReadFailed => "code_read_failed",
             Self::CodeRingFull => "code_ring_full",
             Self::CodeTableFull => "code_table_full",
+            Self::NativeLeavesFull => "native_leaves_full",
+            Self::NativeStackFailed => "native_stack_failed",
+            Self::KernelStackFailed => "kernel_stack_failed",
             Self::OnCpuSamples => "on_cpu_samples",
             Self::StacksWalked => "stacks_walked",
             Self::FramesWalked => "frames_walked",

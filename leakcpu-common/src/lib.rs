@@ -13,6 +13,7 @@ pub mod config;
 pub mod counters;
 pub mod event;
 pub mod names;
+pub mod native;
 pub mod process;
 pub mod python;
 pub mod stack;

@@ -1,6 +1,7 @@
 //! `Pod` for the types that user space reads from and writes to maps.
 
 use crate::{
+    native::LeafKey,
     process::PyProcess,
     syscall::{SyscallSpec, SyscallTally, TallyKey},
     thread::ThreadState,
@@ -16,6 +17,7 @@ macro_rules! pod {
 }
 
 pod!(
+    LeafKey,
     PyProcess,
     SyscallSpec,
     SyscallTally,

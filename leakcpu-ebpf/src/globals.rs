@@ -25,4 +25,6 @@ global! {
     FRAME_LIMIT: u32 = 128;
     FOLLOW_CHILDREN: u32 = 0;
     WATCH_EVERY_EXEC: u32 = 0;
+    NATIVE_STACKS_WANTED: u32 = 0;
+    KERNEL_STACKS_WANTED: u32 = 0;
 }

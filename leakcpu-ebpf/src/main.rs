@@ -16,6 +16,7 @@
 mod count;
 mod globals;
 mod maps;
+mod native;
 mod offcpu;
 mod oncpu;
 mod process;

@@ -16,9 +16,8 @@ use crate::{
     count,
     globals::FRAME_LIMIT,
     maps::{SYSCALLS, THREADS, stopped},
-    python, task,
+    native, python, task,
     task::{UserRegisters, reg},
-    totals,
 };
 
 #[perf_event]
@@ -78,7 +77,7 @@ fn sample(ctx: &PerfEventContext) {
         }
     }
     thread.samples += 1;
-    totals::add(thread, captured.hash, wait, 0, 0);
+    native::add(ctx, thread, captured.hash, wait);
 }
 
 /// The requested privilege level in a code segment selector; 0 is the kernel.
@@ -87,14 +86,19 @@ const PRIVILEGE_LEVEL: u64 = 3;
 /// Whether the sample interrupted the kernel: privilege level in `cs`.
 #[inline(always)]
 fn in_kernel(ctx: &PerfEventContext) -> bool {
+    register(ctx, reg::CS) & PRIVILEGE_LEVEL == 0
+}
+
+/// A register of what the sample interrupted: word `index` of [`reg`].
+#[inline(always)]
+pub fn register(ctx: &PerfEventContext, index: usize) -> u64 {
     let data = ctx.as_ptr().cast::<bpf_perf_event_data>();
-    // SAFETY: a perf event program's context is a `bpf_perf_event_data`; `cs` is
-    // word CS of its registers.
-    let cs = unsafe {
+    // SAFETY: a perf event program's context is a `bpf_perf_event_data`, which
+    // begins with all the registers that `reg` names.
+    unsafe {
         (&raw const (*data).regs)
             .cast::<u64>()
-            .add(reg::CS)
+            .add(index)
             .read_volatile()
-    };
-    cs & PRIVILEGE_LEVEL == 0
+    }
 }

@@ -10,6 +10,7 @@ use aya_ebpf::{
 use leakcpu_common::{
     counters::Counter,
     event::{EventHeader, ProcessEvent, kind},
+    process::process_flags,
     thread::{ThreadState, run_state, thread_flags},
 };
 
@@ -124,6 +125,12 @@ fn copy_process(from: u32, to: u32) {
     };
     if ret != 0 {
         count::one(Counter::ProcessesFull);
+        return;
+    }
+    if let Some(child) = PROCESSES.get_ptr_mut(to) {
+        // It may have ended before user space has heard of it.
+        // SAFETY: the child does not run yet.
+        unsafe { (*child).flags |= process_flags::COPY_CODE };
     }
 }
 

@@ -23,6 +23,7 @@ pub mod reg {
     pub const SI: usize = 13;
     pub const DI: usize = 14;
     pub const ORIG_AX: usize = 15;
+    pub const IP: usize = 16;
     pub const CS: usize = 17;
 }
 

@@ -12,12 +12,7 @@ use crate::{count, maps::TOTALS};
 /// key inserts into the preallocated map and counts a failure.
 #[inline(always)]
 pub fn add(thread: &ThreadState, stack: u64, wait: Wait, blocked_ns: u64, runnable_ns: u64) {
-    let key = TotalsKey {
-        stack,
-        wait,
-        tid: thread.tid,
-        generation: generation(thread),
-    };
+    let key = key(thread, stack, wait);
     if let Some(totals) = TOTALS.get_ptr_mut(key) {
         // SAFETY: one thread's key is changed by that thread's own switches and
         // samples only, which never overlap.
@@ -38,6 +33,17 @@ pub fn add(thread: &ThreadState, stack: u64, wait: Wait, blocked_ns: u64, runnab
     };
     if TOTALS.insert(key, first, 0).is_err() {
         count::one(Counter::TotalsFull);
+    }
+}
+
+/// The key of a thread's time in one stack and state.
+#[inline(always)]
+pub fn key(thread: &ThreadState, stack: u64, wait: Wait) -> TotalsKey {
+    TotalsKey {
+        stack,
+        wait,
+        tid: thread.tid,
+        generation: generation(thread),
     }
 }
 

@@ -7,6 +7,7 @@ use std::{fs, path::PathBuf, sync::Mutex};
 use object::ReadCache;
 use proptest::prelude::*;
 use pyobserve::elf::{ElfError, Image, PythonElf, Wanted, needs_libpython, python_elf};
+use support::interpreter;
 
 /// Everything that is ever asked of a file.
 fn read_all(bytes: &[u8]) -> Result<Option<PythonElf>, ElfError> {
@@ -15,6 +16,15 @@ fn read_all(bytes: &[u8]) -> Result<Option<PythonElf>, ElfError> {
     image.build_id();
     let _ = image.symbols(Wanted::All, ["_PyRuntime", "main"]);
     let _ = image.section(".PyRuntime");
+    let addresses = [0, 0x1000, 0x2000, u64::MAX];
+    let _ = image.functions_at(Wanted::All, &addresses);
+    let _ = image.functions_at(Wanted::Exported, &addresses);
+    image.debug_link();
+    for at in addresses {
+        image.address_of(at);
+        image.bytes_before::<8>(at);
+        image.linkage_table_at(at);
+    }
     let _ = image.bytes_at(
         image.load_segments().first().map_or(0, |s| s.address),
         u64::MAX,
@@ -26,7 +36,7 @@ fn read_all(bytes: &[u8]) -> Result<Option<PythonElf>, ElfError> {
 /// The executables and libraries of the installed interpreters.
 fn interpreter_files() -> Vec<PathBuf> {
     let mut files = Vec::new();
-    for python in support::supported() {
+    for python in interpreter::supported() {
         let name = format!("libpython3.{}.so.1.0", python.minor);
         let library = python.file().parent().unwrap().join("../lib").join(name);
         files.extend(

@@ -11,12 +11,12 @@ use pyobserve::{
     symbolize::{CodeTable, Sight, Symbolizer, library_dirs},
 };
 use serde_json::{Value, json};
-use support::Running;
+use support::{Running, interpreter};
 
 #[test]
 fn stacks_equal_the_targets_own() {
-    for python in support::supported() {
-        let mut running = Running::script(&python, "parked.py", &[]);
+    for python in interpreter::supported() {
+        let mut running = Running::script(python, "parked.py", &[]);
         let truth = running.json();
         let (target, process) = support::attach(running.pid());
         assert_eq!(
@@ -97,8 +97,8 @@ fn stacks_equal_the_targets_own() {
 
 #[test]
 fn names_outlive_their_process() {
-    for python in support::supported() {
-        let mut running = Running::script(&python, "parked.py", &[]);
+    for python in interpreter::supported() {
+        let mut running = Running::script(python, "parked.py", &[]);
         let truth = running.json();
         let (_, process) = support::attach(running.pid());
         let tid = u32::try_from(truth["threads"][0]["tid"].as_u64().unwrap()).unwrap();

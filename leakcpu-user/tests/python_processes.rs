@@ -3,7 +3,7 @@
 mod support;
 
 use std::{
-    os::unix::process::CommandExt,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
     process::Command,
     time::{Duration, Instant},
 };
@@ -11,13 +11,14 @@ use std::{
 use leakcpu_common::stack::RawFrame;
 use pyobserve::{
     discovery::{Discovery, DiscoveryError, Inspection, SyscallState, syscall_state},
+    elf::{Image, Wanted},
     interpreter::{
-        AttachError, Interpreters, ParkedStack, PythonProcess, RemoteError, parked, read_code,
-        read_witness, running_state, threads,
+        AttachError, Interpreters, ParkedStack, PythonProcess, RemoteError, layout::LayoutError,
+        parked, read_code, read_witness, running_state, threads,
     },
     symbolize::{CodeTable, NoName, Sight, Symbolizer},
 };
-use support::Running;
+use support::{Running, interpreter};
 
 fn sleeping() -> Running {
     let mut command = Command::new("sleep");
@@ -84,10 +85,7 @@ fn kernel_threads_are_not_processes() {
 
 #[test]
 fn older_versions_are_refused_with_a_reason() {
-    let Some(python) = support::installed()
-        .into_iter()
-        .find(|python| python.minor == 7)
-    else {
+    let Some(python) = interpreter::found().iter().find(|python| python.minor == 7) else {
         eprintln!("SKIPPED: no python3.7 on this machine");
         return;
     };
@@ -104,25 +102,60 @@ fn older_versions_are_refused_with_a_reason() {
     assert!(!error.how_to_fix().is_empty());
 }
 
+/// A copy of an interpreter that says it is 3.99: nothing of it is guessed.
 #[test]
 fn newer_versions_are_refused_with_a_reason() {
-    let newer = |python: &support::Installed| python.minor > *support::SUPPORTED.end();
-    let Some(python) = support::installed().into_iter().find(newer) else {
-        eprintln!("SKIPPED: no Python newer than 3.13 on this machine");
+    // One that has `Py_Version` in its executable.
+    let claims = |python: &interpreter::Interpreter| {
+        let bytes = std::fs::read(python.file()).ok()?;
+        let image = Image::parse(bytes.as_slice()).ok()?;
+        let [version] = image.symbols(Wanted::Exported, ["Py_Version"]).ok()?;
+        let address = version?.address;
+        let segment = image.load_segments().into_iter().find(|segment| {
+            (segment.address..segment.address + segment.file_bytes).contains(&address)
+        })?;
+        let at = usize::try_from(address - segment.address + segment.file_offset).ok()?;
+        let mut bytes = bytes.clone();
+        bytes[at..at + 4].copy_from_slice(&0x0363_00f0_u32.to_le_bytes());
+        Some(bytes)
+    };
+    let Some((python, bytes)) = interpreter::supported_here()
+        .into_iter()
+        .find_map(|python| claims(&python).map(|bytes| (python, bytes)))
+    else {
+        eprintln!("SKIPPED: no interpreter here has Py_Version in its executable");
         return;
     };
-    let mut command = python.command();
-    command.args(["-c", "print('READY', flush=True); input()"]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("python3.99");
+    std::fs::write(&path, bytes).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = Command::new(path);
+    // Where the original's standard library is.
+    command
+        .env(
+            "PYTHONHOME",
+            python.path.parent().unwrap().parent().unwrap(),
+        )
+        .args(["-c", "print('READY', flush=True); input()"]);
     let mut running = Running::start(command);
     running.line();
     let error = attach_error(running.pid());
-    assert!(matches!(error, AttachError::Layout(_)), "{error}");
-    assert!(error.to_string().contains("newer"), "{error}");
+    assert!(
+        matches!(error, AttachError::Layout(LayoutError::TooNew { .. })),
+        "{error}"
+    );
+    assert!(
+        error
+            .to_string()
+            .contains("Python 3.99.0 is newer than 3.15"),
+        "{error}"
+    );
 }
 
 #[test]
 fn every_moment_of_start_up_is_ready_or_not_yet() {
-    for python in support::local() {
+    for python in interpreter::supported_here() {
         let mut discovery = Discovery::new();
         let mut interpreters = Interpreters::new();
         for _ in 0..20 {
@@ -139,7 +172,7 @@ fn every_moment_of_start_up_is_ready_or_not_yet() {
 
 #[test]
 fn an_interpreter_without_its_library_is_asked_again() {
-    for python in support::local() {
+    for python in interpreter::supported_here() {
         let mut command = python.command();
         command.args(["-c", "input()"]);
         // SAFETY: between fork and exec only ptrace is called, which is
@@ -172,7 +205,7 @@ fn an_interpreter_without_its_library_is_asked_again() {
 
 #[test]
 fn a_scan_parses_each_file_once() {
-    let Some(python) = support::supported().pop() else {
+    let Some(python) = interpreter::supported_here().pop() else {
         return;
     };
     let mut crowd: Vec<Running> = (0..20)
@@ -219,8 +252,8 @@ fn a_scan_parses_each_file_once() {
 #[test]
 fn waiters_for_the_gil_are_in_its_range() {
     const FUTEX: u32 = 202;
-    for python in support::supported() {
-        let mut running = Running::script(&python, "gil.py", &[]);
+    for python in interpreter::supported() {
+        let mut running = Running::script(python, "gil.py", &[]);
         let tids: Vec<u32> = running
             .line()
             .split_whitespace()
@@ -262,8 +295,8 @@ fn waiters_for_the_gil_are_in_its_range() {
 
 #[test]
 fn a_forked_child_has_one_thread() {
-    for python in support::supported() {
-        let mut running = Running::script(&python, "fork.py", &[]);
+    for python in interpreter::supported() {
+        let mut running = Running::script(python, "fork.py", &[]);
         let child: u32 = running.line().trim().parse().unwrap();
         let (_, process) = support::attach(child);
         let listed = threads(&process).unwrap();
@@ -289,7 +322,7 @@ fn a_forked_child_has_one_thread() {
 
 #[test]
 fn thread_ids_of_another_pid_namespace_are_mapped() {
-    for python in support::supported() {
+    for python in interpreter::supported() {
         let mut command = Command::new("unshare");
         command
             .args(["--pid", "--fork", "--kill-child"])
@@ -324,8 +357,8 @@ fn thread_ids_of_another_pid_namespace_are_mapped() {
 
 #[test]
 fn threads_of_other_interpreters_are_listed() {
-    for python in support::supported() {
-        let mut running = Running::script(&python, "subinterpreters.py", &[]);
+    for python in interpreter::supported() {
+        let mut running = Running::script(python, "subinterpreters.py", &[]);
         running.line();
         let pid = running.pid();
         let (_, process) = support::attach(pid);
@@ -350,7 +383,7 @@ fn threads_of_other_interpreters_are_listed() {
 
 #[test]
 fn a_removed_executable_is_still_read() {
-    for python in support::local() {
+    for python in interpreter::supported_here() {
         let dir = tempfile::tempdir().unwrap();
         let copy = dir.path().join("not called by its name");
         std::fs::copy(python.file(), &copy).unwrap();
@@ -373,7 +406,7 @@ fn a_removed_executable_is_still_read() {
 #[test]
 fn without_the_right_to_look_the_answer_says_so() {
     const NOBODY: libc::c_long = 65534;
-    let Some(python) = support::supported().pop() else {
+    let Some(python) = interpreter::supported_here().pop() else {
         return;
     };
     if !nix::unistd::getuid().is_root() {
@@ -421,8 +454,8 @@ fn without_the_right_to_look_the_answer_says_so() {
 
 #[test]
 fn reused_addresses_are_noticed() {
-    for python in support::supported() {
-        let mut running = Running::script(&python, "reuse.py", &[]);
+    for python in interpreter::supported() {
+        let mut running = Running::script(python, "reuse.py", &[]);
         running.line();
         let (_, process) = support::attach(running.pid());
         let mut symbolizer = Symbolizer::new();
@@ -466,7 +499,7 @@ fn reused_addresses_are_noticed() {
 
 #[test]
 fn freed_code_objects_have_no_name() {
-    for python in support::supported() {
+    for python in interpreter::supported() {
         let mut running = Running::script(&python, "freed.py", &[]);
         let addresses = running.json();
         let (_, process) = support::attach(running.pid());
@@ -485,7 +518,7 @@ fn freed_code_objects_have_no_name() {
 
 #[test]
 fn a_hundred_thousand_code_objects_are_named_in_a_second() {
-    let Some(python) = support::local().pop() else {
+    let Some(python) = interpreter::supported_here().pop() else {
         return;
     };
     let mut running = Running::script(&python, "many.py", &["100000"]);
@@ -526,7 +559,7 @@ fn cpu_time() -> Duration {
 
 #[test]
 fn a_thread_is_in_the_interpreter_that_it_entered_last() {
-    for python in support::supported() {
+    for python in interpreter::supported() {
         let mut running = Running::script(&python, "nested_interpreter.py", &[]);
         let tid: u32 = running.line().trim().parse().unwrap();
         let pid = running.pid();

@@ -13,10 +13,18 @@
     reason = "every function of a test harness panics when the test cannot go on"
 )]
 
+pub mod call_graph;
 pub mod clocks;
 pub mod collapsed;
+pub mod compiler;
+pub mod forms;
 pub mod interpreter;
+pub mod lines;
 pub mod observe;
 pub mod problems;
+pub mod processes;
 pub mod report;
+pub mod single_step;
+pub mod stacks;
+pub mod venv;
 pub mod workload;

@@ -72,6 +72,11 @@ impl Problems {
         }
     }
 
+    /// How much was found wrong.
+    pub fn count(&self) -> usize {
+        self.found.len()
+    }
+
     /// Fails the test if anything was noted.
     pub fn finish(self) {
         assert!(

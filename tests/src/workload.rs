@@ -21,7 +21,7 @@ use nix::{
 };
 use serde_json::Value;
 
-use crate::interpreter::Interpreter;
+use crate::{interpreter::Interpreter, processes};
 
 /// How long a workload may take to say something it must say; machines are slow.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -29,7 +29,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// A running workload; killed with its children when dropped.
 #[derive(Debug)]
 pub struct Workload {
-    /// The process to watch.
+    /// The process to watch, by its pid on this host: what `ready` says, where that was
+    /// said in a pid namespace or by a child.
     pub pid: u32,
     /// Its first line.
     pub ready: Value,
@@ -47,15 +48,15 @@ pub fn script(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// The command that runs a workload: `python workloads/NAME ARGS...`.
+/// The command that runs a workload: `python workloads/NAME ARGS...`, in the
+/// interpreter's own place.
 pub fn command<S: AsRef<OsStr>>(python: &Interpreter, name: &str, args: &[S]) -> Command {
-    let mut command = Command::new(&python.path);
+    let mut command = python.script(&script(name));
     command
         // No byte code beside the sources: root would own it.
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env_remove("PYTHONPATH")
         .env_remove("PYTHONHOME")
-        .arg(script(name))
         .args(args);
     command
 }
@@ -96,6 +97,10 @@ impl Workload {
         };
         workload.ready = workload.next_line();
         assert_eq!(workload.ready["ready"], true, "{name} is not ready");
+        if let Some(own) = workload.ready["pid"].as_u64() {
+            workload.pid = processes::named_inside(workload.child.id(), own)
+                .unwrap_or_else(|| panic!("{name} is pid {own} nowhere below {}", workload.pid));
+        }
         workload
     }
 
@@ -158,7 +163,7 @@ impl Workload {
 impl Drop for Workload {
     fn drop(&mut self) {
         // Its children too. That it is gone already is as good.
-        let group = i32::try_from(self.pid).expect("a pid fits");
+        let group = i32::try_from(self.child.id()).expect("a pid fits");
         let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
         let _ = self.child.wait();
     }

@@ -41,16 +41,15 @@ impl Life {
         let mut args = vec!["classify", "--json", "-o", &report];
         args.extend(options);
         args.push("--");
-        let script = workload::script("life.py");
-        let interpreter = python.path.to_str().expect("a path of plain text");
-        let script = script.to_str().expect("a path of plain text");
-        args.extend([interpreter, "-B", script]);
-        args.extend(
-            words
-                .iter()
-                .map(|w| if *w == "TRUTH" { &truth } else { *w }),
-        );
-        let command = observe::command(&args);
+        let mut command = observe::command(&args);
+        command
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .args(python.words_for(&workload::script("life.py")))
+            .args(
+                words
+                    .iter()
+                    .map(|w| if *w == "TRUTH" { &truth } else { *w }),
+            );
         Self { folder, command }
     }
 
@@ -283,7 +282,7 @@ fn a_command_runs_as_the_user_who_called_sudo() {
             .ancestors()
             .all(|part| fs::metadata(part).is_ok_and(|m| m.permissions().mode() & 1 != 0))
     };
-    let Some(python) = interpreter::all().into_iter().find(reachable) else {
+    let Some(python) = interpreter::local().into_iter().find(reachable) else {
         eprintln!("SKIPPED: no interpreter that any user may run");
         return;
     };

@@ -160,7 +160,7 @@ fn adds_up(process: &Value, problems: &mut Problems) {
 fn an_interpreter_too_new_to_be_read_still_has_times_and_a_verdict() {
     let newer = interpreter::newer();
     if newer.is_empty() {
-        eprintln!("SKIPPED: no interpreter newer than 3.13");
+        eprintln!("SKIPPED: no interpreter newer than any supported one");
     }
     for python in newer {
         let workload = Workload::start::<&str>(python, "demo_wait.py", &[]);

@@ -1,32 +1,17 @@
-//! Stacks against `sys._current_frames()` of the target itself, on every interpreter.
-
-use std::collections::BTreeMap;
+//! Stacks that are cut short, and those of threads that do not live long. `interpreters`
+//! has all others.
 
 use leakcpu_tests::{
     clocks::{Clock, tolerance},
-    collapsed::{self, Line},
+    collapsed,
     interpreter::{self, Interpreter},
     observe,
     problems::Problems,
-    report::{find_thread, function, list, ns, sum_of_parts, text},
+    report::{find_thread, function, list, ns, sum_of_parts},
+    stacks::{by_thread, computes_there, frames, threads},
     workload::Workload,
 };
 use serde_json::Value;
-
-/// Stands for the frames beyond `--max-frames`.
-const CUT: &str = "[frames not seen]";
-/// Stands for them and the root (up to 3.10).
-const ROOTLESS: &str = "[root not reached]";
-
-#[test]
-fn stacks_equal_those_of_the_target() {
-    let mut problems = Problems::new();
-    for python in interpreter::all() {
-        eprintln!("{python}");
-        stacks_on(python, &mut problems);
-    }
-    problems.finish();
-}
 
 #[test]
 fn stacks_deeper_than_the_limit_keep_their_leaves_and_are_counted() {
@@ -59,171 +44,13 @@ fn stacks_deeper_than_the_limit_keep_their_leaves_and_are_counted() {
         ]);
         problems.equal("exit code", &outcome.code(), &0);
         let lines = by_thread(collapsed::read(file.as_ref()));
-        for thread in list(&workload.ready, "threads") {
-            let want = frames(python, thread, 16);
-            computes_there(thread, &lines, &want, &mut problems);
+        for thread in threads(&workload) {
+            let want = frames(&thread, 16);
+            computes_there(&thread, &lines, &want, &mut problems);
         }
         workload.finish();
     }
     problems.finish();
-}
-
-fn stacks_on(python: &Interpreter, problems: &mut Problems) {
-    let waits = Workload::start(python, "stacks.py", &["waits"]);
-    let spins = Workload::start(python, "stacks.py", &["spins"]);
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let file = folder.path().join("stacks");
-    let outcome = observe::run(&[
-        "classify",
-        "-p",
-        &waits.pid.to_string(),
-        "-p",
-        &spins.pid.to_string(),
-        "-d",
-        "1500ms",
-        "-r",
-        "499",
-        "--format",
-        "collapsed",
-        "-o",
-        file.to_str().expect("a temporary path is plain text"),
-    ]);
-    problems.about(&python.version);
-    problems.equal("exit code", &outcome.code(), &0);
-
-    let on_cpu = by_thread(collapsed::read(&file));
-    let off_cpu = by_thread(collapsed::read(&file.with_extension("off-cpu")));
-    for thread in list(&waits.ready, "threads") {
-        problems.about(format!("{} {}", python.version, text(thread, "name")));
-        waits_there(python, thread, &off_cpu, problems);
-    }
-    for thread in list(&spins.ready, "threads") {
-        problems.about(format!("{} {}", python.version, text(thread, "name")));
-        computes_there(thread, &on_cpu, &frames(python, thread, 128), problems);
-    }
-    waits.finish();
-    spins.finish();
-}
-
-fn by_thread(lines: Vec<Line>) -> BTreeMap<i64, Vec<Line>> {
-    let mut threads: BTreeMap<i64, Vec<Line>> = BTreeMap::new();
-    for line in lines {
-        threads.entry(line.tid()).or_default().push(line);
-    }
-    threads
-}
-
-/// A thread's frames as it says itself, outermost first; those beyond the limit as
-/// the report shows them.
-fn frames(python: &Interpreter, thread: &Value, limit: usize) -> Vec<String> {
-    let all: Vec<String> = list(thread, "frames")
-        .iter()
-        .map(|frame| {
-            let part = |n: usize| frame[n].as_str().expect("a name and a file");
-            format!("{} ({}:{})", part(0), part(1), frame[2])
-        })
-        .collect();
-    if all.len() <= limit {
-        return all;
-    }
-    // From 3.11 on the root is found at the bottom of the thread's data stack.
-    let mut kept = if python.minor >= 11 {
-        vec![all[0].clone(), CUT.to_owned()]
-    } else {
-        vec![ROOTLESS.to_owned()]
-    };
-    kept.extend_from_slice(&all[all.len() - limit..]);
-    kept
-}
-
-/// Every bit of a blocked thread's time is at its one place.
-fn waits_there(
-    python: &Interpreter,
-    thread: &Value,
-    lines: &BTreeMap<i64, Vec<Line>>,
-    problems: &mut Problems,
-) {
-    let place = frames(python, thread, 128);
-    let reason = text(thread, "reason");
-    let none = Vec::new();
-    let lines = lines.get(&ns(thread, "tid")).unwrap_or(&none);
-    let is_woken = thread["woken"] == true;
-    let mut there = 0;
-    let mut whole = 0;
-    for line in lines {
-        let (wait, stack) = line.frames.split_last().expect("a wait is the last frame");
-        whole += line.weight;
-        // Between two calls a thread that wakes may be one frame up.
-        let is_between = is_woken && matches!(named(wait), "gil" | "runnable");
-        if is_between && place.starts_with(stack) {
-            continue;
-        }
-        if stack != place {
-            problems.add(format!(
-                "{} us elsewhere, {wait}:\n{}",
-                line.weight,
-                difference(stack, &place)
-            ));
-        } else if named(wait) == reason {
-            there += line.weight;
-        } else {
-            problems.add(format!("{} us {wait} instead of {reason}", line.weight));
-        }
-    }
-    problems.check(
-        there * 2 > whole && whole > 1_000_000,
-        format!("{there} of {whole} us for {reason}"),
-    );
-}
-
-/// `net-recv` of `[net-recv 127.0.0.1:80]`.
-fn named(wait: &str) -> &str {
-    wait.trim_matches(['[', ']'])
-        .split(' ')
-        .next()
-        .unwrap_or_default()
-}
-
-/// Every sample of a computing thread is at its one place.
-fn computes_there(
-    thread: &Value,
-    lines: &BTreeMap<i64, Vec<Line>>,
-    want: &[String],
-    problems: &mut Problems,
-) {
-    let none = Vec::new();
-    let lines = lines.get(&ns(thread, "tid")).unwrap_or(&none);
-    let mut there = 0;
-    for line in lines {
-        if line.frames == want {
-            there += line.weight;
-        } else {
-            problems.add(format!(
-                "{} samples elsewhere:\n{}",
-                line.weight,
-                difference(&line.frames, want)
-            ));
-        }
-    }
-    problems.check(there >= 5, format!("{there} samples only"));
-}
-
-/// Where two stacks part.
-fn difference(got: &[String], want: &[String]) -> String {
-    let common = got.iter().zip(want).take_while(|(a, b)| a == b).count();
-    let rest = |frames: &[String]| {
-        frames[common..]
-            .iter()
-            .take(6)
-            .fold(String::new(), |text, frame| text + "    " + frame + "\n")
-    };
-    format!(
-        "  {common} frames alike, then ({} frames)\n{}  instead of ({} frames)\n{}",
-        got.len(),
-        rest(got),
-        want.len(),
-        rest(want)
-    )
 }
 
 #[test]

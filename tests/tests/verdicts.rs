@@ -104,7 +104,7 @@ fn verdict(workload: &Workload, problems: &mut Problems) {
         );
     } else {
         problems.check(verdict["class"] == class, format!("not {class}: {verdict}"));
-        // Whether Python or native code computes is not told yet: null, never wrong.
+        // Where both Python and native code compute nothing is said: null, never wrong.
         let is_unknown = class == "cpu-bound" && verdict["detail"].is_null();
         problems.check(
             is_unknown || verdict["detail"] == truth["detail"],

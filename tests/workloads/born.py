@@ -1,5 +1,7 @@
 """Threads born while it is watched, each with some work and a nap.
 
+`born.py [THREADS CPU_MICROSECONDS]`
+
 The last line has, per thread, its CPU time and its life by its own clocks, and
 checkpoints of the CPU clock of the whole process.
 """
@@ -10,8 +12,9 @@ import sys
 import threading
 import time
 
-THREADS = 200
-CPU_NS = 3_000_000
+THREADS, CPU_NS = 200, 3_000_000
+if sys.argv[1:]:
+    THREADS, CPU_NS = int(sys.argv[1]), int(sys.argv[2]) * 1000
 
 lives = []
 process_clock = []

@@ -21,6 +21,8 @@ import tempfile
 import threading
 import time
 
+from standing import frames_of, rest, say, settle, start, state
+
 WARM = 50
 CASES = {}
 SOCKETS = []
@@ -285,67 +287,11 @@ def deep300():
 SPINS = (chain, deep60, deep300)
 
 
-def frames_of(thread):
-    frame = sys._current_frames()[thread.ident]
-    frames = []
-    while frame is not None:
-        code = frame.f_code
-        name = getattr(code, "co_qualname", code.co_name)
-        frames.append((name, code.co_filename, frame.f_lineno))
-        frame = frame.f_back
-    return frames[::-1]
-
-
-def state(thread):
-    with open("/proc/self/task/%d/stat" % thread.native_id) as stat:
-        return stat.read().rpartition(")")[2].split()[0]
-
-
-def settle(threads, blocked):
-    """Waits until every thread is where it will stay; returns where."""
-    before = None
-    while True:
-        now = [frames_of(thread) for thread in threads]
-        rests = all(state(thread) == "S" for thread in threads) or not blocked
-        if now == before and rests:
-            return now
-        before = now
-        time.sleep(0.2)
-
-
-def start(name, function, arguments):
-    thread = threading.Thread(target=function, args=arguments, name=name, daemon=True)
-    thread.start()
-    return thread
-
-
 def feed(sockets):
     while True:
         time.sleep(0.02)
         for outbox in sockets:
             outbox.send(b"x")
-
-
-def say(threads, places, reasons):
-    print(
-        json.dumps(
-            {
-                "ready": True,
-                "pid": os.getpid(),
-                "threads": [
-                    {
-                        "name": thread.name,
-                        "tid": thread.native_id,
-                        "frames": frames,
-                        "reason": reason,
-                        "woken": thread.name.startswith("woken "),
-                    }
-                    for thread, frames, reason in zip(threads, places, reasons)
-                ],
-            }
-        ),
-        flush=True,
-    )
 
 
 def warm_up():
@@ -387,7 +333,4 @@ def spins():
 
 
 {"waits": waits, "spins": spins}[sys.argv[1]]()
-while os.read(0, 4096):
-    pass
-print(json.dumps({"done": True}), flush=True)
-os._exit(0)
+rest()

@@ -31,3 +31,40 @@ pub const LINKER_ENVIRONMENT: [(&str, &str); 2] = [
     ("LLVM_PREFIX", "/usr/lib/llvm-22"),
     ("LLVM_SYS_221_PREFIX", "/usr/lib/llvm-22"),
 ];
+
+/// Where root file systems are fetched from.
+pub const MIRROR: &str = "http://deb.debian.org/debian";
+
+/// A root file system that debootstrap makes.
+pub struct Root {
+    /// The release, which names the folder as well.
+    pub suite: &'static str,
+    /// What is in it beyond the least.
+    pub packages: &'static [&'static str],
+}
+
+/// Releases with the interpreters that tests want. Those of sid bring their headers, for
+/// what is computed from them.
+pub const ROOTS: [Root; 3] = [
+    Root {
+        suite: "bullseye",
+        packages: &["python3.9", "libpython3.9"],
+    },
+    Root {
+        suite: "trixie",
+        packages: &["python3.13", "libpython3.13"],
+    },
+    Root {
+        suite: "sid",
+        packages: &[
+            "python3.14",
+            "python3.14-venv",
+            "libpython3.14",
+            "libpython3.14-dev",
+            "python3.15",
+            "python3.15-venv",
+            "libpython3.15",
+            "libpython3.15-dev",
+        ],
+    },
+];

@@ -13,6 +13,8 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use nix::unistd::{Uid, User};
 
+use crate::cache;
+
 /// The machine and the person xtask runs for.
 pub struct Host {
     /// The workspace's folder.
@@ -122,8 +124,26 @@ impl Host {
         Ok(command)
     }
 
+    /// The user's cache folder, for what takes long to fetch.
+    pub fn cache(&self) -> Result<PathBuf> {
+        let home = match &self.identity {
+            Identity::RootFor(user) => Some(user.dir.clone()),
+            Identity::User | Identity::Root => env::var_os("HOME").map(PathBuf::from),
+        };
+        cache::folder(home.as_deref())
+            .filter(|folder| folder.is_absolute())
+            .with_context(|| format!("no cache folder: set {} or HOME", cache::VARIABLE))
+    }
+
+    /// Gives a file that this process wrote to the user it works for.
+    pub fn give_to_user(&self, file: &Path) {
+        if let Identity::RootFor(user) = &self.identity {
+            give(file, user.uid.as_raw(), user.gid.as_raw());
+        }
+    }
+
     /// The target folder, as far as it is known without asking cargo.
-    fn target(&self) -> PathBuf {
+    pub fn target(&self) -> PathBuf {
         env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.workspace.join("target"), PathBuf::from)
     }
 

@@ -5,12 +5,19 @@
 
 mod bench;
 mod build;
+#[expect(dead_code, reason = "the tests use the rest")]
+#[path = "../../tests/src/interpreter/cache.rs"]
+mod cache;
 mod classify;
 mod debian;
+mod fuzz;
 mod host;
 mod install;
 mod lint;
+mod offsets;
+mod roots;
 mod setup;
+mod table;
 mod tally;
 mod test;
 #[expect(dead_code, reason = "the build script uses the rest")]
@@ -47,8 +54,15 @@ enum Task {
     Install(install::Arguments),
     /// Build and run `pyobserve classify`, on demo workloads if asked for
     Classify(classify::Arguments),
+    /// Write docs/interpreters.md and the README's table from the tests of every
+    /// interpreter in every form
+    Table(table::Arguments),
     /// Measure what watching costs, beside py-spy and the aims
     Bench(bench::Arguments),
+    /// Compare every layout with the installed headers of every version
+    Offsets,
+    /// Fuzz the decoders of foreign files and memory
+    Fuzz(fuzz::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -70,6 +84,9 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Task::Lint => lint::run(&host),
         Task::Install(arguments) => install::run(&host, &arguments),
         Task::Classify(arguments) => classify::run(&host, &arguments),
+        Task::Table(arguments) => table::run(&host, &arguments),
         Task::Bench(arguments) => bench::run(&host, &arguments),
+        Task::Offsets => offsets::run(&host),
+        Task::Fuzz(arguments) => fuzz::run(&host, &arguments),
     }
 }

@@ -9,6 +9,7 @@ use std::{
     ffi::OsStr,
     fs,
     process::{Command, ExitCode, Stdio},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -17,6 +18,7 @@ use clap::Args;
 use crate::{
     debian,
     host::{self, Host},
+    roots,
     toolchain::{self, TOOLCHAIN_VARIABLE},
     workload,
 };
@@ -27,6 +29,10 @@ pub struct Arguments {
     /// Only report what is there and what is missing
     #[arg(long)]
     check: bool,
+    /// Also make the root file systems with the interpreters that Debian has, as
+    /// `cargo xtask test` does
+    #[arg(long, conflicts_with = "check")]
+    interpreters: bool,
 }
 
 /// What was looked for, and what was found or why not.
@@ -78,6 +84,9 @@ impl Found {
 pub fn run(host: &Host, arguments: &Arguments) -> Result<ExitCode> {
     let found = Found::look();
     found.report();
+    if arguments.interpreters {
+        roots::ensure(host, Duration::from_mins(30));
+    }
     if found.is_complete() {
         eprintln!("nothing to install");
         return Ok(ExitCode::SUCCESS);

@@ -6,16 +6,16 @@ use std::{
     ffi::{OsStr, OsString},
     path::Path,
     process::ExitCode,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use anyhow::Result;
 use clap::Args;
 
 use crate::{
-    build,
+    build, cache,
     host::Host,
-    setup,
+    roots, setup,
     tally::{self, Tally},
 };
 
@@ -28,6 +28,9 @@ pub struct Arguments {
     /// Only the end-to-end tests on this kernel
     #[arg(long)]
     kernel: bool,
+    /// Only the slow tests, which are left out otherwise
+    #[arg(long)]
+    slow: bool,
     /// Only tests whose name contains this
     filter: Option<String>,
 }
@@ -35,9 +38,22 @@ pub struct Arguments {
 /// All but the eBPF programs, which leakcpu-user's build script builds.
 const EVERY_PACKAGE: [&str; 3] = ["--workspace", "--exclude", "leakcpu-ebpf"];
 
+/// Slow tests are marked as ignored, with their duration as the reason.
+const ONLY_SLOW: &str = "--ignored";
+
+/// Fetching interpreters takes less than three minutes where the network is there; the
+/// tests go on without.
+const ROOTS_PATIENCE: Duration = Duration::from_mins(6);
+
 /// What of the caller's environment the tests see through sudo: where the
 /// interpreters are, and how much to say.
-const PASSED_ON: [&str; 4] = ["PATH", "PYENV_ROOT", "RUST_BACKTRACE", "RUST_LOG"];
+const PASSED_ON: [&str; 5] = [
+    "PATH",
+    "PYENV_ROOT",
+    "PYOBSERVE_TEST_ROOTS",
+    "RUST_BACKTRACE",
+    "RUST_LOG",
+];
 
 /// Runs the task. The last line is `N passed, M failed`, whatever happens.
 #[expect(clippy::print_stdout, reason = "the sum is what CI reads")]
@@ -55,15 +71,10 @@ pub fn run(host: &Host, arguments: &Arguments) -> ExitCode {
     let mut built = Vec::new();
     group("set-up and build".to_owned(), &mut || {
         setup::ensure(host)?;
-        // One build for all, for another choice of packages means other features, and
-        // so most crates once more.
-        let mut cargo = host.cargo();
-        cargo
-            .arg("build")
-            .args(EVERY_PACKAGE)
-            .args(["--lib", "--bins", "--tests"])
-            .env(build::REQUIRE_EBPF.0, build::REQUIRE_EBPF.1);
-        built = build::executables(&mut cargo)?;
+        if !arguments.pure {
+            roots::ensure(host, ROOTS_PATIENCE);
+        }
+        built = everything(host)?;
         Ok(Tally::default())
     });
     built.sort_by(|a, b| (&a.package, &a.name).cmp(&(&b.package, &b.name)));
@@ -78,9 +89,14 @@ pub fn run(host: &Host, arguments: &Arguments) -> ExitCode {
             group(format!("pure: {}", test.title()), &mut || {
                 let mut command = host.as_user(&test.path);
                 command.current_dir(&test.package).args(&arguments.filter);
+                if arguments.slow {
+                    command.arg(ONLY_SLOW);
+                }
                 tally::run(&mut command)
             });
         }
+    }
+    if !arguments.kernel && !arguments.slow && !built.is_empty() {
         group(
             "pure: examples in the documentation".to_owned(),
             &mut || {
@@ -101,9 +117,13 @@ pub fn run(host: &Host, arguments: &Arguments) -> ExitCode {
         .iter()
         .find(|executable| !executable.is_test && executable.name == "pyobserve");
     if let (false, Some(pyobserve)) = (arguments.pure, pyobserve) {
+        let mut harness: Vec<&str> = arguments.filter.as_deref().into_iter().collect();
+        if arguments.slow {
+            harness.push(ONLY_SLOW);
+        }
         for test in kernel_tests {
             group(format!("kernel: {}", test.title()), &mut || {
-                kernel(host, arguments, &pyobserve.path, test)
+                kernel(host, &pyobserve.path, test, &harness, &[])
             });
         }
     }
@@ -126,25 +146,47 @@ pub fn run(host: &Host, arguments: &Arguments) -> ExitCode {
     }
 }
 
-fn kernel(
+/// Builds all there is to run. One build for all, for another choice of packages means
+/// other features, and so most crates once more.
+pub fn everything(host: &Host) -> Result<Vec<build::Executable>> {
+    let mut cargo = host.cargo();
+    cargo
+        .arg("build")
+        .args(EVERY_PACKAGE)
+        .args(["--lib", "--bins", "--tests"])
+        .env(build::REQUIRE_EBPF.0, build::REQUIRE_EBPF.1);
+    build::executables(&mut cargo)
+}
+
+/// Runs an end-to-end test as root, with the arguments of its harness and with variables
+/// of its own.
+pub fn kernel(
     host: &Host,
-    arguments: &Arguments,
     pyobserve: &Path,
     test: &build::Executable,
+    arguments: &[&str],
+    variables: &[(&str, &OsStr)],
 ) -> Result<Tally> {
-    let passed_on: Vec<(&str, OsString)> = PASSED_ON
+    let mut passed_on: Vec<(&str, OsString)> = PASSED_ON
         .iter()
         .filter_map(|name| Some((*name, env::var_os(name)?)))
         .collect();
-    let mut variables: Vec<(&str, &OsStr)> = passed_on
+    // Root's home is another.
+    passed_on.extend(
+        host.cache()
+            .ok()
+            .map(|cache| (cache::VARIABLE, cache.into())),
+    );
+    let mut all: Vec<(&str, &OsStr)> = passed_on
         .iter()
         .map(|(name, value)| (*name, value.as_os_str()))
         .collect();
-    variables.push(("PYOBSERVE_BIN", pyobserve.as_os_str()));
-    let mut command = host.as_root(&test.path, &variables)?;
-    command.current_dir(&test.package).arg("--test-threads=1");
-    if let Some(filter) = &arguments.filter {
-        command.arg(filter);
-    }
+    all.push(("PYOBSERVE_BIN", pyobserve.as_os_str()));
+    all.extend(variables);
+    let mut command = host.as_root(&test.path, &all)?;
+    command
+        .current_dir(&test.package)
+        .arg("--test-threads=1")
+        .args(arguments);
     tally::run(&mut command)
 }

@@ -1,5 +1,7 @@
 //! Offsets of one interpreter build.
 
+use crate::stack::RawFrame;
+
 /// Bytes read of a frame in one go: enough for the fields of every version.
 pub const FRAME_READ_BYTES: usize = 8 * FRAME_READ_WORDS;
 
@@ -114,4 +116,14 @@ pub struct PyLayout {
     pub valid: u16,
     /// Which bits of `frame_root` count; 0 for none.
     pub frame_root_mask: u64,
+}
+
+impl PyLayout {
+    /// Whether a walk over a whole frame chain can yield this record: one without a code
+    /// object must be a placeholder.
+    #[inline(always)]
+    pub const fn can_be_frame(&self, frame: RawFrame) -> bool {
+        frame.address() != 0
+            || frame.instr == 0 && frame.code == 0 && self.placeholder_owner != NO_PLACEHOLDER
+    }
 }

@@ -10,7 +10,7 @@ use leakcpu_common::{
         segment,
     },
     process::{PyProcess, changeable_slot, process_flags},
-    python::{NO_PLACEHOLDER, PyLayout, is_cyclic, is_generated, read_code},
+    python::{PyLayout, is_cyclic, is_generated, read_code},
     stack::{EMPTY_STACK, RawFrame, finish, flags, mix, mix_witness, seed},
 };
 
@@ -231,8 +231,7 @@ pub extern "C" fn look_at_frame(pid: u32, index: u64) -> u64 {
     let layout = &process.layout;
     let code = frame.address();
     if code == 0 {
-        // A frame without code that is no placeholder.
-        if frame.instr != 0 || layout.placeholder_owner == NO_PLACEHOLDER {
+        if !layout.can_be_frame(*frame) {
             scratch.torn = 1;
         }
         return 0;

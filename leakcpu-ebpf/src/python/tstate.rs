@@ -111,9 +111,10 @@ pub extern "C" fn tstate_in_main_interpreter(tid: u32, thread_id: u64, now_ns: u
         return tstate;
     }
     let misses = thread.tstate_misses;
-    // 1 ms, doubling to 1 s.
-    let shift = if misses > 10 { 10 } else { misses };
-    thread.tstate_retry_ns = now_ns + (1_000_000_u64 << shift);
+    // 16 us, doubling to 1 s: a thread is seen for the first time a moment before it has
+    // bound its state, and may live for a millisecond only.
+    let shift = if misses > 16 { 16 } else { misses };
+    thread.tstate_retry_ns = now_ns + (16_000_u64 << shift);
     thread.tstate_misses = misses + 1;
     count::one(Counter::TstateNotFound);
     0

@@ -9,6 +9,7 @@
 
 use super::spent::{Bucket, Spent};
 use super::{Class, Detail, Thresholds};
+use crate::model::Code;
 
 /// What is judged.
 pub(super) struct Case<'a> {
@@ -139,8 +140,41 @@ fn detail_of(inner: &Spent, class: Class, limits: &Thresholds) -> Option<Detail>
     if class == Class::CpuBound {
         let kernel = inner.get(Bucket::CpuKernel) as f64;
         let all = inner.class_ns(Class::CpuBound).max(1) as f64;
-        // Python or native: user-mode samples alone do not tell.
-        return (kernel / all >= limits.kernel_min_share).then_some(Detail::Kernel);
+        if kernel / all >= limits.kernel_min_share {
+            return Some(Detail::Kernel);
+        }
+        return code_of(inner, limits);
     }
     inner.largest_of(class).and_then(Bucket::detail)
+}
+
+/// Whether Python or native code computes, from what samples in user mode found being
+/// executed; `None` where both do, or too little is known.
+fn code_of(inner: &Spent, limits: &Thresholds) -> Option<Detail> {
+    let samples = |code: &[Code]| -> u64 {
+        code.iter()
+            .map(|code| inner.code.get(code).copied().unwrap_or(0))
+            .sum()
+    };
+    let known: u64 = inner.code.values().sum();
+    let user = known - samples(&[Code::Kernel]);
+    if user < limits.code_min_samples {
+        return None;
+    }
+    let share = |code: &[Code]| samples(code) as f64 / user as f64;
+    let eval = share(&[Code::EvalLoop]);
+    let native = [
+        Code::Interpreter,
+        Code::Library,
+        Code::CLibrary,
+        Code::Generated,
+    ];
+    if share(&[Code::Library, Code::Generated]) >= limits.code_min_share
+        || (eval <= limits.native_max_eval_share && share(&native) >= limits.code_min_share)
+    {
+        return Some(Detail::Native);
+    }
+    let interpreter = share(&[Code::EvalLoop, Code::Interpreter, Code::CLibrary]);
+    (eval >= limits.python_min_eval_share && interpreter >= limits.code_min_share)
+        .then_some(Detail::Python)
 }

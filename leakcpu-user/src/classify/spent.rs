@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Class, Detail};
+use crate::model::Code;
 
 /// A kind of time. Each belongs to one class, to rest, or to nothing known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,6 +78,8 @@ pub(super) struct Spent {
     by_bucket: BTreeMap<Bucket, u64>,
     /// On-CPU samples.
     pub samples: u64,
+    /// Samples whose native code is known, by whose it is.
+    pub code: BTreeMap<Code, u64>,
     /// Waits.
     pub events: u64,
     /// GIL waits among them.
@@ -103,6 +106,9 @@ impl Spent {
             self.add(bucket, ns);
         }
         self.samples += other.samples;
+        for (&code, &samples) in &other.code {
+            *self.code.entry(code).or_default() += samples;
+        }
         self.events += other.events;
         self.gil_events += other.gil_events;
         self.gil_wait_ns += other.gil_wait_ns;

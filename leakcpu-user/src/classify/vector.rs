@@ -25,6 +25,11 @@ pub(super) fn of_thread(
                 part.add(cpu_bucket(proof, in_kernel), charge.on_cpu_ns);
                 part.on_cpu_ns = charge.on_cpu_ns;
                 part.samples = entry.count;
+                for leaf in &entry.leaves {
+                    if let Some(native) = process.native(leaf.frame.function) {
+                        *part.code.entry(native.code).or_default() += leaf.count;
+                    }
+                }
                 seen_on_cpu_ns += charge.on_cpu_ns;
             }
             StackTimeKind::Blocked {

@@ -98,6 +98,14 @@ pub struct ClassifyArgs {
     #[arg(long)]
     pub all: bool,
 
+    /// Take native stacks too (as far as code has frame pointers) and show both as one
+    #[arg(long)]
+    pub native: bool,
+
+    /// Take the kernel's stack where a thread runs in the kernel
+    #[arg(long)]
+    pub kernel_stacks: bool,
+
     /// Exit with 3 if a process is of this class (for at least PCT % of its active time)
     #[arg(long, value_name = "CLASS[>=PCT%]", value_parser = fail_on::parse)]
     pub fail_on: Vec<FailOn>,
@@ -125,6 +133,10 @@ pub struct ClassifyArgs {
     /// Distinct stacks kept
     #[arg(long, value_name = "N", default_value_t = MapSizes::DEFAULT.stacks, value_parser = clap::value_parser!(u32).range(1_024..=1_048_576), help_heading = "Limits")]
     pub max_stacks: u32,
+
+    /// Distinct (thread, stack, instruction) combinations kept
+    #[arg(long, value_name = "N", default_value_t = MapSizes::DEFAULT.leaves, value_parser = clap::value_parser!(u32).range(1_024..=1_048_576), help_heading = "Limits")]
+    pub max_leaves: u32,
 
     /// Ring buffer between kernel and user space
     #[arg(long, value_name = "BYTES", default_value = "4M", value_parser = quantity::ring_bytes, help_heading = "Limits")]

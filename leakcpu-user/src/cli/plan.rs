@@ -76,9 +76,12 @@ impl Plan {
                 processes: classify.max_processes,
                 totals: classify.max_totals,
                 stacks: classify.max_stacks,
+                leaves: classify.max_leaves,
                 ring_bytes: classify.ring_buffer,
             },
             rate_hz: classify.rate,
+            native_stacks: classify.native,
+            kernel_stacks: classify.kernel_stacks,
         };
         Ok(Self {
             destination: destination(format, classify.output.clone(), args)?,

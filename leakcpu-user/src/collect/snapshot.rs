@@ -1,9 +1,11 @@
 //! The kernel's maps, read once the window has ended.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
+use aya::maps::{MapData, StackTraceMap};
 use leakcpu_common::{
     counters::Counter,
+    native::{LeafKey, NO_STACK},
     syscall::{SyscallTally, TallyKey},
     thread::{ThreadState, run_state, thread_flags},
     totals::{Totals, TotalsKey},
@@ -78,6 +80,12 @@ pub struct Snapshot {
     pub totals: HashMap<(u32, u32), Vec<(TotalsKey, Totals)>>,
     /// Tallied system calls by tid.
     pub tallies: HashMap<u32, Vec<(u32, SyscallTally)>>,
+    /// Samples by instruction, of each entry of the totals.
+    pub leaves: HashMap<TotalsKey, Vec<(LeafKey, u64)>>,
+    /// Native user stacks by id, as far as leaves name them.
+    pub user_stacks: HashMap<i32, Vec<u64>>,
+    /// Kernel stacks by id, as far as leaves name them.
+    pub kernel_stacks: HashMap<i32, Vec<u64>>,
     /// Counters.
     pub counters: Vec<(Counter, u64)>,
 }
@@ -98,10 +106,46 @@ impl Snapshot {
                 .or_default()
                 .push((key, totals));
         }
+        for entry in &maps.leaves {
+            let (key, samples) = entry?;
+            read_stack(&maps.user_stacks, key.user_stack, &mut snapshot.user_stacks)?;
+            read_stack(
+                &maps.kernel_stacks,
+                key.kernel_stack,
+                &mut snapshot.kernel_stacks,
+            )?;
+            snapshot
+                .leaves
+                .entry(key.totals)
+                .or_default()
+                .push((key, samples));
+        }
+        snapshot.add_leaves_to_totals();
         for counter in Counter::ALL {
             snapshot.counters.push((counter, maps.counter(counter)?));
         }
         Ok(snapshot)
+    }
+
+    /// Samples are counted by instruction; the totals get their sums.
+    fn add_leaves_to_totals(&mut self) {
+        let mut counts: HashMap<TotalsKey, u64> = self
+            .leaves
+            .iter()
+            .map(|(key, leaves)| (*key, leaves.iter().map(|(_, samples)| samples).sum()))
+            .collect();
+        // Those that found no room among the leaves are there already.
+        for (key, totals) in self.totals.values_mut().flatten() {
+            totals.count += counts.remove(key).unwrap_or(0);
+        }
+        for (key, count) in counts {
+            let totals = Totals {
+                count,
+                ..Totals::default()
+            };
+            let entries = self.totals.entry((key.tid, key.generation)).or_default();
+            entries.push((key, totals));
+        }
     }
 
     /// Adds one reading of the tallies to those of earlier armed moments.
@@ -119,6 +163,22 @@ impl Snapshot {
             .find(|(c, _)| *c == counter)
             .map_or(0, |(_, n)| *n)
     }
+}
+
+fn read_stack(
+    stacks: &StackTraceMap<&mut MapData>,
+    id: i32,
+    known: &mut HashMap<i32, Vec<u64>>,
+) -> Result<(), ProbeError> {
+    let Ok(bucket) = u32::try_from(id) else {
+        debug_assert_eq!(id, NO_STACK, "other ids are not negative");
+        return Ok(());
+    };
+    if let Entry::Vacant(empty) = known.entry(id) {
+        let stack = stacks.get(&bucket, 0)?;
+        empty.insert(stack.frames().iter().map(|frame| frame.ip).collect());
+    }
+    Ok(())
 }
 
 /// The kernel side's losses, as the report names them: those not zero, and
@@ -186,5 +246,36 @@ mod tests {
         assert_eq!(loss["stacks_truncated"], 0);
         assert_eq!(loss["stack_in_transition"], 0);
         assert!(!loss.contains_key("on_cpu_samples"));
+    }
+
+    #[test]
+    fn samples_by_instruction_sum_up_in_the_totals() {
+        let key = |stack| TotalsKey {
+            stack,
+            tid: 7,
+            ..TotalsKey::default()
+        };
+        let leaf = |stack, ip| LeafKey {
+            totals: key(stack),
+            ip,
+            ..LeafKey::default()
+        };
+        let mut snapshot = Snapshot::default();
+        let one = Totals {
+            count: 1,
+            ..Totals::default()
+        };
+        snapshot.totals.insert((7, 0), vec![(key(1), one)]);
+        snapshot
+            .leaves
+            .insert(key(1), vec![(leaf(1, 16), 3), (leaf(1, 32), 2)]);
+        snapshot.leaves.insert(key(2), vec![(leaf(2, 16), 4)]);
+        snapshot.add_leaves_to_totals();
+        let mut counts: Vec<(u64, u64)> = snapshot.totals[&(7, 0)]
+            .iter()
+            .map(|(key, totals)| (key.stack, totals.count))
+            .collect();
+        counts.sort_unstable();
+        assert_eq!(counts, [(1, 6), (2, 4)]);
     }
 }

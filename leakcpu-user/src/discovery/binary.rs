@@ -98,7 +98,7 @@ fn judge(file: File) -> Result<Verdict, ElfError> {
 /// Opens the very file that is mapped: by address range where we may (that works
 /// for removed files too), else by its path inside the process' mount namespace,
 /// provided that it is still the same inode.
-fn open_mapped(pid: u32, mapping: &Mapping) -> io::Result<File> {
+pub(super) fn open_mapped(pid: u32, mapping: &Mapping) -> io::Result<File> {
     let exact = format!(
         "/proc/{pid}/map_files/{:x}-{:x}",
         mapping.start, mapping.end

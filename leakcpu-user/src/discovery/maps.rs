@@ -40,19 +40,19 @@ pub(super) fn is_writable(maps: &[u8], address: u64) -> bool {
         .any(|range| range.contains(&address))
 }
 
-fn lines(maps: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn lines(maps: &[u8]) -> impl Iterator<Item = &[u8]> {
     maps.split(|byte| *byte == b'\n')
 }
 
 /// Takes the text up to the next space.
-fn next_field<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
+pub(super) fn next_field<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
     let end = rest.iter().position(|byte| *byte == b' ')?;
     let (field, tail) = rest.split_at(end);
     *rest = tail.trim_ascii_start();
     std::str::from_utf8(field).ok()
 }
 
-fn executable_mapping(line: &[u8]) -> Option<Mapping> {
+pub(super) fn executable_mapping(line: &[u8]) -> Option<Mapping> {
     // start-end perms offset major:minor inode   path
     let mut rest = line;
     let mut field = || next_field(&mut rest);

@@ -6,6 +6,7 @@
 
 mod binary;
 mod cgroup;
+mod code;
 mod descriptors;
 mod error;
 mod maps;
@@ -16,6 +17,7 @@ mod thread;
 
 pub use binary::FileId;
 pub use cgroup::{CgroupFacts, container_id, systemd_unit};
+pub use code::{Backing, CodeRange, code_ranges, open_code, perf_map};
 pub use descriptors::{Descriptor, Socket, SocketTable, descriptor};
 pub use error::DiscoveryError;
 pub use maps::Mapping;

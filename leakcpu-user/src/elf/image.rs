@@ -18,6 +18,8 @@ use object::{
 use super::ElfError;
 
 type Header = FileHeader64<Endianness>;
+pub(super) type ElfSymbol = object::elf::Sym64<Endianness>;
+pub(super) use object::Endianness as Endian;
 
 /// Largest symbol or string table that is read. The largest seen in a release
 /// build of CPython is 0.4 MB; a browser's has tens.
@@ -78,10 +80,10 @@ impl LoadSegment {
 /// A parsed 64-bit little-endian ELF file.
 pub struct Image<'data, R: ReadRef<'data>> {
     data: R,
-    endian: Endianness,
+    pub(super) endian: Endianness,
     header: &'data Header,
     segments: &'data [ProgramHeader64<Endianness>],
-    sections: SectionTable<'data, Header, R>,
+    pub(super) sections: SectionTable<'data, Header, R>,
 }
 
 impl<'data, R: ReadRef<'data>> Image<'data, R> {
@@ -167,22 +169,9 @@ impl<'data, R: ReadRef<'data>> Image<'data, R> {
         names: [&str; N],
     ) -> Result<[Option<Symbol>; N], ElfError> {
         let mut found = [None; N];
-        let kind = match table {
-            Wanted::Exported => SHT_DYNSYM,
-            Wanted::All => SHT_SYMTAB,
-        };
-        let Some(section) = self
-            .sections
-            .iter()
-            .find(|s| s.sh_type(self.endian) == kind)
-        else {
+        let Some((symbols, strings)) = self.symbol_table(table)? else {
             return Ok(found);
         };
-        self.check_size(section, "symbol table")?;
-        let symbols: &[object::elf::Sym64<Endianness>] = section
-            .data_as_array(self.endian, self.data)
-            .map_err(ElfError::corrupt("symbol table"))?;
-        let strings = self.linked_strings(section)?;
         for symbol in symbols {
             if symbol.is_undefined(self.endian) {
                 continue;
@@ -198,6 +187,64 @@ impl<'data, R: ReadRef<'data>> Image<'data, R> {
             }
         }
         Ok(found)
+    }
+
+    /// A symbol table and its names; `None` if the file has no such table.
+    pub(super) fn symbol_table(
+        &self,
+        table: Wanted,
+    ) -> Result<Option<(&'data [ElfSymbol], StringTable<'data>)>, ElfError> {
+        let kind = match table {
+            Wanted::Exported => SHT_DYNSYM,
+            Wanted::All => SHT_SYMTAB,
+        };
+        let Some(section) = self
+            .sections
+            .iter()
+            .find(|s| s.sh_type(self.endian) == kind)
+        else {
+            return Ok(None);
+        };
+        self.check_size(section, "symbol table")?;
+        let symbols = section
+            .data_as_array(self.endian, self.data)
+            .map_err(ElfError::corrupt("symbol table"))?;
+        Ok(Some((symbols, self.linked_strings(section)?)))
+    }
+
+    /// Name and checksum of the separate file with the symbols that were stripped
+    /// (`.gnu_debuglink`: a name, padding to four bytes, a CRC-32 of that file).
+    pub fn debug_link(&self) -> Option<(&'data [u8], u32)> {
+        let (_, bytes) = self.section(".gnu_debuglink").ok()??;
+        let end = bytes.iter().position(|byte| *byte == 0)?;
+        let crc_at = (end + 4) & !3;
+        let crc = bytes.get(crc_at..crc_at + 4)?.try_into().ok()?;
+        Some((bytes.get(..end)?, u32::from_le_bytes(crc)))
+    }
+
+    /// Linked start of the linkage table (`.plt`, `.plt.got`, `.plt.sec`) that
+    /// `address` is in: calls into other files go through it.
+    pub fn linkage_table_at(&self, address: u64) -> Option<u64> {
+        self.sections.iter().find_map(|section| {
+            let start = section.sh_addr(self.endian);
+            let into = address.checked_sub(start)?;
+            let name = self.sections.section_name(self.endian, section).ok()?;
+            (into < section.sh_size(self.endian) && name.starts_with(b".plt")).then_some(start)
+        })
+    }
+
+    /// Linked address of the byte at `offset` of the file, if it is loaded.
+    pub fn address_of(&self, offset: u64) -> Option<u64> {
+        self.load_segments().iter().find_map(|segment| {
+            let into = offset.checked_sub(segment.file_offset)?;
+            (into < segment.file_bytes).then(|| segment.address.checked_add(into))?
+        })
+    }
+
+    /// The `N` bytes of the file that end at `offset`; `None` at its beginning.
+    pub fn bytes_before<const N: usize>(&self, offset: u64) -> Option<[u8; N]> {
+        let at = offset.checked_sub(N as u64)?;
+        self.data.read_bytes_at(at, N as u64).ok()?.try_into().ok()
     }
 
     /// Libraries that the file asks the loader for (`DT_NEEDED`).

@@ -5,9 +5,11 @@
 //! file, which reads only the tables that are asked for.
 
 mod error;
+mod functions;
 mod image;
 mod python;
 
 pub use error::ElfError;
+pub use functions::FunctionSymbol;
 pub use image::{Image, LoadSegment, Symbol, Wanted};
 pub use python::{PythonElf, needs_libpython, python_elf};

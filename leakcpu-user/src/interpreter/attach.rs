@@ -81,7 +81,7 @@ impl AttachError {
                 "report this build of Python; its exact times are right all the same"
             }
             Self::Layout(_) => {
-                "use a release of Python 3.8 to 3.13; its exact times are right all the same"
+                "use a release of Python 3.8 to 3.15; its exact times are right all the same"
             }
             Self::Remote(error) => error.how_to_fix(),
             Self::Discovery(error) => error.how_to_fix(),
@@ -109,8 +109,13 @@ pub struct PythonProcess {
     pub version: PythonVersion,
     /// Offsets of its interpreter.
     pub layout: Arc<InterpreterLayout>,
-    /// What the kernel side must know of it.
+    /// What the kernel side must know of it. Its range of the GIL is empty where there is
+    /// none.
     pub kernel: PyProcess,
+    /// Its main interpreter had a GIL when it was looked at: always, but for
+    /// free-threaded builds, where importing an extension module that asks for the GIL
+    /// switches it on.
+    pub gil_enabled: bool,
     /// Run-time address of `PyCode_Type`, if the file has the symbol.
     pub code_type: Option<u64>,
 }
@@ -209,6 +214,15 @@ impl Interpreters {
             what: "it has no GIL",
         })?;
         check_gil(memory, &layout, gil, pid, version)?;
+        let gil_enabled = is_gil_enabled(memory, &layout, gil)?;
+        // No address lies in an empty range.
+        let at_gil = |offset: u16| {
+            if gil_enabled {
+                gil.wrapping_add(u64::from(offset))
+            } else {
+                0
+            }
+        };
         Ok(PythonProcess {
             pid,
             start_boottime_ns: target.facts.start_boottime_ns,
@@ -217,10 +231,11 @@ impl Interpreters {
                 layout: layout.walk,
                 runtime,
                 main_interpreter: main,
-                gil_start: gil.wrapping_add(u64::from(layout.gil.cond)),
-                gil_end: gil.wrapping_add(u64::from(layout.gil.end)),
+                gil_start: at_gil(layout.gil.cond),
+                gil_end: at_gil(layout.gil.end),
                 ..PyProcess::default()
             },
+            gil_enabled,
             layout,
             code_type: elf.code_type.map(live),
         })
@@ -268,8 +283,22 @@ fn gil_address(
     }
 }
 
-/// Sees that the words at `gil` are those of a GIL: `struct _gil_runtime_state` begins
-/// with the switch interval in microseconds; `locked` is -1, 0 or 1.
+/// Whether there is a GIL: `enabled` of a free-threaded build is 0, `INT_MAX`, or how
+/// many threads asked for a GIL for a moment.
+fn is_gil_enabled(
+    memory: RemoteMemory,
+    layout: &InterpreterLayout,
+    gil: u64,
+) -> Result<bool, RemoteError> {
+    match layout.gil.enabled {
+        None => Ok(true),
+        Some(offset) => Ok(memory.read_u32(gil.wrapping_add(u64::from(offset)))? != 0),
+    }
+}
+
+/// Sees that the words at `gil` are those of a GIL: `struct _gil_runtime_state` has
+/// the switch interval in microseconds; `locked` is -1, 0 or 1. Free-threaded builds
+/// create theirs as well and leave it alone.
 fn check_gil(
     memory: RemoteMemory,
     layout: &InterpreterLayout,
@@ -280,7 +309,7 @@ fn check_gil(
     /// Users ask for thousands of seconds to keep the GIL; an address, which is what
     /// would be here in an unknown build, is larger.
     const MAX_INTERVAL_US: u64 = 10_000_000_000_000;
-    let interval = memory.read_u64(gil)?;
+    let interval = memory.read_u64(gil.wrapping_add(u64::from(layout.gil.interval)))?;
     let holder = memory.read_u64(gil.wrapping_add(u64::from(layout.gil.last_holder)))?;
     let locked = memory
         .read_u32(gil.wrapping_add(u64::from(layout.gil.locked)))?

@@ -3,7 +3,7 @@
 use leakcpu_common::stack::witness;
 
 use super::{
-    LineTableKind, ObjectMemory, PythonProcess, RemoteError, TextError,
+    Bytecode, LineTableKind, ObjectMemory, PythonProcess, RemoteError, TextError,
     layout::{InstructionPointer, InterpreterLayout, ObjectLayout},
     line_table::{line_for, line_for_start},
     text::read_text,
@@ -90,6 +90,8 @@ pub struct CodeLines {
     pub kind: LineTableKind,
     /// How a frame of it says where it stands.
     pub instruction_pointer: InstructionPointer,
+    /// Where its instructions are; nothing where frames do not point to them.
+    pub bytecode: Bytecode,
     /// Instructions (of two bytes) before the first that belongs to the function;
     /// `None` before 3.11.
     pub first_traceable: Option<u32>,
@@ -119,14 +121,15 @@ impl CodeLines {
             .is_some_and(|offset| offset < 2 * i64::from(first))
     }
 
-    /// Bytes from the start of the code.
-    fn offset(&self, instr: u64) -> Option<i64> {
+    /// Bytes from the first instruction to where `instr` says that a frame stands;
+    /// `None` if that is outside the code: in a copy that was made since it was read.
+    pub fn offset(&self, instr: u64) -> Option<i64> {
         match self.instruction_pointer {
             InstructionPointer::Bytes => Some(instr.cast_signed()),
             InstructionPointer::Units => instr.cast_signed().checked_mul(2),
             InstructionPointer::Pointer(code_start) => {
                 let start = self.address.wrapping_add(u64::from(code_start));
-                Some(instr.wrapping_sub(start).cast_signed())
+                self.bytecode.offset(start, instr)
             }
         }
     }
@@ -154,6 +157,7 @@ impl Head {
             .into_iter()
             .chain(layout.object.code_qualname)
             .chain(layout.object.code_first_traceable)
+            .chain(layout.object.code_bytecode_copies)
             .max()
             .unwrap_or(0);
         let bytes = (usize::from(last) + 8).min(HEAD_BYTES);
@@ -239,6 +243,17 @@ pub fn read_code(
         && filename.is_whole
         && qualname.as_ref().is_none_or(|text| text.is_whole)
         && is_table_whole;
+    let bytecode = match layout.instruction_pointer {
+        InstructionPointer::Pointer(code_start) => Bytecode::read(
+            memory,
+            head.u64(layout.bytes_size),
+            layout
+                .code_bytecode_copies
+                .map_or(0, |offset| head.u64(offset)),
+            address.wrapping_add(u64::from(code_start)),
+        )?,
+        InstructionPointer::Bytes | InstructionPointer::Units => Bytecode::default(),
+    };
     let code = CodeObject {
         name: name.text,
         qualname: qualname.map(|text| text.text),
@@ -250,6 +265,7 @@ pub fn read_code(
             is_whole: is_table_whole,
             kind: layout.line_table_kind,
             instruction_pointer: layout.instruction_pointer,
+            bytecode,
             first_traceable: layout.code_first_traceable.map(|offset| head.u32(offset)),
         },
         witness: head.witness(layout),

@@ -5,22 +5,26 @@
 //! version is a new table or a new list of published offsets, no new code.
 
 mod attach;
+mod bytecode;
 mod code;
 pub mod layout;
 mod line_table;
 mod memory;
 mod parked;
 mod remote;
+mod stack;
 mod text;
 mod threads;
 mod version;
 
 pub use attach::{AttachError, Interpreters, PythonProcess};
+pub use bytecode::Bytecode;
 pub use code::{CodeError, CodeLines, CodeObject, read_code, read_witness};
 pub use line_table::{LineTableKind, line_for, line_for_start};
 pub use memory::{CopiedMemory, ObjectMemory};
 pub use parked::{ParkedError, ParkedStack, parked};
 pub use remote::{RemoteError, RemoteMemory, RemoteReader};
+pub use stack::read_stack;
 pub use text::{TextError, decode_text};
 pub use threads::{PyThread, ThreadsError, running_state, threads};
 pub use version::{PythonVersion, VersionError};

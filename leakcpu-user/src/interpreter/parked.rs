@@ -1,12 +1,8 @@
 //! The stack of a thread that waits, read from outside.
 
-use leakcpu_common::{
-    config::MAX_FRAMES,
-    python::{FrameSink, Walked, leaf_frame, read_code, read_tstate, root_frame, walk_frames},
-    stack::{RawFrame, flags},
-};
+use leakcpu_common::stack::RawFrame;
 
-use super::{PythonProcess, RemoteReader};
+use super::{PythonProcess, stack::read_stack};
 use crate::discovery::{DiscoveryError, SyscallState, ThreadFacts, syscall_state, thread_facts};
 
 /// A waiter for the GIL wakes up every 5 ms and waits again: a read between two
@@ -40,14 +36,6 @@ pub enum ParkedError {
     Discovery(#[from] DiscoveryError),
 }
 
-struct Collected(Vec<RawFrame>);
-
-impl FrameSink for Collected {
-    fn put(&mut self, _index: usize, frame: RawFrame) {
-        self.0.push(frame);
-    }
-}
-
 /// Reads the stack of thread `tid`, whose `PyThreadState` is at `tstate`. It is kept
 /// only if the thread did not run in between: same state, same counts of context
 /// switches, same system call before and after.
@@ -64,7 +52,7 @@ pub fn parked(
             std::thread::yield_now();
             continue;
         }
-        let (frames, flags) = walk(process, tstate, frame_limit);
+        let (frames, flags) = read_stack(process, tstate, frame_limit);
         if Moment::of(process.pid, tid)? == before {
             return Ok(ParkedStack {
                 frames,
@@ -75,39 +63,6 @@ pub fn parked(
         }
     }
     Err(ParkedError::NotParked { tid })
-}
-
-fn walk(process: &PythonProcess, tstate: u64, limit: usize) -> (Vec<RawFrame>, u32) {
-    let mut reader = RemoteReader::new(process.memory());
-    let layout = &process.layout.walk;
-    let leaf = read_tstate(&mut reader, layout, tstate)
-        .and_then(|words| leaf_frame(&reader, layout, tstate, words));
-    let Some(leaf) = leaf else {
-        return (Vec::new(), flags::TSTATE_UNREADABLE);
-    };
-    let mut collected = Collected(Vec::new());
-    let end = walk_frames::<_, _, MAX_FRAMES>(
-        &mut reader,
-        layout,
-        leaf,
-        limit.min(MAX_FRAMES),
-        &mut collected,
-    );
-    let Walked { mut flags, .. } = end.judge(layout, leaf);
-    let mut frames = collected.0;
-    if flags & flags::IN_TRANSITION != 0 {
-        return (Vec::new(), flags);
-    }
-    if flags & flags::TRUNCATED != 0
-        && let Some(root) = root_frame(&mut reader, layout, tstate)
-    {
-        frames.push(root);
-        flags |= flags::ROOT_FROM_DATA_STACK;
-    }
-    for frame in frames.iter_mut().filter(|frame| frame.address() != 0) {
-        frame.witness = read_code(&mut reader, layout, frame.address()).map_or(0, |c| c.witness);
-    }
-    (frames, flags)
 }
 
 /// What changes if a thread runs.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::layout::debug_offsets;
 use crate::elf::PythonElf;
 
 /// A CPython version. Ordered by age up to the patch level.
@@ -89,11 +90,12 @@ impl PythonVersion {
         })
     }
 
-    /// The version of a file: `Py_Version` from 3.11 on; before it, the minor version
-    /// by which public functions are exported and the patch level by the version text
-    /// in the read-only data.
+    /// The version of a file: `Py_Version` from 3.11 on, or what `_Py_DebugOffsets`
+    /// says where that is stripped (from 3.13 on); before them, the minor version by
+    /// which public functions are exported and the patch level by the version text in
+    /// the read-only data.
     pub fn of(elf: &PythonElf) -> Result<Self, VersionError> {
-        if let Some(hex) = elf.version_hex {
+        if let Some(hex) = elf.version_hex.or_else(|| debug_offsets::version_hex(elf)) {
             return Self::from_hex(hex).ok_or(VersionError::BadHex { hex });
         }
         let minor = match (elf.has_api_3_8, elf.has_api_3_9, elf.has_api_3_10) {

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::native_sums::NativeSums;
 use super::own::leaf;
-use super::{Charge, Frame, FunctionId, Process, Reason, StackTime};
+use super::{Charge, Frame, FunctionId, NativeTimes, Process, Reason, StackTime};
 
 /// Time of one line of a function.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,6 +42,10 @@ pub struct FunctionTimes {
     pub hot_line: Option<u32>,
     /// Lines, by line number.
     pub lines: Vec<LineTimes>,
+    /// Native code under this function as leaf, most time first; the rest of
+    /// `self_on_cpu_ns` is the evaluation loop's, or that of samples whose native leaf
+    /// was lost.
+    pub native: Vec<NativeTimes>,
     /// Where the user's own code called a library function from, at the place that
     /// took the most of its self time; `None` for the user's own functions.
     pub own_caller: Option<Frame>,
@@ -72,6 +77,7 @@ struct Sums {
     total_blocked_ns: u64,
     blocked_by_reason: BTreeMap<Reason, u64>,
     lines: BTreeMap<u32, LineTimes>,
+    native: NativeSums,
     callers: BTreeMap<(Option<FunctionId>, Option<u32>), u64>,
 }
 
@@ -137,6 +143,7 @@ fn charge_stack(
     if entry.kind.is_on_cpu() {
         row.samples += entry.count;
     }
+    row.native.charge(process, entry, charge);
     if let Some(reason) = entry.kind.reason() {
         *row.blocked_by_reason.entry(reason).or_default() += charge.blocked_ns;
     }
@@ -185,6 +192,7 @@ impl Sums {
                 .collect(),
             hot_line,
             lines: self.lines.into_values().collect(),
+            native: self.native.finish(),
             own_caller,
         }
     }

@@ -30,6 +30,14 @@ id!(
     FunctionId(u32)
 );
 id!(
+    /// Index into [`super::Process::natives`].
+    NativeId(u32)
+);
+id!(
+    /// Index into [`super::Process::native_stacks`].
+    NativeStackId(u32)
+);
+id!(
     /// Index into [`super::Process::stacks`].
     StackId(u32)
 );

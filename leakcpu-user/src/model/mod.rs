@@ -8,6 +8,9 @@
 mod apportion;
 mod function;
 mod ids;
+mod mixed;
+mod native;
+mod native_sums;
 mod own;
 mod process;
 mod profile;
@@ -19,7 +22,11 @@ mod waits;
 
 pub use apportion::apportion;
 pub use function::{FunctionTimes, LineTimes, Rollup};
-pub use ids::{FunctionId, Pid, StackId, Tid};
+pub use ids::{FunctionId, NativeId, NativeStackId, Pid, StackId, Tid};
+pub use mixed::{MixedFrame, MixedStack, merge};
+pub use native::{
+    Code, Leaf, Naming, NativeEnd, NativeFrame, NativeFunction, NativeStack, NativeTimes,
+};
 pub use process::{Process, PythonFacts, Unreadable};
 pub use profile::{Cost, Host, Loss, Profile, Sampling, SamplingStep, Window};
 pub use reason::Reason;

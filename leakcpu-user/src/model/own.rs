@@ -1,6 +1,6 @@
 //! Which frames are the user's own code.
 
-use super::{Frame, Function, FunctionId, Process, Stack, StackId};
+use super::{Frame, Function, FunctionId, NativeFunction, NativeId, Process, Stack, StackId};
 
 /// Parts of a path that mark the standard library and installed packages of any
 /// interpreter, for stacks whose interpreter's directories are not known.
@@ -15,6 +15,11 @@ impl Process {
     /// The function of `id`, if the index holds.
     pub fn function(&self, id: FunctionId) -> Option<&Function> {
         self.functions.get(id.0 as usize)
+    }
+
+    /// The native function of `id`, if the index holds.
+    pub fn native(&self, id: NativeId) -> Option<&NativeFunction> {
+        self.natives.get(id.0 as usize)
     }
 
     /// The stack of `id`; an unknown id has the empty stack.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Function, Pid, Stack, Thread};
+use super::{Function, NativeFunction, NativeStack, Pid, Stack, Thread};
 
 /// What is known of the interpreter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +55,12 @@ pub struct Process {
     pub functions: Vec<Function>,
     /// Stacks, indexed by `StackId`. Index 0 is the empty stack.
     pub stacks: Vec<Stack>,
+    /// Native functions, indexed by `NativeId`.
+    #[serde(default)]
+    pub natives: Vec<NativeFunction>,
+    /// Native stacks, indexed by `NativeStackId`; empty unless asked for.
+    #[serde(default)]
+    pub native_stacks: Vec<NativeStack>,
     /// Why its stacks could not be read, if so.
     pub unreadable: Option<Unreadable>,
     /// Directories of the standard library and of installed packages of this

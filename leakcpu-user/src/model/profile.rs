@@ -48,6 +48,9 @@ pub struct Sampling {
     pub requested_hz: u32,
     /// The rate achieved on busy CPUs; `None` if nothing ran.
     pub effective_hz: Option<f64>,
+    /// Walks of Python stacks, on and off the CPU: what `stacks_truncated`,
+    /// `stack_in_transition` and the like in [`Loss`] are a part of.
+    pub stacks_walked: u64,
     /// Degradations.
     pub steps: Vec<SamplingStep>,
 }

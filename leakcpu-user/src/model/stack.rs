@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FunctionId, Reason, StackId};
+use super::{FunctionId, Leaf, Reason, StackId};
 
 /// A Python function of one process.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -82,4 +82,8 @@ pub struct StackTime {
     pub runnable_ns: u64,
     /// Longest blocked part of one interval.
     pub max_blocked_ns: u64,
+    /// What the samples found being executed; fewer than `count` where that was lost,
+    /// empty for off-CPU entries.
+    #[serde(default)]
+    pub leaves: Vec<Leaf>,
 }

@@ -15,6 +15,7 @@ use aya::{
 use leakcpu_common::{
     config::{DEFAULT_FRAMES, globals},
     names::{maps as map_names, programs},
+    native::{DEFAULT_LEAVES, NATIVE_STACKS},
 };
 
 use super::{
@@ -113,6 +114,8 @@ pub struct MapSizes {
     pub totals: u32,
     /// Distinct stacks.
     pub stacks: u32,
+    /// Distinct (thread, stack, instruction) combinations.
+    pub leaves: u32,
     /// Ring buffer, bytes; a power of two and a multiple of the page size.
     pub ring_bytes: u32,
 }
@@ -124,6 +127,7 @@ impl MapSizes {
         processes: 4_096,
         totals: 65_536,
         stacks: 65_536,
+        leaves: DEFAULT_LEAVES,
         ring_bytes: 4 << 20,
     };
 }
@@ -147,6 +151,10 @@ pub struct LoadConfig {
     pub sizes: MapSizes,
     /// Samples per second and CPU.
     pub rate_hz: u32,
+    /// Samples take the native user stack.
+    pub native_stacks: bool,
+    /// Samples in kernel mode take the kernel's stack.
+    pub kernel_stacks: bool,
 }
 
 /// Loaded programs and their links. Dropping it detaches everything.
@@ -211,9 +219,12 @@ impl Probes {
                 processes: 16,
                 totals: 16,
                 stacks: 16,
+                leaves: 16,
                 ring_bytes: 1 << 16,
             },
             rate_hz: 99,
+            native_stacks: false,
+            kernel_stacks: false,
         };
         let mut ebpf = open(&facts, &config)?;
         load_program(&mut ebpf, source, &Btf::from_sys_fs()?)?;
@@ -328,6 +339,8 @@ fn open(facts: &KernelFacts, config: &LoadConfig) -> Result<Ebpf, ProbeError> {
     let prev_state = u32::from(facts.has_prev_state_arg);
     let follow = u32::from(config.follow_children);
     let every_exec = u32::from(config.watch_every_exec);
+    let native = u32::from(config.native_stacks);
+    let kernel = u32::from(config.kernel_stacks);
     // It parses the kernel's BTF for itself; ours is read afterwards, so that only
     // one copy of it is in memory at a time.
     let mut loader = EbpfLoader::new();
@@ -345,6 +358,8 @@ fn open(facts: &KernelFacts, config: &LoadConfig) -> Result<Ebpf, ProbeError> {
         (globals::FRAME_LIMIT, &config.frame_limit),
         (globals::FOLLOW_CHILDREN, &follow),
         (globals::WATCH_EVERY_EXEC, &every_exec),
+        (globals::NATIVE_STACKS_WANTED, &native),
+        (globals::KERNEL_STACKS_WANTED, &kernel),
     ] {
         loader.override_global(name, value, true);
     }
@@ -355,7 +370,14 @@ fn open(facts: &KernelFacts, config: &LoadConfig) -> Result<Ebpf, ProbeError> {
         .map_max_entries(map_names::TOTALS, sizes.totals)
         .map_max_entries(map_names::STACKS_SENT, sizes.stacks)
         .map_max_entries(map_names::CODES_SENT, sizes.stacks)
+        .map_max_entries(map_names::LEAVES, sizes.leaves)
         .map_max_entries(map_names::EVENTS, sizes.ring_bytes);
+    if config.native_stacks {
+        loader.map_max_entries(map_names::USER_STACKS, NATIVE_STACKS);
+    }
+    if config.kernel_stacks {
+        loader.map_max_entries(map_names::KERNEL_STACKS, NATIVE_STACKS);
+    }
     Ok(loader.load(OBJECT)?)
 }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use super::{ReportError, clean, program_name};
+use super::{ReportError, clean, native, program_name};
 use crate::classify::service_name;
-use crate::model::{Frame, Process, Profile, Reason, StackTime, StackTimeKind, Thread};
+use crate::model::{Frame, MixedFrame, Process, Profile, Reason, StackTime, StackTimeKind, Thread};
 
 /// On-CPU samples, root first: `process;thread;outer (file:line);leaf (file:line) COUNT`.
 pub fn write_collapsed(profile: &Profile, out: &mut dyn Write) -> Result<(), ReportError> {
@@ -27,19 +27,29 @@ fn write_lines(lines: &[String], out: &mut dyn Write) -> Result<(), ReportError>
 
 /// Lines of on-CPU samples, sorted.
 pub(super) fn on_cpu_lines(profile: &Profile) -> Vec<String> {
-    merged(profile, |entry, frames| {
-        if entry.kind.is_on_cpu() {
-            let frames = std::mem::take(frames);
-            vec![(frames, entry.count)]
-        } else {
-            Vec::new()
+    merged(profile, |process, thread, entry| {
+        if !entry.kind.is_on_cpu() {
+            return Vec::new();
         }
+        let mut lines = Vec::new();
+        let mut rest = entry.count;
+        for leaf in &entry.leaves {
+            let stack = process.stack(entry.stack);
+            if let Some(mixed) = process.mixed_stack(stack, leaf) {
+                let count = leaf.count.min(rest);
+                rest -= count;
+                lines.push((path(process, thread, entry, &mixed.frames), count));
+            }
+        }
+        lines.push((python_path(process, thread, entry), rest));
+        lines
     })
 }
 
 /// Lines of off-CPU microseconds, sorted.
 pub(super) fn off_cpu_lines(profile: &Profile) -> Vec<String> {
-    merged(profile, |entry, frames| {
+    merged(profile, |process, thread, entry| {
+        let frames = python_path(process, thread, entry);
         let mut lines = Vec::new();
         if let Some(wait) = wait_frame(&entry.kind) {
             lines.push((format!("{frames};{wait}"), entry.blocked_ns / 1000));
@@ -51,14 +61,13 @@ pub(super) fn off_cpu_lines(profile: &Profile) -> Vec<String> {
 
 fn merged(
     profile: &Profile,
-    weigh: impl Fn(&StackTime, &mut String) -> Vec<(String, u64)>,
+    weigh: impl Fn(&Process, &Thread, &StackTime) -> Vec<(String, u64)>,
 ) -> Vec<String> {
     let mut weights: BTreeMap<String, u64> = BTreeMap::new();
     for process in &profile.processes {
         for thread in &process.threads {
             for entry in &thread.stack_times {
-                let mut frames = path(process, thread, entry);
-                for (line, weight) in weigh(entry, &mut frames) {
+                for (line, weight) in weigh(process, thread, entry) {
                     if weight > 0 {
                         *weights.entry(line).or_default() += weight;
                     }
@@ -72,8 +81,19 @@ fn merged(
         .collect()
 }
 
+/// Process, thread and Python frames, root first.
+fn python_path(process: &Process, thread: &Thread, entry: &StackTime) -> String {
+    let frames: Vec<MixedFrame> = process
+        .stack(entry.stack)
+        .frames
+        .iter()
+        .map(|&frame| MixedFrame::Python(frame))
+        .collect();
+    path(process, thread, entry, &frames)
+}
+
 /// Process, thread and frames, root first.
-fn path(process: &Process, thread: &Thread, entry: &StackTime) -> String {
+fn path(process: &Process, thread: &Thread, entry: &StackTime, frames: &[MixedFrame]) -> String {
     let stack = process.stack(entry.stack);
     let name = thread.name.as_deref().unwrap_or("thread");
     let mut path = vec![
@@ -86,10 +106,17 @@ fn path(process: &Process, thread: &Thread, entry: &StackTime) -> String {
     if stack.frames.is_empty() {
         path.push("[no Python frame]".to_owned());
     }
-    for (from_root, &frame) in stack.frames.iter().rev().enumerate() {
-        path.push(named(process, frame));
-        if from_root == 0 && stack.truncated && stack.has_root {
-            path.push("[frames not seen]".to_owned());
+    let mut has_gap = stack.truncated && stack.has_root;
+    for &frame in frames.iter().rev() {
+        match frame {
+            MixedFrame::Native(frame) => path.push(frame_text(&native::frame(process, frame))),
+            MixedFrame::Python(frame) => {
+                path.push(named(process, frame));
+                if std::mem::take(&mut has_gap) {
+                    // Behind the root.
+                    path.push("[frames not seen]".to_owned());
+                }
+            }
         }
     }
     path.join(";")

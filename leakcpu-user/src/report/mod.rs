@@ -3,6 +3,7 @@
 mod collapsed;
 mod flamegraph;
 mod json;
+mod native;
 mod program;
 mod text;
 

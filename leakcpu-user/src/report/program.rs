@@ -108,6 +108,8 @@ mod tests {
             threads: Vec::new(),
             functions: Vec::new(),
             stacks: Vec::new(),
+            natives: Vec::new(),
+            native_stacks: Vec::new(),
             unreadable: None,
             library_dirs: Vec::new(),
         })

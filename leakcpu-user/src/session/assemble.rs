@@ -26,6 +26,7 @@ impl Session {
             by_pid.entry(record.state.pid).or_default().push(*record);
         }
         let mut loss = losses(&snapshot.counters);
+        let mut natives = self.name_natives(snapshot, &mut loss);
         let mut processes = Vec::new();
         let mut stacks_missing = 0;
         let mut watched = std::mem::take(&mut self.watched);
@@ -40,6 +41,7 @@ impl Session {
             verify_names(watched);
             let watched = &*watched;
             let mut threads = Vec::new();
+            let mut native = natives.remove(pid);
             for record in records {
                 let record = resolve_silent(*pid, record);
                 let key = (record.state.tid, record.generation());
@@ -47,6 +49,7 @@ impl Session {
                     watched,
                     record,
                     totals: snapshot.totals.get(&key).map_or(&[], Vec::as_slice),
+                    natives: native.as_ref(),
                     evidence: self.suspects.evidence.get(&record.state.tid),
                     stacks_missing: 0,
                 };
@@ -56,7 +59,11 @@ impl Session {
             for (name, n) in &watched.stacks.loss {
                 *loss.entry((*name).to_owned()).or_default() += n;
             }
-            processes.push(Self::process(watched, threads, end_ns));
+            let mut process = Self::process(watched, threads, end_ns);
+            if let Some(native) = native.take() {
+                (process.natives, process.native_stacks) = native.into_parts();
+            }
+            processes.push(process);
         }
         let evicted = self.symbolizer.evicted();
         for (name, n) in [
@@ -116,6 +123,8 @@ impl Session {
             threads: name_threads(facts.pid, threads),
             functions,
             stacks,
+            natives: Vec::new(),
+            native_stacks: Vec::new(),
             unreadable: unreadable(watched),
             library_dirs: library_dirs(watched.stacks.files()),
         }
@@ -134,6 +143,7 @@ impl Session {
         Sampling {
             requested_hz: self.config.rate_hz,
             effective_hz,
+            stacks_walked: snapshot.counter(Counter::StacksWalked),
             steps: Vec::new(),
         }
     }
@@ -171,7 +181,7 @@ fn python_facts(watched: &Watched) -> Option<PythonFacts> {
     Some(PythonFacts {
         version: version.to_string(),
         implementation: "cpython".to_owned(),
-        free_threaded: None,
+        free_threaded: watched.python().map(|process| process.layout.free_threaded),
     })
 }
 

@@ -6,7 +6,7 @@ use leakcpu_common::{
     totals::{NO_SYSCALL, Totals, TotalsKey, Wait, state, wait_flags},
 };
 
-use super::{suspects::Evidence, watched::Watched};
+use super::{native::ProcessNatives, suspects::Evidence, watched::Watched};
 use crate::{
     collect::ThreadRecord,
     discovery::SyscallState,
@@ -22,6 +22,7 @@ pub(super) struct ThreadBuilder<'a> {
     pub record: ThreadRecord,
     pub totals: &'a [(TotalsKey, Totals)],
     pub evidence: Option<&'a Evidence>,
+    pub natives: Option<&'a ProcessNatives>,
     /// Stacks whose frames were lost on the way.
     pub stacks_missing: u64,
 }
@@ -37,7 +38,9 @@ impl ThreadBuilder<'_> {
                 is_python = true;
             }
             let stack = self.stack(key.stack);
-            stack_times.push(self.stack_time(stack, key.wait, *totals));
+            let mut time = self.stack_time(stack, key.wait, *totals);
+            time.leaves = self.natives.map_or_else(Vec::new, |n| n.leaves(key));
+            stack_times.push(time);
         }
         stack_times.extend(self.open_interval());
         stack_times.extend(self.initial_interval());
@@ -84,6 +87,7 @@ impl ThreadBuilder<'_> {
             blocked_ns: totals.blocked_ns,
             runnable_ns: totals.runnable_ns,
             max_blocked_ns: totals.max_blocked_ns,
+            leaves: Vec::new(),
         }
     }
 

@@ -41,10 +41,12 @@ impl Session {
             None => Interpreter::pending(None),
         };
         let version = parent.version;
+        let code = parent.code.clone();
         let parent = parent.python().cloned().map(Box::new);
         let mut watched = Watched::new(facts, interpreter);
         watched.version = version;
         watched.forked = true;
+        watched.code = code;
         watched.parent = parent;
         self.watched.insert(pid, watched);
         // The kernel side walks it by its parent's entry already.

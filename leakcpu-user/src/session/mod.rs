@@ -12,6 +12,7 @@ mod cost;
 mod descriptors;
 mod kernel_entry;
 mod life;
+mod native;
 mod stacks;
 mod suspects;
 mod watch;
@@ -32,9 +33,10 @@ use crate::{
     interpreter::Interpreters,
     model::Profile,
     probes::{LoadConfig, ProbeError, Probes},
-    symbolize::Symbolizer,
+    symbolize::{Symbolizer, native::NativeSymbolizer},
 };
 use cost::{CostMeter, own_usage};
+use native::UnknownCode;
 use suspects::Suspects;
 use watched::Watched;
 
@@ -84,6 +86,8 @@ pub struct Session {
     discovery: Discovery,
     interpreters: Interpreters,
     symbolizer: Symbolizer,
+    natives: NativeSymbolizer,
+    unknown_code: UnknownCode,
     watched: BTreeMap<u32, Watched>,
     /// Descendants of the command, Python or not.
     family: HashSet<u32>,
@@ -115,6 +119,8 @@ impl Session {
             discovery: Discovery::new(),
             interpreters: Interpreters::new(),
             symbolizer: Symbolizer::new(),
+            natives: NativeSymbolizer::default(),
+            unknown_code: UnknownCode::default(),
             watched: BTreeMap::new(),
             family: HashSet::new(),
             ended: Vec::new(),
@@ -129,6 +135,7 @@ impl Session {
             start_ns: monotonic_ns(),
         };
         session.watch_targets()?;
+        session.look_at_code();
         // The window begins when everything that runs now is watched.
         session.start_unix_ns = unix_ns();
         session.start_ns = monotonic_ns();
@@ -180,6 +187,7 @@ impl Session {
         let mut snapshot = Snapshot::read(&self.probes.maps()?, end_ns)?;
         snapshot.threads.append(&mut self.ended);
         self.look_up_descriptors(&snapshot);
+        self.look_at_all_code();
         Ok(self.assemble(&snapshot, end_ns))
     }
 
@@ -194,6 +202,8 @@ impl Session {
         self.retry_pending()?;
         self.end_copying()?;
         self.reap()?;
+        self.look_at_code();
+        self.look_at_unknown_code()?;
         self.meter.tick(self.ticks);
         if self.ticks.is_multiple_of(SUSPECT_TICKS) {
             let watched = &self.watched;

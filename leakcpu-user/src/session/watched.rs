@@ -4,12 +4,15 @@ use std::collections::HashMap;
 
 use leakcpu_common::totals::Wait;
 
-use super::stacks::{Source, Stacks};
+use super::{
+    native::CodeLooks,
+    stacks::{Source, Stacks},
+};
 use crate::{
     collect::{CopiedCode, RawStack, boottime_minus_monotonic_ns, monotonic_ns},
     discovery::{Descriptor, ProcessFacts},
     interpreter::{AttachError, ParkedStack, PythonProcess, PythonVersion},
-    symbolize::Symbolizer,
+    symbolize::{Symbolizer, native::AddressSpace},
 };
 
 /// How far we are with a process' interpreter.
@@ -75,6 +78,9 @@ pub(super) struct Watched {
     pub stacks: Stacks,
     /// Stacks that came before the interpreter was attached.
     early: Vec<RawStack>,
+    /// What code it has mapped, and when to look again.
+    pub code: AddressSpace,
+    pub code_looks: CodeLooks,
     /// Code objects that did.
     early_copies: Vec<CopiedCode>,
     /// The kernel side copies its code objects, for it may soon be gone.
@@ -104,6 +110,8 @@ impl Watched {
             forked: false,
             stacks: Stacks::default(),
             early: Vec::new(),
+            code: AddressSpace::default(),
+            code_looks: CodeLooks::default(),
             early_copies: Vec::new(),
             copies_code: false,
         }

@@ -138,7 +138,7 @@ impl NameCache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::interpreter::{CodeLines, LineTableKind, layout::InstructionPointer};
+    use crate::interpreter::{Bytecode, CodeLines, LineTableKind, layout::InstructionPointer};
 
     fn code(address: u64) -> CodeObject {
         CodeObject {
@@ -152,6 +152,7 @@ mod tests {
                 is_whole: true,
                 kind: LineTableKind::Lnotab,
                 instruction_pointer: InstructionPointer::Bytes,
+                bytecode: Bytecode::default(),
                 first_traceable: None,
             },
             witness: 7,

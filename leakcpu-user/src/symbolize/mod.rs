@@ -7,6 +7,7 @@ mod cache;
 mod code_table;
 mod library;
 mod name;
+pub mod native;
 mod symbolizer;
 mod waits;
 

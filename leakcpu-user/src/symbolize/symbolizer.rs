@@ -106,9 +106,15 @@ impl Symbolizer {
         }
         let image = ImageKey::of(process);
         let mut witness = frame.witness;
-        if self.names.get(image, (address, witness)).is_none() {
+        let known = self.names.get(image, (address, witness));
+        // In a copy of the instructions that a thread has made since it was read.
+        let has_moved = process.layout.object.code_bytecode_copies.is_some()
+            && known.is_some_and(|named| named.lines.offset(frame.instr).is_none());
+        let is_known = known.is_some();
+        if !is_known || has_moved {
             let code = match read(process, address)? {
                 Ok(code) => code,
+                Err(_) if is_known => return Ok(self.known(image, witness, frame)),
                 Err(no_name) => return Ok(Err(no_name)),
             };
             let there = code.witness;
@@ -119,11 +125,19 @@ impl Symbolizer {
                 return Ok(Err(NoName::Replaced { witness: there }));
             }
         }
-        Ok(self
-            .names
-            .get(image, (address, witness))
+        Ok(self.known(image, witness, frame))
+    }
+
+    fn known(
+        &self,
+        image: ImageKey,
+        witness: u64,
+        frame: RawFrame,
+    ) -> Result<SymbolizedFrame, NoName> {
+        self.names
+            .get(image, (frame.address(), witness))
             .ok_or(NoName::Unreadable)
-            .and_then(|named| named.frame(frame.instr)))
+            .and_then(|named| named.frame(frame.instr))
     }
 
     /// The name of `frame` of `child`, which was forked from `parent`: where the child

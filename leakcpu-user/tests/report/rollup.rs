@@ -45,6 +45,7 @@ fn stack_time() -> impl Strategy<Value = StackTime> {
                 blocked_ns,
                 runnable_ns,
                 max_blocked_ns: blocked_ns,
+                leaves: Vec::new(),
             }
         })
 }

@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::{
     classify,
     cli::{
-        args::{Args, ClassifyArgs},
+        args::{Args, ClassifyArgs, Format},
         child,
         commands::doctor::line,
         exit::{Exit, Failure},
@@ -49,6 +49,12 @@ pub(crate) fn run(args: &Args, classify: &ClassifyArgs) -> Result<Exit, Failure>
         },
     )?;
     if !args.quiet {
+        // The other formats have a place for them.
+        if matches!(plan.format, Format::Collapsed | Format::Flamegraph) {
+            for warning in &profile.warnings {
+                anstream::eprintln!("pyobserve: {warning}");
+            }
+        }
         for path in plan.destination.files(plan.format) {
             anstream::eprintln!("pyobserve: wrote {}", path.display());
         }

@@ -65,6 +65,7 @@ fn code_members(object: &ObjectLayout) -> Vec<(&'static str, u64)> {
         LineTableKind::Ranges | LineTableKind::Locations => "co_linetable",
     };
     let mut members = vec![
+        ("co_flags", u64::from(object.code_flags)),
         ("co_firstlineno", u64::from(object.code_first_line)),
         ("co_filename", u64::from(object.code_filename)),
         ("co_name", u64::from(object.code_name)),

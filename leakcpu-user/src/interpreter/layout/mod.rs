@@ -33,6 +33,8 @@ pub struct ObjectLayout {
     pub ob_type: u16,
     /// `PyTypeObject.tp_members`.
     pub tp_members: u16,
+    /// `PyCodeObject.co_flags`.
+    pub code_flags: u16,
     /// `PyCodeObject.co_firstlineno`.
     pub code_first_line: u16,
     /// `PyCodeObject.co_filename`.
@@ -46,6 +48,9 @@ pub struct ObjectLayout {
     /// `PyCodeObject._co_firsttraceable` (3.11 and later): a frame that stands before
     /// this instruction is still being set up.
     pub code_first_traceable: Option<u16>,
+    /// `PyCodeObject.co_tlbc` (free-threaded builds from 3.14 on): the copies of its
+    /// bytecode that threads run instead of its own.
+    pub code_bytecode_copies: Option<u16>,
     /// How that table is written.
     pub line_table_kind: LineTableKind,
     /// How a frame says where it stands.
@@ -84,6 +89,10 @@ pub enum GilPlace {
 pub struct GilLayout {
     /// Where it is.
     pub place: GilPlace,
+    /// `enabled` (free-threaded builds): 0 as long as there is no GIL.
+    pub enabled: Option<u16>,
+    /// `interval`.
+    pub interval: u16,
     /// `last_holder`.
     pub last_holder: u16,
     /// `locked`: 1 held, 0 free, -1 not created yet.
@@ -105,6 +114,8 @@ pub struct InterpreterLayout {
     pub gil: GilLayout,
     /// `PyThreadState.interp`.
     pub tstate_interp: u16,
+    /// Built without the GIL (`Py_GIL_DISABLED`).
+    pub free_threaded: bool,
     /// The table, or the binary itself?
     pub published: bool,
 }
@@ -124,8 +135,12 @@ pub enum LayoutError {
         /// The version.
         version: PythonVersion,
     },
-    /// No table and no field list.
-    #[error("Python {version} is newer than 3.13, the newest that is read so far")]
+    /// No table, and the order of what it publishes is not known.
+    #[error(
+        "Python {version} is newer than 3.{}, the newest that is read so far: the size and the \
+         order of its _Py_DebugOffsets are not known, and are not guessed",
+        debug_offsets::KNOWN_MINORS.end()
+    )]
     TooNew {
         /// The version.
         version: PythonVersion,
@@ -164,9 +179,9 @@ impl InterpreterLayout {
         if let Some(layout) = table::layout(version.minor) {
             return Ok(layout);
         }
-        match debug_offsets::fields(version.minor) {
-            Some(fields) => Ok(debug_offsets::layout(elf, version, fields)?),
-            None => Err(LayoutError::TooNew { version }),
+        if !debug_offsets::KNOWN_MINORS.contains(&version.minor) {
+            return Err(LayoutError::TooNew { version });
         }
+        Ok(debug_offsets::layout(elf, version)?)
     }
 }

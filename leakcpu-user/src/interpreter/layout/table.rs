@@ -24,12 +24,26 @@ pub(super) fn layout(minor: u8) -> Option<InterpreterLayout> {
 /// `switch_number`, then condition variable (48 bytes), mutex (40), and a second
 /// pair for `FORCE_SWITCHING`. Unchanged from 3.8 to 3.15 with the GIL.
 pub(super) const fn gil(place: GilPlace) -> GilLayout {
+    gil_behind(place, 0)
+}
+
+/// The same in free-threaded builds, where `enabled` leads it.
+pub(super) const fn gil_with_switch(place: GilPlace) -> GilLayout {
+    GilLayout {
+        enabled: Some(0),
+        ..gil_behind(place, 8)
+    }
+}
+
+const fn gil_behind(place: GilPlace, bytes: u16) -> GilLayout {
     GilLayout {
         place,
-        last_holder: 8,
-        locked: 16,
-        cond: 32,
-        end: 208,
+        enabled: None,
+        interval: bytes,
+        last_holder: bytes + 8,
+        locked: bytes + 16,
+        cond: bytes + 32,
+        end: bytes + 208,
     }
 }
 
@@ -134,12 +148,14 @@ const WALK_3_12: PyLayout = PyLayout {
 const OBJECT_3_8: ObjectLayout = ObjectLayout {
     ob_type: 8,
     tp_members: 240,
+    code_flags: 36,
     code_first_line: 40,
     code_filename: 104,
     code_name: 112,
     code_qualname: None,
     code_line_table: 120,
     code_first_traceable: None,
+    code_bytecode_copies: None,
     line_table_kind: LineTableKind::Lnotab,
     instruction_pointer: InstructionPointer::Bytes,
     unicode_length: 16,
@@ -154,6 +170,7 @@ const OBJECT_3_8: ObjectLayout = ObjectLayout {
 };
 
 const OBJECT_3_11: ObjectLayout = ObjectLayout {
+    code_flags: 48,
     code_first_line: 72,
     code_filename: 112,
     code_name: 120,
@@ -166,7 +183,7 @@ const OBJECT_3_11: ObjectLayout = ObjectLayout {
 };
 
 /// 3.12 dropped `wstr` and its length from strings (PEP 623).
-pub(super) const OBJECT_3_12: ObjectLayout = ObjectLayout {
+const OBJECT_3_12: ObjectLayout = ObjectLayout {
     code_first_line: 68,
     code_first_traceable: Some(176),
     instruction_pointer: InstructionPointer::Pointer(192),
@@ -182,6 +199,7 @@ const TABLE: [InterpreterLayout; 5] = [
         object: OBJECT_3_8,
         gil: gil(GilPlace::InRuntime(1152)),
         tstate_interp: 16,
+        free_threaded: false,
         published: false,
     },
     // 3.9
@@ -190,6 +208,7 @@ const TABLE: [InterpreterLayout; 5] = [
         object: OBJECT_3_8,
         gil: gil(GilPlace::InRuntime(352)),
         tstate_interp: 16,
+        free_threaded: false,
         published: false,
     },
     // 3.10
@@ -202,6 +221,7 @@ const TABLE: [InterpreterLayout; 5] = [
         },
         gil: gil(GilPlace::InRuntime(352)),
         tstate_interp: 16,
+        free_threaded: false,
         published: false,
     },
     // 3.11
@@ -210,6 +230,7 @@ const TABLE: [InterpreterLayout; 5] = [
         object: OBJECT_3_11,
         gil: gil(GilPlace::InRuntime(360)),
         tstate_interp: 16,
+        free_threaded: false,
         published: false,
     },
     // 3.12
@@ -218,6 +239,7 @@ const TABLE: [InterpreterLayout; 5] = [
         object: OBJECT_3_12,
         gil: gil(GilPlace::BehindInterpreter(384)),
         tstate_interp: 16,
+        free_threaded: false,
         published: false,
     },
 ];

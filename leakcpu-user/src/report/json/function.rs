@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::classify::{Class, ProcessVerdicts};
-use crate::model::{FunctionTimes, Process, Reason};
+use crate::model::{Code, FunctionTimes, Naming, Process, Reason};
 
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct FunctionDto {
@@ -29,8 +29,19 @@ pub(super) struct FunctionDto {
     gil_wait_caused_ns: Option<u64>,
     lock_wait_caused_ns: Option<u64>,
     blocked_by_reason: BTreeMap<Reason, u64>,
-    native: Option<Vec<()>>,
+    native: Option<Vec<NativeDto>>,
     lines: Vec<LineDto>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct NativeDto {
+    symbol: Option<String>,
+    naming: Naming,
+    module: Option<String>,
+    code: Code,
+    on_cpu_ns: u64,
+    page_fault_ns: u64,
+    hot_offset: u64,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -69,7 +80,7 @@ impl FunctionDto {
             gil_wait_caused_ns: None,
             lock_wait_caused_ns: None,
             blocked_by_reason: row.blocked_by_reason.clone(),
-            native: None,
+            native: native(process, row),
             lines: row
                 .lines
                 .iter()
@@ -81,4 +92,24 @@ impl FunctionDto {
                 .collect(),
         })
     }
+}
+
+/// `None` where nothing is known of what the samples of a function were executing.
+fn native(process: &Process, row: &FunctionTimes) -> Option<Vec<NativeDto>> {
+    if process.natives.is_empty() {
+        return None;
+    }
+    let rows = row.native.iter().filter_map(|times| {
+        let native = process.native(times.native)?;
+        Some(NativeDto {
+            symbol: native.shown_symbol(),
+            naming: native.naming,
+            module: native.module.clone(),
+            code: native.code,
+            on_cpu_ns: times.on_cpu_ns,
+            page_fault_ns: times.page_fault_ns,
+            hot_offset: times.hot_offset,
+        })
+    });
+    Some(rows.collect())
 }

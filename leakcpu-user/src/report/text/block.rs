@@ -11,7 +11,7 @@ use super::place::{file_line, frame_short, short_name};
 use crate::classify::say::{duration, percent};
 use crate::classify::{Class, waited_for};
 use crate::model::{FunctionTimes, Process, Reason, Rollup, Wait};
-use crate::report::clean;
+use crate::report::{clean, native};
 
 const INDENT: usize = 5;
 /// Functions below this share of the process's attributed time are left out.
@@ -174,7 +174,7 @@ fn table(process: &Process, functions: &[FunctionTimes], width: usize) -> Vec<Li
     named
         .iter()
         .map(|(name, place, f)| {
-            let said = [true, false].map(|full| times(process, f, &waits, full));
+            let said = FULLNESS.map(|full| times(process, f, &waits, full));
             let fits = said.iter().find(|text| times_at + text.width() <= width);
             let mut line = Line::new();
             line.pad_to(INDENT)
@@ -182,18 +182,45 @@ fn table(process: &Process, functions: &[FunctionTimes], width: usize) -> Vec<Li
                 .pad_to(place_at)
                 .push(place, Look::Plain)
                 .pad_to(times_at)
-                .push(fits.unwrap_or(&said[1]), Look::Plain);
+                .push(fits.unwrap_or(&said[said.len() - 1]), Look::Plain);
             line
         })
         .collect()
 }
 
+/// How much is said in a line.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fullness {
+    /// Times and bare reasons.
+    Bare,
+    /// The native function too.
+    Native,
+    /// What was waited for too.
+    Waits,
+    /// The native function's module too.
+    All,
+}
+
+/// The fullest that fits is taken.
+const FULLNESS: [Fullness; 4] = [
+    Fullness::All,
+    Fullness::Waits,
+    Fullness::Native,
+    Fullness::Bare,
+];
+
 /// `9.9 s on CPU, 120 ms waiting for postgresql at 10.0.0.5:5432`, or less fully
 /// `9.9 s on CPU, 120 ms net-recv`.
-fn times(process: &Process, function: &FunctionTimes, waits: &[Wait], full: bool) -> String {
+fn times(process: &Process, function: &FunctionTimes, waits: &[Wait], full: Fullness) -> String {
     let mut parts = Vec::new();
     if function.self_on_cpu_ns > 0 {
-        parts.push(format!("{} on CPU", duration(function.self_on_cpu_ns)));
+        let on_cpu = duration(function.self_on_cpu_ns);
+        let native = native::most_of(process, &function.native, function.self_on_cpu_ns);
+        parts.push(match native {
+            Some(most) if full == Fullness::All => format!("{on_cpu} on CPU ({})", most.long),
+            Some(most) if full > Fullness::Bare => format!("{on_cpu} on CPU ({})", most.short),
+            _ => format!("{on_cpu} on CPU"),
+        });
     }
     let mut reasons: Vec<(&Reason, &u64)> = function.blocked_by_reason.iter().collect();
     reasons.sort_by_key(|(_, ns)| std::cmp::Reverse(**ns));
@@ -205,7 +232,7 @@ fn times(process: &Process, function: &FunctionTimes, waits: &[Wait], full: bool
             wait.reason == *reason && (place == Some(function.function) || place == own)
         });
         let what = match wait {
-            _ if !full => reason.name().to_owned(),
+            _ if full < Fullness::Waits => reason.name().to_owned(),
             Some(wait) => waited_for(*reason, wait.peer.as_deref(), wait.file.as_deref()),
             None => waited_for(*reason, None, None),
         };

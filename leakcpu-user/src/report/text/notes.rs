@@ -72,6 +72,7 @@ fn losses(profile: &Profile) -> Option<String> {
         .flat_map(|process| &process.threads)
         .map(Thread::samples)
         .sum();
+    let walked = profile.sampling.stacks_walked;
     let said: Vec<String> = profile
         .loss
         .iter()
@@ -83,10 +84,22 @@ fn losses(profile: &Profile) -> Option<String> {
                 percent(n as f64 / (n + taken) as f64)
             ),
             "stacks_truncated" => {
-                format!("{} cut at the depth limit", count(n, "stack", "stacks"))
+                let of_all = percent(n as f64 / walked.max(n) as f64);
+                format!(
+                    "{} ({of_all}) cut at the depth limit",
+                    count(n, "stack", "stacks")
+                )
             }
             "stack_in_transition" => {
-                format!("{} skipped between two frames", count(n, "stack", "stacks"))
+                let of_all = percent(n as f64 / walked.max(n) as f64);
+                format!(
+                    "{} ({of_all}) skipped while the interpreter changed frames",
+                    count(n, "stack", "stacks")
+                )
+            }
+            "native_unresolved" => {
+                let samples = count(n, "sample", "samples");
+                format!("{samples} in native code without a name")
             }
             _ => format!("{name} {n}"),
         })

@@ -8,7 +8,7 @@ use super::place::{short_file_line, short_name};
 use crate::classify::say::{count, percent};
 use crate::classify::{Class, Detail, service_name, waited_for};
 use crate::model::{Process, Reason, Wait};
-use crate::report::{clean, program_name};
+use crate::report::{clean, native, program_name};
 
 const GAP: usize = 2;
 const ENDED: &str = " (ended)";
@@ -182,6 +182,7 @@ fn remark(row: &Row<'_>) -> Vec<String> {
         (Class::IoBound | Class::Mixed, _) => io_wait(row.process)
             .map(|wait| short_waits(&wait))
             .unwrap_or_default(),
+        (Class::CpuBound, Some(Detail::Native | Detail::Kernel)) => in_native(row),
         (Class::LockBound, Some(Detail::Gil)) => {
             vec![count(row.verdicts.voters as u64, "thread", "threads")]
         }
@@ -192,6 +193,17 @@ fn remark(row: &Row<'_>) -> Vec<String> {
             .collect(),
         _ => Vec::new(),
     }
+}
+
+/// What the blamed function was executing, longest form first.
+fn in_native(row: &Row<'_>) -> Vec<String> {
+    let Some(blame) = &row.verdicts.verdict.blame else {
+        return Vec::new();
+    };
+    let (on_cpu_ns, rows) = row.process.native_under(blame.function_id);
+    native::most_of(row.process, &rows, on_cpu_ns)
+        .map(|most| vec![most.long, most.short])
+        .unwrap_or_default()
 }
 
 /// Where an idle process waits, and what for.

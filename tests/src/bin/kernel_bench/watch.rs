@@ -37,6 +37,8 @@ impl Watch {
             watch_every_exec: false,
             sizes: MapSizes::default(),
             rate_hz,
+            native_stacks: false,
+            kernel_stacks: false,
         })?;
         probes.attach()?;
         Ok(Self {

@@ -1,0 +1,115 @@
+//! What a sampled thread was executing: the instruction, and on demand the native
+//! stacks. A sample is counted here instead of in the totals, whose on-CPU entries
+//! user space sums up: still one look-up per sample. Everything else is off unless asked
+//! for.
+
+use aya_ebpf::{
+    EbpfContext as _,
+    bindings::BPF_F_USER_STACK,
+    helpers::generated::bpf_get_stack,
+    macros::map,
+    maps::{HashMap, PerCpuArray, StackTrace},
+    programs::{PerfEventContext, tracing::StackIdContext as _},
+};
+use leakcpu_common::{
+    counters::Counter,
+    native::{DEFAULT_LEAVES, LeafKey, MAX_NATIVE_FRAMES, NO_STACK},
+    thread::ThreadState,
+    totals::{NO_SYSCALL, Wait, state},
+};
+
+use crate::{
+    count,
+    globals::{KERNEL_STACKS_WANTED, NATIVE_STACKS_WANTED},
+    oncpu::register,
+    task::reg,
+    totals,
+};
+
+#[map]
+static LEAVES: HashMap<LeafKey, u64> = HashMap::with_max_entries(DEFAULT_LEAVES, 0);
+
+// The loader makes them as large as `leakcpu_common::native::NATIVE_STACKS` on demand.
+#[map]
+static USER_STACKS: StackTrace = StackTrace::with_max_entries(1, 0);
+
+#[map]
+static KERNEL_STACKS: StackTrace = StackTrace::with_max_entries(1, 0);
+
+/// Where the kernel's stack is looked at for its outermost address. Word 0 stays 0 and
+/// the stack begins behind it, so that its length is the index of its last word.
+#[map]
+static ENTRY: PerCpuArray<[u64; MAX_NATIVE_FRAMES + 1]> = PerCpuArray::with_max_entries(1, 0);
+
+/// `-EFAULT`: the stack has no more frames than are to be skipped.
+const NO_FRAMES: i32 = -14;
+
+/// Counts the sample at the instruction it interrupted; where there is no room for
+/// that, in the totals.
+#[inline(always)]
+pub fn add(ctx: &PerfEventContext, thread: &ThreadState, stack: u64, wait: Wait) {
+    let in_kernel = wait.state == state::ON_CPU_KERNEL;
+    let mut key = LeafKey {
+        totals: totals::key(thread, stack, wait),
+        ip: register(ctx, reg::IP),
+        entry: 0,
+        user_stack: NO_STACK,
+        kernel_stack: NO_STACK,
+    };
+    if in_kernel && wait.syscall == NO_SYSCALL {
+        key.entry = outermost_kernel_address(ctx);
+    }
+    if NATIVE_STACKS_WANTED.load() == 1 {
+        // Without the leaf far fewer stacks are distinct.
+        let skip = if in_kernel { 0 } else { 1 };
+        match ctx.get_stackid(&USER_STACKS, u64::from(BPF_F_USER_STACK) | skip) {
+            Ok(id) => key.user_stack = id as i32,
+            // Nothing above the leaf: no frame pointer that leads anywhere.
+            Err(NO_FRAMES) => {}
+            Err(_) => count::one(Counter::NativeStackFailed),
+        }
+    }
+    if KERNEL_STACKS_WANTED.load() == 1 && in_kernel {
+        match ctx.get_stackid(&KERNEL_STACKS, 0) {
+            Ok(id) => key.kernel_stack = id as i32,
+            Err(_) => count::one(Counter::KernelStackFailed),
+        }
+    }
+    if let Some(samples) = LEAVES.get_ptr_mut(key) {
+        // SAFETY: one thread's key is changed by that thread's own samples only.
+        unsafe { *samples += 1 };
+        return;
+    }
+    if LEAVES.insert(key, 1, 0).is_err() {
+        count::one(Counter::NativeLeavesFull);
+        totals::add(thread, stack, wait, 0, 0);
+    }
+}
+
+/// The first address that the kernel ran after the thread's own code; 0 if its
+/// stack cannot be walked.
+#[inline(always)]
+fn outermost_kernel_address(ctx: &PerfEventContext) -> u64 {
+    let Some(addresses) = ENTRY.get_ptr_mut(0) else {
+        return 0;
+    };
+    // SAFETY: the helper writes at most `size` bytes to this CPU's own buffer, which
+    // has as many behind word 0.
+    let bytes = unsafe {
+        bpf_get_stack(
+            ctx.as_ptr(),
+            addresses.cast::<u64>().add(1).cast(),
+            size_of::<[u64; MAX_NATIVE_FRAMES]>() as u32,
+            0,
+        )
+    };
+    if bytes < 0 {
+        return 0;
+    }
+    let last = bytes as usize / size_of::<u64>();
+    if last > MAX_NATIVE_FRAMES {
+        return 0;
+    }
+    // SAFETY: `last` is within the buffer; only this program uses it.
+    unsafe { (*addresses)[last] }
+}
