@@ -17,13 +17,11 @@ const MORE: &str = "\u{2026}";
 fn copies_say_what_the_objects_say() {
     for python in support::interpreter::supported() {
         let mut running = Running::script(&python, "named_code.py", &[FEW_FILES]);
+        // It is Python by the time it says something.
+        let mut truth = running.json();
         let (_, process) = support::attach(running.pid());
         let (mut whole, mut lines, mut unknown) = (0, 0, 0);
-        loop {
-            let truth = running.json();
-            if truth.is_null() {
-                break;
-            }
+        while !truth.is_null() {
             let address = truth["address"].as_u64().unwrap();
             let copied = support::copy_code(&process, address);
             let memory = CopiedMemory::new(&copied.segments);
@@ -33,6 +31,7 @@ fn copies_say_what_the_objects_say() {
             if copy.is_whole {
                 assert_eq!(copy, code, "{python:?}");
                 whole += 1;
+                truth = running.json();
                 continue;
             }
             for (copy, text) in [(&copy.name, &code.name), (&copy.filename, &code.filename)] {
@@ -58,6 +57,7 @@ fn copies_say_what_the_objects_say() {
                     lines += 1;
                 }
             }
+            truth = running.json();
         }
         eprintln!(
             "{}: {whole} copies are whole; of {lines} instructions in others {unknown} have no line",

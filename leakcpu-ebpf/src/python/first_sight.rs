@@ -356,9 +356,8 @@ fn code_key(pid: u32, code: u64, witness: u64) -> u64 {
     finish(mix_witness(mix(seed(pid), frame), witness), 0)
 }
 
-/// Bytes that are tried if [`SEGMENT_BYTES`] reach over the end of what is mapped: the
-/// head of every kind of object with a short text.
-const SHORT_SEGMENT_BYTES: u32 = 96;
+/// The smallest page: what begins on one is readable up to its end.
+const PAGE_BYTES: u64 = 4096;
 
 #[inline(always)]
 fn read_segment(segment: &mut Segment, address: u64) {
@@ -370,10 +369,19 @@ fn read_segment(segment: &mut Segment, address: u64) {
     segment.bytes = unsafe {
         if bpf_probe_read_user(data, SEGMENT_BYTES as u32, from) == 0 {
             SEGMENT_BYTES as u32
-        } else if bpf_probe_read_user(data, SHORT_SEGMENT_BYTES, from) == 0 {
-            SHORT_SEGMENT_BYTES
         } else {
-            0
+            // They reach over the end of what is mapped.
+            let on_page = (PAGE_BYTES - (address & (PAGE_BYTES - 1))) as u32;
+            let bytes = if on_page < SEGMENT_BYTES as u32 {
+                on_page
+            } else {
+                SEGMENT_BYTES as u32
+            };
+            if bpf_probe_read_user(data, bytes, from) == 0 {
+                bytes
+            } else {
+                0
+            }
         }
     };
 }

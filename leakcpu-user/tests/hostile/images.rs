@@ -196,6 +196,12 @@ fn absurd_lengths_are_not_read() {
                 }
                 let (loaded, process) = sample.load();
                 let read = read_code(&process.memory(), &process, loaded.at(sample.codes[0]));
+                if what == "table" {
+                    // There is a name all the same.
+                    let lines = read.expect("a name needs no line table").lines;
+                    assert!(!lines.is_whole && lines.table.is_empty(), "{build}");
+                    continue;
+                }
                 assert!(
                     matches!(
                         read,

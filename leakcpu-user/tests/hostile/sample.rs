@@ -178,6 +178,8 @@ impl Sample {
         let at = self.image.room(320);
         let name_at = self.add_text(name);
         let file = self.add_text(FILE);
+        // `ob_refcnt`: it is alive.
+        self.image.put_u64(at, 0, 1);
         self.point(at, object.ob_type, self.code_type);
         self.image
             .put_u32(at, u64::from(object.code_first_line), FIRST_LINE);

@@ -123,10 +123,12 @@ pub fn copy_code(process: &PythonProcess, code: u64) -> CopiedCode {
         pointer(layout.code_line_table),
     ];
     let segments = addresses.map(|address| {
-        let bytes = [SEGMENT_BYTES, 96].into_iter().find_map(|bytes| {
-            let bytes = bytes as u64;
-            memory.read_vec(address, bytes, SEGMENT_BYTES).ok()
-        });
+        // As the kernel side does: whole, else as far as the page goes.
+        let whole = SEGMENT_BYTES as u64;
+        let on_page = (4096 - address % 4096).min(whole);
+        let bytes = [whole, on_page]
+            .into_iter()
+            .find_map(|bytes| memory.read_vec(address, bytes, SEGMENT_BYTES).ok());
         (address, bytes.unwrap_or_default().into())
     });
     let witness = read_witness(&memory, process, code);
