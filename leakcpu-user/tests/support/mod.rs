@@ -129,7 +129,7 @@ pub fn copy_code(process: &PythonProcess, code: u64) -> CopiedCode {
         });
         (address, bytes.unwrap_or_default().into())
     });
-    let witness = read_witness(&memory, process, code);
+    let witness = read_witness(process, code);
     CopiedCode {
         pid: process.pid,
         code,
