@@ -30,6 +30,6 @@ const _: () = assert!(size_of::<SyscallSpec>() == 8);
 const _: () = assert!(size_of::<ThreadState>() == 15 * 8 + 8 + 6 * 4 + 4 * 8);
 const _: () = assert!(size_of::<PyProcess>() == size_of::<PyLayout>() + 40 + CHANGEABLE_SLOTS);
 const _: () = assert!(align_of::<PyProcess>() == 8);
-const _: () = assert!(size_of::<PyLayout>() == 80);
+const _: () = assert!(size_of::<PyLayout>() == 88);
 // The widest window that a layout needs: `f_back` at 24 to `f_lasti` at 104 in 3.8.
 const _: () = assert!(crate::python::FRAME_READ_BYTES == 88);

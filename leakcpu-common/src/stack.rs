@@ -89,12 +89,59 @@ pub const fn finish(hash: u64, flags: u32) -> u64 {
     (h ^ (h >> 32)) | 1
 }
 
+/// What a code object's [`witness`] is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Testimony {
+    /// `co_firstlineno`.
+    pub first_line: u32,
+    /// Address of `co_name`.
+    pub name: u64,
+    /// Address of `co_filename`.
+    pub filename: u64,
+    /// Address of the line table.
+    pub line_table: u64,
+    /// [`tag_text`] of the name.
+    pub name_tag: u64,
+    /// [`tag_text`] of the file name.
+    pub filename_tag: u64,
+}
+
 /// What tells whether memory at a code object's address still holds the same one: no
-/// two code objects that are alive at once share all four. Never 0.
+/// two code objects that are alive at once share all addresses, and where one is freed
+/// and another put in its place, which takes the same parts' places as well, it has
+/// another name, file or line. Never 0.
 #[inline(always)]
-pub const fn witness(first_line: u32, name: u64, filename: u64, line_table: u64) -> u64 {
-    let h = name ^ filename.rotate_left(21) ^ (first_line as u64).rotate_left(50);
-    let h = h.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ line_table;
-    let h = h.wrapping_mul(0xff51_afd7_ed55_8ccd);
+pub const fn witness(of: Testimony) -> u64 {
+    let h = of.name ^ of.filename.rotate_left(21) ^ (of.first_line as u64).rotate_left(50);
+    let h = h.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ of.line_table;
+    let h = h.wrapping_mul(0xff51_afd7_ed55_8ccd) ^ of.name_tag;
+    let h = (h ^ (h >> 31)).wrapping_mul(0x9fb2_1c65_1e98_df25) ^ of.filename_tag;
+    let h = h.wrapping_mul(0xc4ce_b9fe_1a85_ec53);
     (h ^ (h >> 29)) | 1
+}
+
+/// Words of the end of a text that are looked at in one go.
+pub const TAG_WORDS: usize = 4;
+
+/// Bytes of a name's end that its tag is made of.
+pub const NAME_TAIL_BYTES: u64 = 8 * TAG_WORDS as u64;
+
+/// Bytes of a file name's end that its tag is made of.
+pub const FILENAME_TAIL_BYTES: u64 = 2 * NAME_TAIL_BYTES;
+
+/// Begins the tag of a text that is `length` characters long.
+#[inline(always)]
+pub const fn tag_length(length: u64) -> u64 {
+    length.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// Folds bytes of a text into its tag; those that are not the text's are 0.
+#[inline(always)]
+pub fn tag_text(mut tag: u64, words: [u64; TAG_WORDS]) -> u64 {
+    for word in words {
+        tag = (tag ^ word)
+            .wrapping_mul(0xff51_afd7_ed55_8ccd)
+            .rotate_left(29);
+    }
+    tag
 }

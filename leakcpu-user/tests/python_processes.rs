@@ -482,7 +482,7 @@ fn reused_addresses_are_noticed() {
         assert_eq!(again, named, "{python:?}");
         assert_eq!(
             Symbolizer::new().symbolize(&process, leaf).unwrap().err(),
-            read_witness(&process.memory(), &process, leaf.address())
+            read_witness(&process, leaf.address())
                 .unwrap()
                 .map(|witness| NoName::Replaced { witness }),
             "{python:?}"
@@ -535,7 +535,7 @@ fn a_hundred_thousand_code_objects_are_named_in_a_second() {
         })
         .collect();
     for frame in &mut frames {
-        let witness = read_witness(&process.memory(), &process, frame.code).unwrap();
+        let witness = read_witness(&process, frame.code).unwrap();
         frame.witness = witness.expect("it lives");
     }
     let mut symbolizer = Symbolizer::new();

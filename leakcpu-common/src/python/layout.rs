@@ -112,6 +112,14 @@ pub struct PyLayout {
     pub code_line_table: u16,
     /// Where the characters of an ASCII `str` are.
     pub text_data: u16,
+    /// Where those of another compact `str` are.
+    pub text_compact_data: u16,
+    /// `PyASCIIObject.length`.
+    pub text_length: u16,
+    /// `PyASCIIObject.state`.
+    pub text_state: u16,
+    /// Bit of `state.ascii`.
+    pub text_ascii_bit: u16,
     /// 1 if the layout is filled in.
     pub valid: u16,
     /// Which bits of `frame_root` count; 0 for none.

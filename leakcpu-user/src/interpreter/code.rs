@@ -1,9 +1,9 @@
 //! Code objects.
 
-use leakcpu_common::stack::witness;
+use leakcpu_common::stack::{FILENAME_TAIL_BYTES, NAME_TAIL_BYTES, Testimony, witness};
 
 use super::{
-    Bytecode, LineTableKind, ObjectMemory, PythonProcess, RemoteError, TextError,
+    Bytecode, LineTableKind, ObjectMemory, PythonProcess, RemoteError, RemoteReader, TextError,
     layout::{InstructionPointer, InterpreterLayout, ObjectLayout},
     line_table::{line_for, line_for_start},
     text::read_text,
@@ -180,13 +180,19 @@ impl Head {
             .map_or(0, |b| u32::from_le_bytes(*b))
     }
 
-    fn witness(&self, layout: &ObjectLayout) -> u64 {
-        witness(
-            self.u32(layout.code_first_line),
-            self.u64(layout.code_name),
-            self.u64(layout.code_filename),
-            self.u64(layout.code_line_table),
-        )
+    /// What tells one code object from another while it is being read.
+    fn parts(&self, layout: &ObjectLayout) -> Testimony {
+        Testimony {
+            first_line: self.u32(layout.code_first_line),
+            name: self.u64(layout.code_name),
+            filename: self.u64(layout.code_filename),
+            line_table: self.u64(layout.code_line_table),
+            ..Testimony::default()
+        }
+    }
+
+    fn is_there(&self, process: &PythonProcess) -> bool {
+        self.is_code(process) && self.is_alive(&process.layout.object)
     }
 
     /// A code object's type is `PyCode_Type`, which nothing else can have.
@@ -255,9 +261,6 @@ pub fn read_code(
         InstructionPointer::Bytes | InstructionPointer::Units => Bytecode::default(),
     };
     let code = CodeObject {
-        name: name.text,
-        qualname: qualname.map(|text| text.text),
-        filename: filename.text,
         lines: CodeLines {
             address,
             first_line: head.u32(layout.code_first_line),
@@ -268,27 +271,34 @@ pub fn read_code(
             bytecode,
             first_traceable: layout.code_first_traceable.map(|offset| head.u32(offset)),
         },
-        witness: head.witness(layout),
+        witness: witness(Testimony {
+            name_tag: name.tag(NAME_TAIL_BYTES),
+            filename_tag: filename.tag(FILENAME_TAIL_BYTES),
+            ..head.parts(layout)
+        }),
         is_function: head.u32(process.layout.walk.code_flags) & CO_OPTIMIZED != 0,
         is_whole,
+        name: name.text,
+        qualname: qualname.map(|text| text.text),
+        filename: filename.text,
     };
     // The object may have been freed while its parts were being read.
-    if read_witness(memory, process, address)? != Some(code.witness) {
+    let again = Head::read(memory, &process.layout, address)?;
+    if !again.is_there(process) || again.parts(layout) != head.parts(layout) {
         return Err(CodeError::Freed { address });
     }
     Ok(code)
 }
 
 /// Reads the witness of the code object at `address`; `None` if there is none.
-pub fn read_witness(
-    memory: &impl ObjectMemory,
-    process: &PythonProcess,
-    address: u64,
-) -> Result<Option<u64>, RemoteError> {
-    let layout = &process.layout.object;
-    let head = Head::read(memory, &process.layout, address)?;
-    let is_there = head.is_code(process) && head.is_alive(layout);
-    Ok(is_there.then(|| head.witness(layout)))
+pub fn read_witness(process: &PythonProcess, address: u64) -> Result<Option<u64>, RemoteError> {
+    let head = Head::read(&process.memory(), &process.layout, address)?;
+    if !head.is_there(process) {
+        return Ok(None);
+    }
+    let mut reader = RemoteReader::new(process.memory());
+    let words = leakcpu_common::python::read_code(&mut reader, &process.layout.walk, address);
+    Ok(words.map(|words| words.witness))
 }
 
 /// The contents of a `bytes` object, and whether they are all of them.

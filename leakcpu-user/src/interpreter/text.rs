@@ -1,5 +1,7 @@
 //! `str` objects.
 
+use leakcpu_common::stack::{NAME_TAIL_BYTES, TAG_WORDS, tag_length, tag_text};
+
 use super::{ObjectMemory, RemoteError, layout::ObjectLayout};
 
 /// Longest text that is read, in characters: paths end at `PATH_MAX`, and a name
@@ -30,6 +32,43 @@ pub(super) struct Text {
     pub(super) text: String,
     /// All of it was read.
     pub(super) is_whole: bool,
+    /// Its length in characters, and the first so many bytes of it.
+    length: u64,
+    start: Box<[u8]>,
+}
+
+impl Text {
+    fn decode(data: &[u8], width: u64, length: u64) -> Self {
+        let is_whole = data.len() as u64 == length * width;
+        let mut text = decode_text(data, width);
+        if !is_whole {
+            text.push('\u{2026}');
+        }
+        let start = usize::try_from(length).map_or(data, |n| &data[..n.min(data.len())]);
+        Self {
+            text,
+            is_whole,
+            length,
+            start: start.into(),
+        }
+    }
+
+    /// The kernel side's tag of a text, made of its last `tail_bytes` bytes.
+    pub(super) fn tag(&self, tail_bytes: u64) -> u64 {
+        let window = NAME_TAIL_BYTES;
+        let mut tag = tag_length(self.length);
+        let mut from_end = tail_bytes;
+        while from_end != 0 {
+            let at = |back: u64| usize::try_from(self.length.saturating_sub(back)).unwrap_or(0);
+            let part = self.start.get(at(from_end)..at(from_end - window));
+            let mut words = [[0; 8]; TAG_WORDS];
+            let part = part.unwrap_or_default();
+            words.as_flattened_mut()[..part.len()].copy_from_slice(part);
+            tag = tag_text(tag, words.map(u64::from_le_bytes));
+            from_end -= window;
+        }
+        tag
+    }
 }
 
 /// Reads the `str` at `address`.
@@ -73,18 +112,10 @@ pub(super) fn read_text(
     let start = usize::from(data_offset);
     let end = start.saturating_add(usize::try_from(bytes).unwrap_or(usize::MAX));
     if let Some(data) = ahead.get(start..end) {
-        return Ok(Text {
-            text: decode_text(data, width),
-            is_whole: true,
-        });
+        return Ok(Text::decode(data, width, length));
     }
     let data = memory.read_start(data, bytes, usize::MAX)?;
-    let is_whole = data.len() as u64 == bytes;
-    let mut text = decode_text(&data, width);
-    if !is_whole {
-        text.push('\u{2026}');
-    }
-    Ok(Text { text, is_whole })
+    Ok(Text::decode(&data, width, length))
 }
 
 /// Decodes a compact string's characters of `width` bytes (1: ASCII or Latin-1,

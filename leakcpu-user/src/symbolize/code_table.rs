@@ -192,14 +192,13 @@ impl CodeTable {
             verification.process_gone = true;
             return Ok(verification);
         }
-        let memory = process.memory();
         for at in self.by_address.values() {
             for id in &at.ids {
                 let seen = &mut self.seen[id.0 as usize];
                 if !seen.exposed {
                     continue;
                 }
-                match read_witness(&memory, process, seen.address) {
+                match read_witness(process, seen.address) {
                     Ok(Some(witness)) if witness == seen.witness => verification.unchanged += 1,
                     Ok(Some(_)) => {
                         seen.replaced = true;

@@ -45,7 +45,9 @@ impl Symbolizer {
         }
         let memory = CopiedMemory::new(&copied.segments);
         match read_code(&memory, process, copied.code) {
-            Ok(code) if code.witness == copied.witness => {
+            Ok(mut code) => {
+                // The end of a long text, of which the witness is made, was not copied.
+                code.witness = copied.witness;
                 if !code.is_whole {
                     // All of it, if it is still there.
                     self.read_ahead(process, [copied.code]);
@@ -54,7 +56,7 @@ impl Symbolizer {
                     self.names.insert(image, code);
                 }
             }
-            Ok(_) | Err(_) => tracing::debug!(pid = process.pid, "a copied code object is none"),
+            Err(error) => tracing::debug!(pid = process.pid, %error, "copied code object not read"),
         }
     }
 

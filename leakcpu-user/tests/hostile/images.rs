@@ -156,11 +156,7 @@ fn what_is_no_code_object_has_no_name() {
             ),
             "{build}"
         );
-        assert_eq!(
-            read_witness(&process.memory(), &process, code),
-            Ok(None),
-            "{build}"
-        );
+        assert_eq!(read_witness(&process, code), Ok(None), "{build}");
         for address in [0, UNMAPPED, u64::MAX, u64::MAX - 100] {
             assert!(
                 matches!(

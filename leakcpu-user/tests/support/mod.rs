@@ -131,7 +131,7 @@ pub fn copy_code(process: &PythonProcess, code: u64) -> CopiedCode {
             .find_map(|bytes| memory.read_vec(address, bytes, SEGMENT_BYTES).ok());
         (address, bytes.unwrap_or_default().into())
     });
-    let witness = read_witness(&memory, process, code);
+    let witness = read_witness(process, code);
     CopiedCode {
         pid: process.pid,
         code,

@@ -82,6 +82,10 @@ const fn walk_with_frame_objects(lasti: u16, generator: u16) -> PyLayout {
         code_qualname: 112,
         code_line_table: 120,
         text_data: 48,
+        text_compact_data: 72,
+        text_length: 16,
+        text_state: 32,
+        text_ascii_bit: 6,
         valid: 1,
         frame_root_mask: u64::MAX,
     }
@@ -121,6 +125,10 @@ const WALK_3_11: PyLayout = PyLayout {
     code_qualname: 128,
     code_line_table: 136,
     text_data: 48,
+    text_compact_data: 72,
+    text_length: 16,
+    text_state: 32,
+    text_ascii_bit: 6,
     valid: 1,
     frame_root_mask: 0xff,
 };
@@ -141,6 +149,7 @@ const WALK_3_12: PyLayout = PyLayout {
     frame_root_mask: 0,
     code_first_line: 68,
     text_data: 40,
+    text_compact_data: 56,
     ..WALK_3_11
 };
 

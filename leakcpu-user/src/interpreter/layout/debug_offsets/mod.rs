@@ -182,6 +182,10 @@ pub fn layout(
         code_qualname: code("qualname")?,
         code_line_table: object_layout.code_line_table,
         text_data: ascii_data,
+        text_compact_data: object_layout.unicode_compact_data,
+        text_length: object_layout.unicode_length,
+        text_state: object_layout.unicode_state,
+        text_ascii_bit: object_layout.unicode_ascii_bit.into(),
         valid: 1,
         frame_root_mask: 0,
     };
