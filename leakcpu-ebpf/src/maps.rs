@@ -39,6 +39,8 @@ pub struct Scratch {
     pub hash: u64,
     /// Its number of frames.
     pub frames: u64,
+    /// Frames of a new stack whose code objects are looked at.
+    pub looks: u64,
     /// Bits of `stack::flags`: how the walk ended.
     pub flags: u32,
     /// Not 0 if a frame of it cannot be one.

@@ -5,7 +5,7 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use leakcpu_common::{
-    config::{MAX_SWITCH_FRAMES, MAX_SYSCALLS},
+    config::{MAX_SWITCH_FRAMES, MAX_SWITCH_LOOKS, MAX_SYSCALLS},
     counters::Counter,
     stack::flags,
     syscall::wait_arg,
@@ -17,7 +17,7 @@ use crate::{
     count,
     globals::{FRAME_LIMIT, HAS_PREV_STATE_ARG},
     maps::{PROCESSES, SYSCALLS, THREADS, stopped},
-    python::{self, Captured},
+    python::{self, Captured, Limits},
     task::{Task, UserRegisters, reg},
     totals,
 };
@@ -71,14 +71,17 @@ pub fn sched_switch(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// Frames walked at most under the run-queue lock.
+/// What may be done under the run-queue lock.
 #[inline(always)]
-fn frame_limit() -> usize {
+fn limits() -> Limits {
     let asked = FRAME_LIMIT.load() as usize;
-    if asked < MAX_SWITCH_FRAMES {
-        asked
-    } else {
-        MAX_SWITCH_FRAMES
+    Limits {
+        frames: if asked < MAX_SWITCH_FRAMES {
+            asked
+        } else {
+            MAX_SWITCH_FRAMES
+        },
+        looks: MAX_SWITCH_LOOKS,
     }
 }
 
@@ -122,7 +125,7 @@ fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state:
     // Before anything is decided that the verifier would follow apart.
     let mut captured = Captured::none(0);
     if thread.flags & thread_flags::EXITING == 0 {
-        captured = python::capture(thread, task.fsbase(), now_ns, frame_limit());
+        captured = python::capture(thread, task.fsbase(), now_ns, limits());
     }
     let stack = captured.hash;
     let blocked = !preempted && prev_state & STATE_WAITS != 0;

@@ -5,7 +5,7 @@ use aya_ebpf::{
     helpers::bpf_ktime_get_ns, macros::perf_event, programs::PerfEventContext,
 };
 use leakcpu_common::{
-    config::MAX_SYSCALLS,
+    config::{MAX_FRAMES, MAX_SYSCALLS},
     counters::Counter,
     stack::flags,
     thread::run_state,
@@ -52,7 +52,11 @@ fn sample(ctx: &PerfEventContext) {
     let Some(thread_id) = task::current_fsbase() else {
         return;
     };
-    let captured = python::capture(thread, thread_id, now_ns, FRAME_LIMIT.load() as usize);
+    let limits = python::Limits {
+        frames: FRAME_LIMIT.load() as usize,
+        looks: MAX_FRAMES + 1,
+    };
+    let captured = python::capture(thread, thread_id, now_ns, limits);
     let mut wait = Wait {
         syscall: NO_SYSCALL,
         flags: 0,

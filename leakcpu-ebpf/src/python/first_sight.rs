@@ -236,6 +236,9 @@ pub extern "C" fn look_at_frame(pid: u32, index: u64) -> u64 {
         }
         return 0;
     }
+    if index >= scratch.looks {
+        return 0;
+    }
     let mut mem = UserMemory::new(place.scratch);
     let Some(words) = read_code(&mut mem, layout, code) else {
         count::one(Counter::CodeReadFailed);

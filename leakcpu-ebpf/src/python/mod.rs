@@ -74,15 +74,25 @@ impl Captured {
     }
 }
 
-/// Walks the current task's Python stack, `limit` frames at most, and sends it if it is
-/// new.
+/// How much of a stack is looked at.
+#[derive(Clone, Copy)]
+pub struct Limits {
+    /// Frames walked.
+    pub frames: usize,
+    /// Code objects looked at if the stack is new, leaf first.
+    pub looks: usize,
+}
+
+/// Walks the current task's Python stack and sends it if it is new.
 #[inline(always)]
-pub fn capture(thread: &ThreadState, thread_id: u64, now_ns: u64, limit: usize) -> Captured {
-    let hash = capture_stack(thread.tid, thread_id, now_ns, limit as u64);
-    let Some(scratch) = SCRATCH.get_ptr(0) else {
+pub fn capture(thread: &ThreadState, thread_id: u64, now_ns: u64, limits: Limits) -> Captured {
+    let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
         return Captured::none(flags::NOT_PYTHON);
     };
     // SAFETY: this CPU's scratch.
+    unsafe { (&raw mut (*scratch).looks).write(limits.looks as u64) };
+    let hash = capture_stack(thread.tid, thread_id, now_ns, limits.frames as u64);
+    // SAFETY: as above.
     let flags = unsafe { (&raw const (*scratch).flags).read_volatile() };
     Captured { hash, flags }
 }

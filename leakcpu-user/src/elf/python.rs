@@ -37,6 +37,8 @@ pub struct PythonElf {
     pub code_type: Option<u64>,
     /// `PyFrame_Type`, as linked.
     pub frame_type: Option<u64>,
+    /// `_Py_NoneStruct`, as linked.
+    pub none: Option<u64>,
     /// What is mapped where.
     pub segments: Vec<LoadSegment>,
     /// The linker's build id.
@@ -52,11 +54,12 @@ impl PythonElf {
     }
 }
 
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     "_PyRuntime",
     "Py_Version",
     "PyCode_Type",
     "PyFrame_Type",
+    "_Py_NoneStruct",
     "PyConfig_InitPythonConfig",
     "PyFrame_GetCode",
     "PyIter_Send",
@@ -86,6 +89,7 @@ pub fn python_elf<'data, R: ReadRef<'data>>(
         version,
         code_type,
         frame_type,
+        none,
         api_3_8,
         api_3_9,
         api_3_10,
@@ -117,6 +121,7 @@ pub fn python_elf<'data, R: ReadRef<'data>>(
         has_api_3_10: api_3_10.is_some(),
         code_type: code_type.map(|symbol| symbol.address),
         frame_type: frame_type.map(|symbol| symbol.address),
+        none: none.map(|symbol| symbol.address),
         segments: image.load_segments(),
         build_id: image.build_id(),
     }))

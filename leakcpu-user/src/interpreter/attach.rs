@@ -118,6 +118,9 @@ pub struct PythonProcess {
     pub gil_enabled: bool,
     /// Run-time address of `PyCode_Type`, if the file has the symbol.
     pub code_type: Option<u64>,
+    /// That of `None`: what the interpreter's own frames between C and Python have for
+    /// their code (3.13 and later).
+    pub none: Option<u64>,
 }
 
 impl PythonProcess {
@@ -238,6 +241,7 @@ impl Interpreters {
             gil_enabled,
             layout,
             code_type: elf.code_type.map(live),
+            none: elf.none.map(live),
         })
     }
 }

@@ -103,7 +103,8 @@ impl Symbolizer {
         frame: RawFrame,
     ) -> Result<Result<SymbolizedFrame, NoName>, SymbolizeError> {
         let address = frame.address();
-        if address == 0 {
+        // A frame between C and Python is `None`'s before it says that it is one.
+        if address == 0 || process.none == Some(address) {
             return Ok(Err(NoName::Placeholder));
         }
         let image = ImageKey::of(process);

@@ -67,6 +67,7 @@ pub fn elf(version_hex: u32, runtime_head: &[u8]) -> PythonElf {
         has_api_3_10: true,
         code_type: None,
         frame_type: None,
+        none: None,
         segments: Vec::new(),
         build_id: None,
     }

@@ -323,5 +323,6 @@ pub fn process(
         layout: layout.into(),
         gil_enabled: true,
         code_type: Some(code_type),
+        none: None,
     }
 }

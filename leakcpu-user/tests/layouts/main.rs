@@ -87,6 +87,7 @@ fn committed(
         has_api_3_10: true,
         code_type: None,
         frame_type: None,
+        none: None,
         segments: Vec::new(),
         build_id: None,
     };

@@ -59,6 +59,7 @@ fn read_as(
         has_api_3_10: true,
         code_type: None,
         frame_type: None,
+        none: None,
         segments: Vec::new(),
         build_id: None,
     };
