@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use leakcpu_common::stack::RawFrame;
+use leakcpu_common::stack::{RawFrame, flags};
 use leakcpu_tests::{
     call_graph::{CallGraph, Function, Verdict},
     interpreter::{self, Interpreter},
@@ -81,8 +81,12 @@ fn step(python: &Interpreter, how: &[&str], instructions: usize, problems: &mut 
 /// What became of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Resolved {
-    /// No function of the program: a border, or a frame that is not set up yet.
+    /// No function of the program: a border.
     Left,
+    /// A frame that is still being set up: left out at the leaf side, as Python does.
+    BeforeStart(Option<u32>),
+    /// No frame: the whole stack is given up.
+    Torn,
     /// A function; `None` if the rehearsal has not seen it, or it is none.
     Function(Option<u32>),
 }
@@ -142,13 +146,18 @@ impl Stepped {
             *tally.marked.entry(flags).or_default() += 1;
             return;
         }
-        let mut stack: Vec<_> = frames
-            .iter()
-            .filter_map(|&frame| match self.resolve(frame) {
-                Resolved::Left => None,
-                Resolved::Function(number) => Some(number),
-            })
-            .collect();
+        let mut stack = Vec::new();
+        for &frame in &frames {
+            match self.resolve(frame) {
+                Resolved::Left => {}
+                Resolved::BeforeStart(_) if stack.is_empty() => {}
+                Resolved::BeforeStart(number) | Resolved::Function(number) => stack.push(number),
+                Resolved::Torn => {
+                    *tally.marked.entry(flags::IN_TRANSITION).or_default() += 1;
+                    return;
+                }
+            }
+        }
         stack.reverse();
         let verdict = self.graph.judge(&stack);
         if verdict == Verdict::Possible {
@@ -170,11 +179,19 @@ impl Stepped {
             .symbolize(&self.process, frame)
             .expect("our own child can be read");
         let resolved = match named {
-            Ok(named) => Resolved::Function(self.graph.number(&Function {
-                name: named.function.name.to_string(),
-                file: named.function.file.to_string(),
-                first_line: named.function.first_line,
-            })),
+            Ok(named) => {
+                let number = self.graph.number(&Function {
+                    name: named.function.name.to_string(),
+                    file: named.function.file.to_string(),
+                    first_line: named.function.first_line,
+                });
+                if named.is_before_start {
+                    Resolved::BeforeStart(number)
+                } else {
+                    Resolved::Function(number)
+                }
+            }
+            Err(NoName::Torn) => return Resolved::Torn,
             // Memory that is no code object now may be one later.
             Err(NoName::Freed | NoName::ProcessGone | NoName::Unreadable) => {
                 return Resolved::Function(None);
