@@ -178,11 +178,10 @@ impl CodeTable {
 
     /// Looks again at every exposed code object of `process`.
     ///
-    /// One that has been freed keeps its name. For the name to be wrong somewhere,
-    /// another code object would have to have lived at its address, been met only in
-    /// stacks that equal known ones in every address and instruction (at the first that
-    /// did not, its own witness would have been read, and this one be replaced), and
-    /// been freed in its turn.
+    /// One that has been freed loses its name like one that was replaced: others may
+    /// have lived there meanwhile and been met at its instructions only, as in a loop
+    /// that calls one generated function after the other. Where the process has ended,
+    /// nothing can be looked at, and names stay.
     pub fn verify_unchanged(
         &mut self,
         process: &PythonProcess,
@@ -204,7 +203,10 @@ impl CodeTable {
                         seen.replaced = true;
                         verification.replaced += 1;
                     }
-                    Ok(None) | Err(RemoteError::Unmapped { .. }) => verification.freed += 1,
+                    Ok(None) | Err(RemoteError::Unmapped { .. }) => {
+                        seen.replaced = true;
+                        verification.freed += 1;
+                    }
                     Err(RemoteError::Gone { .. }) => {
                         verification.process_gone = true;
                         return Ok(verification);
