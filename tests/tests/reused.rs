@@ -49,7 +49,7 @@ fn reused_on(python: &Interpreter, problems: &mut Problems) {
         .each_ref()
         .map(|workload| workload.pid.to_string());
     let outcome = observe::run(&[
-        "classify", "-p", &pids[0], "-p", &pids[1], "-d", "1500ms", "-r", "10khz", "--json",
+        "classify", "-p", &pids[0], "-p", &pids[1], "-d", "2500ms", "-r", "10khz", "--json",
     ]);
     let report = outcome.report();
     for (workload, spell_us) in workloads.into_iter().zip(SPELLS_US) {
@@ -60,8 +60,12 @@ fn reused_on(python: &Interpreter, problems: &mut Problems) {
             ns(&truth, "reused") > 10,
             format!("addresses were reused {} times only", truth["reused"]),
         );
-        let spent = spent(list(&truth, "spells"), report.window());
         let process = report.process(pid);
+        // Watching begins with each thread, a little before the window that is common to
+        // all processes.
+        let (_, end) = report.window();
+        let begin = end - ns(&thread(process, tid)["time"], "wall_ns");
+        let spent = spent(list(&truth, "spells"), (begin, end));
         let functions = list(process, "functions");
         let unnamed = no_wrong_name(functions, &spent, spell_us, problems);
         eprintln!(

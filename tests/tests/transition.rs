@@ -31,18 +31,20 @@ const BURST: usize = 250;
 const FREELY_US: u64 = 3_000;
 /// Stacks given up, of all: in transition or cut short, but said to be so.
 const MAX_MARKED: f64 = 0.01;
+/// The same of few instructions, among which a burst may find more than its share.
+const MAX_MARKED_OF_FEW: f64 = 0.03;
 /// The same for a program that does little but switch between greenlets.
 const MAX_MARKED_SWITCHING: f64 = 0.1;
 
 #[test]
 fn at_any_instruction_the_stack_is_possible_or_marked() {
-    step_all(30_000);
+    step_all(15_000, MAX_MARKED_OF_FEW);
 }
 
 #[test]
 #[ignore = "slow: five minutes"]
 fn at_a_million_instructions_the_stack_is_possible_or_marked() {
-    step_all(1_000_000);
+    step_all(1_000_000, MAX_MARKED);
 }
 
 /// While greenlets are exchanged, so is the C stack that the interpreter's frames lie on.
@@ -62,11 +64,11 @@ fn between_greenlets_the_stack_is_possible_or_marked() {
     problems.finish();
 }
 
-fn step_all(instructions: usize) {
+fn step_all(instructions: usize, max_marked: f64) {
     let mut problems = Problems::new();
     for python in interpreter::all() {
         let tally = step(python, &[], instructions, &mut problems);
-        tally.report(MAX_MARKED, &mut problems);
+        tally.report(max_marked, &mut problems);
     }
     problems.finish();
 }

@@ -1,7 +1,7 @@
 //! A process' entry in the kernel's map: what the walk follows, and how careful it is.
 
 use aya::maps::MapError;
-use leakcpu_common::process::{PyProcess, changeable_slot, process_flags};
+use leakcpu_common::process::{PyProcess, process_flags};
 
 use super::{Session, SessionError};
 use crate::probes::ProbeError;
@@ -50,18 +50,18 @@ impl Session {
         Ok(())
     }
 
-    /// Has the code objects at `addresses` told from others there from now on.
+    /// Has the code objects of these slots told from others there from now on.
     pub(super) fn mark_changeable(
         &mut self,
         pid: u32,
-        addresses: &[u64],
+        slots: &[usize],
     ) -> Result<(), SessionError> {
-        if addresses.is_empty() {
+        if slots.is_empty() {
             return Ok(());
         }
         self.change_entry(pid, |entry| {
-            for address in addresses {
-                entry.changeable[changeable_slot(*address)] = 1;
+            for slot in slots {
+                entry.changeable[*slot] = 1;
             }
         })
     }

@@ -126,7 +126,7 @@ impl Stacks {
 
     /// Code objects that the kernel side is to tell from others at their address from
     /// now on.
-    pub(super) fn take_to_mark(&mut self, round: u64) -> Vec<u64> {
+    pub(super) fn take_to_mark(&mut self, round: u64) -> Vec<usize> {
         self.table.take_to_mark(round)
     }
 

@@ -3,7 +3,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use leakcpu_common::{process::changeable_slot, stack::RawFrame};
+use leakcpu_common::{
+    process::{CHANGEABLE_SLOTS, changeable_slot},
+    stack::RawFrame,
+};
 
 use super::{
     name::{NoName, SymbolizedFrame},
@@ -14,6 +17,10 @@ use crate::interpreter::{PythonProcess, RemoteError, read_witness};
 /// Index into a [`CodeTable`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CodeId(u32);
+
+/// Addresses where one function took the place of another, beyond which that is expected
+/// everywhere.
+const FEW_REPLACED: usize = 1;
 
 /// How a frame came to be known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,15 +158,21 @@ impl CodeTable {
         }
     }
 
-    /// Addresses whose code objects the kernel side is to tell apart from now on.
-    pub fn take_to_mark(&mut self, round: u64) -> Vec<u64> {
-        let addresses = std::mem::take(&mut self.to_mark);
-        for address in &addresses {
-            self.marked
-                .entry(changeable_slot(*address))
-                .or_insert(round);
+    /// Slots whose code objects the kernel side is to tell apart from now on: those of
+    /// addresses where it turned out too late, and after a few of them, which is what a
+    /// program looks like that makes functions all the time, every one.
+    pub fn take_to_mark(&mut self, round: u64) -> Vec<usize> {
+        let mut slots: Vec<usize> = std::mem::take(&mut self.to_mark)
+            .into_iter()
+            .map(changeable_slot)
+            .collect();
+        if !slots.is_empty() && self.marked.len() + slots.len() > FEW_REPLACED {
+            slots = (0..CHANGEABLE_SLOTS).collect();
         }
-        addresses
+        for slot in &slots {
+            self.marked.entry(*slot).or_insert(round);
+        }
+        slots
     }
 
     /// Whether frames of this code object may have been another's.
@@ -263,7 +276,7 @@ mod tests {
         let second = note(&mut table, 0x1000, 2, false, 2);
         assert!(table.is_replaced(first));
         assert!(!table.is_replaced(second) && !table.is_replaced(other));
-        assert_eq!(table.take_to_mark(2), [0x1000]);
+        assert_eq!(table.take_to_mark(2), [changeable_slot(0x1000)]);
         // Met in the round after the mark, it may be from before it; then no more.
         let third = note(&mut table, 0x1000, 3, false, 3);
         assert!(table.is_replaced(second) && table.take_to_mark(3).is_empty());
@@ -293,7 +306,7 @@ mod tests {
         let root = table.note(raw, &named(3, true), sight);
         table.note_unnamed(RawFrame { witness: 4, ..raw }, NoName::Freed);
         assert!(table.is_replaced(root) && !table.is_replaced(first));
-        assert_eq!(table.take_to_mark(1), [0x1000]);
+        assert_eq!(table.take_to_mark(1), [changeable_slot(0x1000)]);
     }
 
     #[test]
