@@ -90,7 +90,7 @@ fn first_bytes(mut words: [u64; TAG_WORDS], bytes: u64) -> [u64; TAG_WORDS] {
     for word in &mut words {
         let keep = if rest < 8 { rest } else { 8 };
         // In two steps, for a shift by 64 is none.
-        let half = 32 - 4 * (keep as u32 & 15);
+        let half = 32 - 4 * keep;
         *word &= (u64::MAX >> (half & 63)) >> (half & 63);
         rest -= keep;
     }

@@ -213,8 +213,7 @@ impl Head {
         if layout.ob_type != HAS_REFERENCE_COUNT_FIRST {
             return true;
         }
-        let first = self.u64(0);
-        first & 0xffff_ffff != 0 && first >> 32 & 0xffff == 0
+        self.u32(0) != 0 && self.u32(4).trailing_zeros() >= 16
     }
 }
 

@@ -47,6 +47,8 @@ const TICK: Duration = Duration::from_millis(25);
 /// How often a process is looked at whose interpreter is starting, which takes some
 /// 20 ms.
 const STARTING_TICK: Duration = Duration::from_millis(5);
+/// Code objects looked at again at each tick, of one process after the other: 0.1 ms.
+const LOOKED_AT_AGAIN: usize = 32;
 /// Ticks between two looks at the threads for suspects.
 const SUSPECT_TICKS: u32 = 10;
 /// Ticks between two looks at descriptors that waits name.
@@ -201,6 +203,7 @@ impl Session {
         self.drain()?;
         self.retry_pending()?;
         self.end_copying()?;
+        self.look_again()?;
         self.reap()?;
         self.look_at_code();
         self.look_at_unknown_code()?;
@@ -281,6 +284,20 @@ impl Session {
             self.mark_changeable(pid, &to_mark)?;
         }
         Ok(())
+    }
+
+    /// Looks whether code objects of the next process are still there.
+    fn look_again(&mut self) -> Result<(), SessionError> {
+        let next = self.ticks as usize % self.watched.len().max(1);
+        let Some((&pid, watched)) = self.watched.iter_mut().nth(next) else {
+            return Ok(());
+        };
+        let Some(process) = watched.python().cloned().filter(|_| !watched.exited) else {
+            return Ok(());
+        };
+        watched.stacks.look_again(&process, LOOKED_AT_AGAIN);
+        let to_mark = watched.stacks.take_to_mark(self.round);
+        self.mark_changeable(pid, &to_mark)
     }
 
     /// Counts something lost on our side.

@@ -135,6 +135,11 @@ impl Stacks {
         self.table.forget_addresses();
     }
 
+    /// Looks whether some of the code objects that were named are still there.
+    pub(super) fn look_again(&mut self, process: &PythonProcess, at_most: usize) {
+        self.table.look_again(process, at_most);
+    }
+
     /// Looks whether the code objects that were named are still there, and takes the
     /// names of frames that may have been another's.
     pub(super) fn verify(&mut self, process: &PythonProcess) -> Result<(), RemoteError> {

@@ -77,6 +77,8 @@ pub struct CodeTable {
     marked: BTreeMap<usize, u64>,
     /// Addresses to mark.
     to_mark: Vec<u64>,
+    /// Where to look again next.
+    cursor: usize,
 }
 
 #[derive(Debug)]
@@ -187,6 +189,32 @@ impl CodeTable {
         self.by_address.clear();
         self.marked.clear();
         self.to_mark.clear();
+    }
+
+    /// Looks again at the next few exposed code objects of `process`, so that an address
+    /// where they come and go is marked soon. A successor that is met only where its
+    /// predecessor was is not noticed otherwise.
+    pub fn look_again(&mut self, process: &PythonProcess, at_most: usize) {
+        if self.by_address.is_empty() || !is_same_process(process) {
+            return;
+        }
+        for _ in 0..at_most.min(self.seen.len()) {
+            self.cursor = (self.cursor + 1) % self.seen.len();
+            let seen = &mut self.seen[self.cursor];
+            if !seen.exposed || seen.replaced || !self.by_address.contains_key(&seen.address) {
+                continue;
+            }
+            let is_gone = match read_witness(process, seen.address) {
+                Ok(witness) => witness != Some(seen.witness),
+                Err(error) => matches!(error, RemoteError::Unmapped { .. }),
+            };
+            if is_gone {
+                seen.replaced = true;
+                if !self.marked.contains_key(&changeable_slot(seen.address)) {
+                    self.to_mark.push(seen.address);
+                }
+            }
+        }
     }
 
     /// Looks again at every exposed code object of `process`.
