@@ -8,9 +8,9 @@ pub const MAX_FRAMES: usize = 512;
 /// happens under the run-queue lock, where a walk must not take longer than 20 us.
 pub const MAX_SWITCH_FRAMES: usize = 256;
 
-/// Code objects looked at for a new stack at a context switch, leaf first, for the same
-/// reason: each takes a dozen reads. Frames beyond them have no witness.
-pub const MAX_SWITCH_LOOKS: usize = 64;
+/// Code objects looked at at a context switch, leaf first, for the same reason: each takes
+/// a dozen reads. Frames beyond them have no witness.
+pub const MAX_SWITCH_LOOKS: usize = 32;
 
 /// Chunks of the data stack visited for the root of a truncated stack; with 16 KiB
 /// each, as CPython allocates them, enough for some ten thousand frames.

@@ -425,7 +425,12 @@ fn nothing_native_is_said_of_python_itself() {
         }
         let verdict = &report.process(workload.pid)["verdict"];
         if verdict["class"] == "cpu-bound" {
-            problems.equal("detail", &verdict["detail"], &Value::from("python"));
+            // Nothing is said where the loop has no name: parts of it have none in stripped
+            // files.
+            problems.check(
+                verdict["detail"] == "python" || verdict["detail"].is_null() && !python.is_local(),
+                format!("detail is {}", verdict["detail"]),
+            );
         }
         workload.finish();
     }

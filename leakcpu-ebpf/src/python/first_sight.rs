@@ -205,7 +205,8 @@ pub extern "C" fn hash_frame(pid: u32, index: u64) -> u64 {
     let mut hash = mix(scratch.hash, *frame);
     let code = frame.address();
     // SAFETY: in bounds.
-    if unsafe { place.changeable(code).read() } != 0 && code != 0 {
+    let may_change = unsafe { place.changeable(code).read() } != 0;
+    if may_change && code != 0 && index < scratch.looks {
         if frame.witness == 0 {
             let mut mem = UserMemory::new(place.scratch);
             let words = read_code(&mut mem, place.layout(), code);

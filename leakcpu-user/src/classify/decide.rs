@@ -170,11 +170,17 @@ fn code_of(inner: &Spent, limits: &Thresholds) -> Option<Detail> {
         Code::Generated,
     ];
     if share(&[Code::Library, Code::Generated]) >= limits.code_min_share
-        || (eval <= limits.native_max_eval_share && share(&native) >= limits.code_min_share)
+        || (share(&[Code::EvalLoop, Code::Unknown]) <= limits.native_max_eval_share
+            && share(&native) >= limits.code_min_share)
     {
         return Some(Detail::Native);
     }
-    let interpreter = share(&[Code::EvalLoop, Code::Interpreter, Code::CLibrary]);
+    let interpreter = share(&[
+        Code::EvalLoop,
+        Code::Interpreter,
+        Code::CLibrary,
+        Code::Unknown,
+    ]);
     (eval >= limits.python_min_eval_share && interpreter >= limits.code_min_share)
         .then_some(Detail::Python)
 }
