@@ -29,8 +29,14 @@ pub struct Scratch {
     pub wide: [u64; WIDE_WINDOW_WORDS],
     /// Single words that are read, and those that the verifier is to forget.
     pub small: [u64; SMALL_WORDS],
-    /// The thread state whose frames were walked, and the walk.
+    /// The thread whose stack is captured.
+    pub pid: u32,
+    pub tid: u32,
+    /// Its thread state in the main interpreter, if known; then the one whose frames
+    /// were walked, and the walk.
     pub tstate: u64,
+    /// `PyLayout::root_is_entry` of its process.
+    pub root_is_entry: u64,
     pub leaf: Leaf,
     pub walk_end: WalkEnd,
     /// Not 0 if a code object was among the frames that may have been replaced.

@@ -281,9 +281,9 @@ pub fn walk_frames<M: MemRead, S: FrameSink, const MAX: usize>(
 }
 
 impl WalkEnd {
-    /// What the walk from `leaf` is worth.
+    /// What the walk from `leaf` is worth; `root_is_entry` as in [`PyLayout`].
     #[inline(always)]
-    pub fn judge(self, layout: &PyLayout, leaf: Leaf) -> Walked {
+    pub fn judge(self, root_is_entry: u16, leaf: Leaf) -> Walked {
         let Self {
             frames,
             ended,
@@ -296,11 +296,11 @@ impl WalkEnd {
         if leaf.frame != 0 {
             // A frame chain ends with the frame that C called first.
             let is_root = borders.has(Borders::LAST) && !borders.has(Borders::NOT_ROOT);
-            if is_complete && layout.root_is_entry == 1 && !is_root {
+            if is_complete && root_is_entry == 1 && !is_root {
                 flags |= flags::IN_TRANSITION;
             }
             // Before 3.11 the interpreter itself may not know the root.
-            if is_complete && layout.root_is_entry == 0 && borders.has(Borders::NOT_ROOT) {
+            if is_complete && root_is_entry == 0 && borders.has(Borders::NOT_ROOT) {
                 flags |= flags::TRUNCATED;
             }
             let is_astray = borders.has(Borders::SEEN) && borders.below_first != leaf.below;

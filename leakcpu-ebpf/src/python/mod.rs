@@ -18,7 +18,7 @@ use leakcpu_common::{
 use self::memory::UserMemory;
 use crate::{
     count,
-    maps::{PROCESSES, SCRATCH, STACKS_SENT, Scratch, THREADS},
+    maps::{PROCESSES, SCRATCH, STACKS_SENT, Scratch},
 };
 
 pub use memory::read_user_u64;
@@ -90,46 +90,45 @@ pub fn capture(thread: &ThreadState, thread_id: u64, now_ns: u64, limits: Limits
         return Captured::none(flags::NOT_PYTHON);
     };
     // SAFETY: this CPU's scratch.
-    unsafe { (&raw mut (*scratch).looks).write(limits.looks as u64) };
-    let hash = capture_stack(thread.tid, thread_id, now_ns, limits.frames as u64);
+    unsafe {
+        (&raw mut (*scratch).pid).write(thread.pid);
+        (&raw mut (*scratch).tid).write(thread.tid);
+        (&raw mut (*scratch).tstate).write(thread.tstate);
+        (&raw mut (*scratch).looks).write(limits.looks as u64);
+    }
+    let hash = capture_stack(thread_id, now_ns, limits.frames as u64);
     // SAFETY: as above.
     let flags = unsafe { (&raw const (*scratch).flags).read_volatile() };
     Captured { hash, flags }
 }
 
-/// [`capture`]; leaves the flags in the scratch.
+/// [`capture`] of the thread that the scratch names; leaves the flags there.
 ///
 /// Exported, so that it is a global function: the verifier goes through it once, knowing
 /// nothing of its arguments, and not once for each way that leads here.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn capture_stack(tid: u32, thread_id: u64, now_ns: u64, limit: u64) -> u64 {
+pub extern "C" fn capture_stack(thread_id: u64, now_ns: u64, limit: u64) -> u64 {
     let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
         return EMPTY_STACK;
     };
-    let Some(thread) = THREADS.get_ptr(tid) else {
-        return EMPTY_STACK;
-    };
-    // SAFETY: the current thread's entry, as the caller has it.
-    let thread = unsafe { &*thread };
     // SAFETY: this CPU's scratch.
     let scratch = unsafe { &mut *scratch };
-    scratch.flags = match PROCESSES.get_ptr_mut(thread.pid) {
-        Some(process) => walk(scratch, process, thread, thread_id, now_ns, limit),
+    scratch.flags = match PROCESSES.get_ptr(scratch.pid) {
+        Some(process) => walk(scratch, process, thread_id, now_ns, limit),
         None => flags::NOT_PYTHON,
     };
     if scratch.flags != 0 {
         return EMPTY_STACK;
     }
-    conclude(tid)
+    conclude(limit)
 }
 
 /// Walks the frames into the scratch; 0, or why there is no walk, of [`flags`].
 #[inline(always)]
 fn walk(
     scratch: &mut Scratch,
-    process: *mut PyProcess,
-    thread: &ThreadState,
+    process: *const PyProcess,
     thread_id: u64,
     now_ns: u64,
     limit: u64,
@@ -138,6 +137,7 @@ fn walk(
     // SAFETY: preallocated map values stay mapped; user space writes an entry whole
     // before any thread of the process runs with it.
     let known = unsafe { &*process };
+    let thread = (scratch.tid, scratch.tstate);
     let found = match tstate::current(&mut mem, thread, known, thread_id, now_ns) {
         Ok(found) => found,
         Err(flags) => return flags,
@@ -145,7 +145,7 @@ fn walk(
     let mut recorder = Recorder {
         event: &raw mut scratch.event,
         process,
-        hash: seed(thread.pid),
+        hash: seed(scratch.pid),
         may_change: 0,
     };
     scratch.walk_end = walk_frames::<_, _, MAX_FRAMES>(
@@ -155,6 +155,7 @@ fn walk(
         limit as usize,
         &mut recorder,
     );
+    scratch.root_is_entry = u64::from(known.layout.root_is_entry);
     scratch.tstate = found.tstate;
     scratch.leaf = found.leaf;
     scratch.hash = recorder.hash;
@@ -163,24 +164,22 @@ fn walk(
 }
 
 /// Judges the walk in the scratch, counts what it lacks, and sends it if it is new.
-/// Returns its hash and leaves its flags in the scratch.
+/// Returns its hash and leaves its flags in the scratch. (A global function has an
+/// argument.)
 ///
 /// A global function, so that the verifier does not follow it once for every frame
 /// after which a walk may end.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn conclude(tid: u32) -> u64 {
-    let (Some(scratch), Some(thread)) = (SCRATCH.get_ptr_mut(0), THREADS.get_ptr(tid)) else {
+pub extern "C" fn conclude(_limit: u64) -> u64 {
+    let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
         return EMPTY_STACK;
     };
-    // SAFETY: this CPU's scratch; the current thread's entry, as the caller has it.
-    let (scratch, thread) = unsafe { (&mut *scratch, &*thread) };
-    let Some(process) = PROCESSES.get_ptr_mut(thread.pid) else {
-        return EMPTY_STACK;
-    };
-    // SAFETY: a map value that stays mapped.
-    let layout = unsafe { &(*process).layout };
-    let walked = scratch.walk_end.judge(layout, scratch.leaf);
+    // SAFETY: this CPU's scratch.
+    let scratch = unsafe { &mut *scratch };
+    let walked = scratch
+        .walk_end
+        .judge(scratch.root_is_entry as u16, scratch.leaf);
     let mut frames = walked.frames;
     scratch.flags = walked.flags;
     count::one(Counter::StacksWalked);
@@ -194,22 +193,7 @@ pub extern "C" fn conclude(tid: u32) -> u64 {
     }
     if walked.flags & flags::TRUNCATED != 0 {
         count::one(Counter::StacksTruncated);
-        if let Some(root) = root_frame(&mut UserMemory::new(scratch), layout, scratch.tstate)
-            && frames <= MAX_FRAMES
-        {
-            let mut recorder = Recorder {
-                event: &raw mut scratch.event,
-                process,
-                hash: scratch.hash,
-                may_change: 0,
-            };
-            recorder.put(frames, root);
-            scratch.hash = recorder.hash;
-            frames += 1;
-            scratch.flags |= flags::ROOT_FROM_DATA_STACK;
-        } else {
-            count::one(Counter::RootNotReached);
-        }
+        frames += add_root(scratch, frames);
     }
     if frames == 0 {
         return EMPTY_STACK;
@@ -218,10 +202,38 @@ pub extern "C" fn conclude(tid: u32) -> u64 {
     if scratch.may_change == 0 && STACKS_SENT.get_ptr(hash).is_some() {
         return hash;
     }
-    let hash = first_sight::look_at_code(thread.pid, tid, frames as u64);
+    let hash = first_sight::look_at_code(scratch.pid, scratch.tid, frames as u64);
     if hash == EMPTY_STACK {
         count::one(Counter::StackInTransition);
         scratch.flags |= flags::IN_TRANSITION;
     }
     hash
+}
+
+/// Adds the root to a stack that was cut; how many frames that are.
+#[inline(always)]
+fn add_root(scratch: &mut Scratch, frames: usize) -> usize {
+    let root = PROCESSES.get_ptr(scratch.pid).and_then(|process| {
+        // SAFETY: a map value that stays mapped.
+        let layout = unsafe { &(*process).layout };
+        let root = root_frame(&mut UserMemory::new(scratch), layout, scratch.tstate)?;
+        Some((process, root))
+    });
+    let Some((process, root)) = root else {
+        count::one(Counter::RootNotReached);
+        return 0;
+    };
+    if frames > MAX_FRAMES {
+        return 0;
+    }
+    let mut recorder = Recorder {
+        event: &raw mut scratch.event,
+        process,
+        hash: scratch.hash,
+        may_change: 0,
+    };
+    recorder.put(frames, root);
+    scratch.hash = recorder.hash;
+    scratch.flags |= flags::ROOT_FROM_DATA_STACK;
+    1
 }

@@ -10,7 +10,6 @@ use leakcpu_common::{
     process::PyProcess,
     python::{Leaf, MemRead as _, find_tstate, leaf_frame, read_tstate},
     stack::flags,
-    thread::ThreadState,
 };
 
 use super::memory::UserMemory;
@@ -25,21 +24,20 @@ pub struct Found {
     pub leaf: Leaf,
 }
 
-/// Finds the thread state whose frames the thread runs; an error is of
-/// [`flags`].
+/// Finds the thread state whose frames thread `tid` runs, the one in the main interpreter
+/// being `tstate` if it is known; an error is of [`flags`].
 ///
 /// While a thread runs code of another interpreter, it has a thread state in each, with
 /// the same `thread_id`, and the frames of the main one are those it left behind.
 #[inline(always)]
 pub fn current(
     mem: &mut UserMemory,
-    thread: &ThreadState,
+    (tid, mut tstate): (u32, u64),
     process: &PyProcess,
     thread_id: u64,
     now_ns: u64,
 ) -> Result<Found, u32> {
     let layout = &process.layout;
-    let mut tstate = thread.tstate;
     let mut interpreter = 0;
     let head = process
         .runtime
@@ -47,14 +45,14 @@ pub fn current(
     if let Some(newest) = mem.read_u64(head)
         && newest != process.main_interpreter
     {
-        let other = tstate_in_subinterpreter(thread.tid, thread_id, newest);
+        let other = tstate_in_subinterpreter(tid, thread_id, newest);
         if other != 0 {
             tstate = other;
             interpreter = flags::SUBINTERPRETER;
         }
     }
     if tstate == 0 {
-        tstate = tstate_in_main_interpreter(thread.tid, thread_id, now_ns);
+        tstate = tstate_in_main_interpreter(tid, thread_id, now_ns);
     }
     if tstate == 0 {
         return Err(flags::NO_TSTATE);
@@ -63,7 +61,7 @@ pub fn current(
     if let Some(found) = words
         && found.thread_id != thread_id
     {
-        tstate = tstate_in_main_interpreter(thread.tid, thread_id, now_ns);
+        tstate = tstate_in_main_interpreter(tid, thread_id, now_ns);
         if tstate == 0 {
             return Err(flags::NO_TSTATE);
         }

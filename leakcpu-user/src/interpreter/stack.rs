@@ -37,7 +37,7 @@ pub fn read_stack(process: &PythonProcess, tstate: u64, limit: usize) -> (Vec<Ra
         limit.min(MAX_FRAMES),
         &mut collected,
     );
-    let Walked { mut flags, .. } = end.judge(layout, leaf);
+    let Walked { mut flags, .. } = end.judge(layout.root_is_entry, leaf);
     let mut frames = collected.0;
     let is_truncated = flags & flags::TRUNCATED != 0;
     let is_torn = frames.iter().any(|frame| !layout.can_be_frame(*frame))
