@@ -61,7 +61,7 @@ pub fn add(ctx: &PerfEventContext, thread: &ThreadState, stack: u64, wait: Wait)
     }
     if NATIVE_STACKS_WANTED.load() == 1 {
         // Without the leaf far fewer stacks are distinct.
-        let skip = if in_kernel { 0 } else { 1 };
+        let skip = u64::from(!in_kernel);
         match ctx.get_stackid(&USER_STACKS, u64::from(BPF_F_USER_STACK) | skip) {
             Ok(id) => key.user_stack = id as i32,
             // Nothing above the leaf: no frame pointer that leads anywhere.
@@ -103,9 +103,9 @@ fn outermost_kernel_address(ctx: &PerfEventContext) -> u64 {
             0,
         )
     };
-    if bytes < 0 {
+    let Ok(bytes) = u64::try_from(bytes) else {
         return 0;
-    }
+    };
     let last = bytes as usize / size_of::<u64>();
     if last > MAX_NATIVE_FRAMES {
         return 0;

@@ -197,7 +197,7 @@ fn what_the_interpreter_and_its_libraries_do_is_named() {
 
 fn known_work(python: &Interpreter, kind: &str, name: &str, problems: &mut Problems) {
     let workload = Workload::start(python, "native.py", &[kind]);
-    problems.about(&format!("{kind} on {python}"));
+    problems.about(format!("{kind} on {python}"));
     let report = observe::classify(workload.pid, "1500ms", &RATE);
     let pid = workload.pid;
     let rows = rows(&report, pid, name);

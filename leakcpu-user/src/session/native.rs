@@ -61,8 +61,7 @@ const LOOK_SHARE: u32 = 200;
 const MAX_GIVEN_UP: usize = 4_096;
 const PAGE_SHIFT: u32 = 12;
 
-/// What an address is: where its process is in the list, and whether a call returns
-/// there.
+/// An address, and whether a call returns there.
 type AddressOf = (u64, bool);
 
 /// Native names of one process' leaves and stacks.
