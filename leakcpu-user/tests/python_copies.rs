@@ -16,7 +16,7 @@ const MORE: &str = "\u{2026}";
 #[test]
 fn copies_say_what_the_objects_say() {
     for python in support::interpreter::supported() {
-        let mut running = Running::script(&python, "named_code.py", &[FEW_FILES]);
+        let mut running = Running::script(python, "named_code.py", &[FEW_FILES]);
         // It is Python by the time it says something.
         let mut truth = running.json();
         let (_, process) = support::attach(running.pid());
@@ -72,7 +72,7 @@ fn hostile_copies_are_decoded_or_refused() {
     let Some(python) = support::interpreter::supported_here().pop() else {
         return;
     };
-    let mut running = Running::script(&python, "named_code.py", &["1"]);
+    let mut running = Running::script(python, "named_code.py", &["1"]);
     let (_, process) = support::attach(running.pid());
     let truth = running.json();
     let copied = support::copy_code(&process, truth["address"].as_u64().unwrap());

@@ -277,9 +277,9 @@ pub fn read_code(
         }),
         is_function: head.u32(process.layout.walk.code_flags) & CO_OPTIMIZED != 0,
         is_whole,
-        name: name.text,
-        qualname: qualname.map(|text| text.text),
-        filename: filename.text,
+        name: name.value,
+        qualname: qualname.map(|text| text.value),
+        filename: filename.value,
     };
     // The object may have been freed while its parts were being read.
     let again = Head::read(memory, &process.layout, address)?;

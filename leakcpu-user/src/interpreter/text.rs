@@ -29,7 +29,7 @@ pub enum TextError {
 #[derive(Debug)]
 pub(super) struct Text {
     /// Ends with `…` if more followed.
-    pub(super) text: String,
+    pub(super) value: String,
     /// All of it was read.
     pub(super) is_whole: bool,
     /// Its length in characters, and the first so many bytes of it.
@@ -46,7 +46,7 @@ impl Text {
         }
         let start = usize::try_from(length).map_or(data, |n| &data[..n.min(data.len())]);
         Self {
-            text,
+            value: text,
             is_whole,
             length,
             start: start.into(),

@@ -44,7 +44,7 @@ impl Source<'_> {
 pub(super) struct Stacks {
     functions: Vec<Arc<FunctionName>>,
     function_ids: HashMap<Arc<FunctionName>, FunctionId>,
-    stacks: Vec<Stack>,
+    all: Vec<Stack>,
     /// Of each frame of each stack, the code object that its name is from.
     codes: Vec<Vec<Option<CodeId>>>,
     by_hash: HashMap<u64, StackId>,
@@ -59,7 +59,7 @@ impl Default for Stacks {
         Self {
             functions: Vec::new(),
             function_ids: HashMap::new(),
-            stacks: vec![Stack::default()],
+            all: vec![Stack::default()],
             codes: vec![Vec::new()],
             by_hash: HashMap::from([(EMPTY_STACK, EMPTY)]),
             by_frames: HashMap::new(),
@@ -78,7 +78,7 @@ type NamedFrames = (Vec<Frame>, Vec<Option<CodeId>>);
 impl Stacks {
     /// Whether no stack but the empty one is known.
     pub(super) fn is_empty(&self) -> bool {
-        self.stacks.len() == 1
+        self.all.len() == 1
     }
 
     /// Names stacks as the kernel side sent them, all of one round of emptying the ring
@@ -144,7 +144,7 @@ impl Stacks {
     /// names of frames that may have been another's.
     pub(super) fn verify(&mut self, process: &PythonProcess) -> Result<(), RemoteError> {
         let verified = self.table.verify_unchanged(process);
-        for (stack, codes) in self.stacks.iter_mut().zip(&self.codes) {
+        for (stack, codes) in self.all.iter_mut().zip(&self.codes) {
             for (frame, code) in stack.frames.iter_mut().zip(codes) {
                 if code.is_some_and(|code| self.table.is_replaced(code)) {
                     frame.function = None;
@@ -165,7 +165,7 @@ impl Stacks {
             file: function.file.to_string(),
             first_line: function.first_line,
         });
-        (functions.collect(), self.stacks.clone())
+        (functions.collect(), self.all.clone())
     }
 
     /// Files of the functions.
@@ -192,8 +192,8 @@ impl Stacks {
             has_root: walk_flags & flags::ROOT_FROM_DATA_STACK != 0,
             partial: walk_flags & flags::READ_FAILED != 0,
         };
-        let id = StackId(u32::try_from(self.stacks.len()).unwrap_or(u32::MAX));
-        self.stacks.push(stack);
+        let id = StackId(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
+        self.all.push(stack);
         self.codes.push(codes);
         id
     }

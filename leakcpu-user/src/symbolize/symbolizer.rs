@@ -72,7 +72,7 @@ impl Symbolizer {
                     .get(image, (frame.address(), frame.witness))
                     .is_none()
             })
-            .map(|frame| frame.address())
+            .map(RawFrame::address)
             .collect();
         if !unknown.is_empty() {
             self.read_ahead(process, unknown);
