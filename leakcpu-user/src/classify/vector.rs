@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::spent::{Bucket, Spent};
 use super::{Spin, Thresholds, spin, waiting};
-use crate::model::{Code, FunctionId, Naming, Process, StackTimeKind, Thread};
+use crate::model::{FunctionId, Process, StackTimeKind, Thread};
 
 /// Time of `thread` by bucket; its functions' own time is added to `functions`.
 pub(super) fn of_thread(
@@ -27,12 +27,7 @@ pub(super) fn of_thread(
                 part.samples = entry.count;
                 for leaf in &entry.leaves {
                     if let Some(native) = process.native(leaf.frame.function) {
-                        // Without a name it may be the loop that executes Python.
-                        let code = match (native.code, native.naming) {
-                            (Code::Interpreter, Naming::Nearest | Naming::Unknown) => Code::Unknown,
-                            (code, _) => code,
-                        };
-                        *part.code.entry(code).or_default() += leaf.count;
+                        *part.code.entry(native.code).or_default() += leaf.count;
                     }
                 }
                 seen_on_cpu_ns += charge.on_cpu_ns;

@@ -34,7 +34,8 @@ pub enum Code {
     Kernel,
     /// Code made at run time.
     Generated,
-    /// An address that nothing known was mapped at.
+    /// An address that nothing known was mapped at, or one of the interpreter's without a
+    /// name that may be its loop.
     Unknown,
 }
 

@@ -10,6 +10,9 @@ use super::{
 };
 use crate::elf::{ElfError, FunctionSymbol, Image, Wanted};
 
+/// The loop has 40 kB and more; where the compiler has split it, as in Debian's 3.14 and
+/// 3.15, what keeps the name has 1 kB, and the rest has none once the file is stripped.
+const MIN_LOOP_BYTES: u64 = 16 << 10;
 /// The function that executes byte code; every CPython exports it.
 const EVAL_LOOP: &str = "_PyEval_EvalFrameDefault";
 /// The instructions' own functions where the compiler can make tail calls (3.14).
@@ -44,6 +47,8 @@ pub(super) struct FileNames {
     pub places: Vec<PlaceInFile>,
     /// It is a CPython.
     pub is_python: bool,
+    /// The symbol of that loop covers it, not only the part that others jump to.
+    pub has_whole_loop: bool,
 }
 
 /// Names the places at `offsets` (sorted) of `file`, which process `pid` maps from
@@ -125,8 +130,15 @@ fn names_in_image<'data, R: ReadRef<'data>>(
         })
         .collect();
     let [eval] = image.symbols(Wanted::Exported, [EVAL_LOOP])?;
-    let is_python = eval.is_some() || image.symbols(Wanted::All, [EVAL_LOOP])?[0].is_some();
-    Ok(FileNames { places, is_python })
+    let eval = match eval {
+        Some(eval) => Some(eval),
+        None => image.symbols(Wanted::All, [EVAL_LOOP])?[0],
+    };
+    Ok(FileNames {
+        places,
+        is_python: eval.is_some(),
+        has_whole_loop: eval.is_some_and(|eval| eval.size >= MIN_LOOP_BYTES),
+    })
 }
 
 /// Takes from `more` what covers an address that nothing covered, or is nearer.

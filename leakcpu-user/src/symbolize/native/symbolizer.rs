@@ -288,7 +288,11 @@ fn named_in(
     };
     let plausible = !address.is_return || at(offset).is_some_and(|place| place.after_call);
     let place = at(called_from(address, offset));
-    let library = if names.is_python {
+    let covered = place.is_some_and(|p| p.function.as_ref().is_some_and(|f| f.covers));
+    let library = if names.is_python && !covered && !names.has_whole_loop {
+        // It may be the loop.
+        Code::Unknown
+    } else if names.is_python {
         Code::Interpreter
     } else if is_c_library(module) {
         Code::CLibrary
