@@ -32,10 +32,7 @@ pub const LINKER_ENVIRONMENT: [(&str, &str); 2] = [
     ("LLVM_SYS_221_PREFIX", "/usr/lib/llvm-22"),
 ];
 
-/// Where root file systems are fetched from.
-pub const MIRROR: &str = "http://deb.debian.org/debian";
-
-/// A root file system that debootstrap makes.
+/// A root file system that debootstrap makes, from the mirror that it takes by itself.
 pub struct Root {
     /// The release, which names the folder as well.
     pub suite: &'static str,

@@ -120,8 +120,7 @@ fn make(host: &Host, folder: &Path, recipe: &debian::Root, seconds: u64) -> Resu
         .arg("--variant=minbase")
         .arg(format!("--include={}", recipe.packages.join(",")))
         .arg(recipe.suite)
-        .arg(&part)
-        .arg(debian::MIRROR);
+        .arg(&part);
     let outcome = quietly(&mut debootstrap).and_then(|()| {
         // Not needed any more, and half of the size.
         let archives = part.join("var/cache/apt/archives");
