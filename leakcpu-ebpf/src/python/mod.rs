@@ -121,7 +121,7 @@ pub extern "C" fn capture_stack(thread_id: u64, now_ns: u64, limit: u64) -> u64 
     if scratch.flags != 0 {
         return EMPTY_STACK;
     }
-    conclude(limit)
+    conclude()
 }
 
 /// Walks the frames into the scratch; 0, or why there is no walk, of [`flags`].
@@ -164,14 +164,13 @@ fn walk(
 }
 
 /// Judges the walk in the scratch, counts what it lacks, and sends it if it is new.
-/// Returns its hash and leaves its flags in the scratch. (A global function has an
-/// argument.)
+/// Returns its hash and leaves its flags in the scratch.
 ///
 /// A global function, so that the verifier does not follow it once for every frame
 /// after which a walk may end.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn conclude(_limit: u64) -> u64 {
+pub extern "C" fn conclude() -> u64 {
     let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
         return EMPTY_STACK;
     };
