@@ -47,8 +47,8 @@ const TICK: Duration = Duration::from_millis(25);
 /// How often a process is looked at whose interpreter is starting, which takes some
 /// 20 ms.
 const STARTING_TICK: Duration = Duration::from_millis(5);
-/// Code objects looked at again at each tick, of one process after the other: 0.1 ms.
-const LOOKED_AT_AGAIN: usize = 32;
+/// Code objects looked at again at each tick, of one process after the other.
+const LOOKED_AT_AGAIN: usize = 4;
 /// Ticks between two looks at the threads for suspects.
 const SUSPECT_TICKS: u32 = 10;
 /// Ticks between two looks at descriptors that waits name.
