@@ -47,8 +47,9 @@ const TICK: Duration = Duration::from_millis(25);
 /// How often a process is looked at whose interpreter is starting, which takes some
 /// 20 ms.
 const STARTING_TICK: Duration = Duration::from_millis(5);
-/// Code objects looked at again at each tick, of one process after the other.
-const LOOKED_AT_AGAIN: usize = 4;
+/// Code objects looked at again as often as the threads are, of one process after the
+/// other.
+const LOOKED_AT_AGAIN: usize = 8;
 /// Ticks between two looks at the threads for suspects.
 const SUSPECT_TICKS: u32 = 10;
 /// Ticks between two looks at descriptors that waits name.
@@ -203,12 +204,12 @@ impl Session {
         self.drain()?;
         self.retry_pending()?;
         self.end_copying()?;
-        self.look_again()?;
         self.reap()?;
         self.look_at_code();
         self.look_at_unknown_code()?;
         self.meter.tick(self.ticks);
         if self.ticks.is_multiple_of(SUSPECT_TICKS) {
+            self.look_again()?;
             let watched = &self.watched;
             self.suspects
                 .look(&mut self.probes, |pid| watched.contains_key(&pid))?;
