@@ -10,6 +10,7 @@ use leakcpu_common::{
     process::PyProcess,
     python::{Leaf, MemRead as _, find_tstate, leaf_frame, read_tstate},
     stack::flags,
+    thread::ThreadState,
 };
 
 use super::memory::UserMemory;
@@ -76,28 +77,33 @@ pub fn current(
     Ok(Found { tstate, leaf })
 }
 
+/// The current thread's entry, its process' and what to read memory with.
+#[inline(always)]
+fn entries(tid: u32) -> Option<(&'static mut ThreadState, &'static PyProcess, UserMemory)> {
+    let thread = THREADS.get_ptr_mut(tid)?;
+    // SAFETY: the current thread's entry, as the caller has it; preallocated map values
+    // stay mapped.
+    let thread = unsafe { &mut *thread };
+    let process = PROCESSES.get_ptr(thread.pid)?;
+    let scratch = SCRATCH.get_ptr_mut(0)?;
+    // SAFETY: preallocated map values stay mapped.
+    Some((thread, unsafe { &*process }, UserMemory::new(scratch)))
+}
+
 /// Searches the main interpreter's thread list, not more often than the back-off
 /// allows (native threads have no state); 0 if there is none.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn tstate_in_main_interpreter(tid: u32, thread_id: u64, now_ns: u64) -> u64 {
-    let Some(thread) = THREADS.get_ptr_mut(tid) else {
-        return 0;
-    };
-    // SAFETY: the current thread's entry, as the caller has it.
-    let thread = unsafe { &mut *thread };
-    let (Some(process), Some(scratch)) = (PROCESSES.get_ptr(thread.pid), SCRATCH.get_ptr_mut(0))
-    else {
+    let Some((thread, process, mem)) = entries(tid) else {
         return 0;
     };
     thread.tstate = 0;
     if now_ns < thread.tstate_retry_ns {
         return 0;
     }
-    // SAFETY: preallocated map values stay mapped.
-    let process = unsafe { &*process };
     let found = find_tstate(
-        &UserMemory::new(scratch),
+        &mem,
         &process.layout,
         process.main_interpreter,
         thread_id,
@@ -124,18 +130,9 @@ pub extern "C" fn tstate_in_main_interpreter(tid: u32, thread_id: u64, now_ns: u
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn tstate_in_subinterpreter(tid: u32, thread_id: u64, newest: u64) -> u64 {
-    let Some(thread) = THREADS.get_ptr_mut(tid) else {
+    let Some((thread, process, mut mem)) = entries(tid) else {
         return 0;
     };
-    // SAFETY: the current thread's entry, as the caller has it.
-    let thread = unsafe { &mut *thread };
-    let (Some(process), Some(scratch)) = (PROCESSES.get_ptr(thread.pid), SCRATCH.get_ptr_mut(0))
-    else {
-        return 0;
-    };
-    // SAFETY: preallocated map values stay mapped.
-    let process = unsafe { &*process };
-    let mut mem = UserMemory::new(scratch);
     let mut tstate = thread.sub_tstate;
     thread.sub_tstate = 0;
     let layout = &process.layout;
