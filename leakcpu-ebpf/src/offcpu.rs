@@ -236,8 +236,12 @@ fn read_reason(pid: u32, wait: &mut Wait) {
 }
 
 #[inline(always)]
-fn switch_in(thread: &mut ThreadState, now_ns: u64) {
-    let span_ns = now_ns.saturating_sub(thread.state_since_ns);
+fn switch_in(thread: &mut ThreadState, mut now_ns: u64) {
+    if now_ns < thread.state_since_ns {
+        // User space began to watch it after `now_ns` was taken for the other thread.
+        now_ns = thread.state_since_ns;
+    }
+    let span_ns = now_ns - thread.state_since_ns;
     let before = thread.run_state;
     note_initial(thread, run_state::RUNNABLE, span_ns);
     thread.run_state = run_state::ON_CPU;

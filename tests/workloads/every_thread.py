@@ -242,16 +242,18 @@ def gevent_computes():
 
 
 def run(computes, waits):
-    threads = [start(function.__name__, function, ()) for function in computes]
-    reasons = [None] * len(threads)
+    # Those that wait come first: where others compute, a thread that waits for the GIL
+    # on its way looks as if it had arrived.
+    waiting, reasons = [], []
     for name, function, reason in waits:
-        threads.append(start("still " + name, function, (inbox(),)))
+        waiting.append(start("still " + name, function, (inbox(),)))
         reasons.append(reason)
-    waiting = settle(threads[len(computes) :], True)
-    computing = threads[: len(computes)]
+    places = settle(waiting, True)
+    computing = [start(function.__name__, function, ()) for function in computes]
     while not all(frames_of(thread)[-1][0] in LEAVES for thread in computing):
         time.sleep(0.01)
-    say(threads, settle(computing, False) + waiting, reasons)
+    places += settle(computing, False)
+    say(waiting + computing, places, reasons + [None] * len(computing))
 
 
 def parked(count):

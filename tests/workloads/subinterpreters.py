@@ -2,7 +2,9 @@
 3.12 on, with a GIL of their own; each computes or waits in one line.
 
 From 3.9 on, one that shares the GIL is not asked for it by threads of another
-interpreter (the request is set in theirs), so those that compute give it up themselves.
+interpreter (the request is set in theirs), so those that compute give it up themselves;
+they sleep a moment, for one that takes it again at once starves the others: each giving
+up wakes them before their wait of 5 ms has timed out, and only then would they ask.
 
 Of each thread, `frames` are the inner interpreter's and `below` the outer one's.
 """
@@ -44,7 +46,7 @@ def waits():
 def computes():
     tell(2)
     numbers = range(20_000)
-    while sum(numbers): time.sleep(0)
+    while sum(numbers): time.sleep(0.0001)
 
 def outer(function):
     return [function() for _ in (1,)]

@@ -70,35 +70,37 @@ fn poll_spin(process: &Process, thread: &Thread, limits: &Thresholds) -> Option<
         .tallies
         .iter()
         .filter(|tally| tally.calls > 0 && tally.traced_ns > 0)
-        .filter(|tally| samples_agree(process, thread, &tally.syscall, limits))
-        .map(|tally| {
+        .filter_map(|tally| {
             let useless = useless_calls(tally) as f64;
-            Spin::Poll {
+            let rate = useless / seconds(tally.traced_ns);
+            let useless_share = useless / tally.calls as f64;
+            let cpu_per_call_ns = cpu_share / rate * 1e9;
+            let is_tight = cpu_per_call_ns <= limits.poll_spin_tight_cpu_per_call_ns as f64;
+            let is_proved = useless_share >= limits.poll_spin_min_useless_share
+                && rate >= limits.poll_spin_min_rate
+                && cpu_per_call_ns <= limits.poll_spin_max_cpu_per_call_ns as f64
+                && samples_agree(process, thread, &tally.syscall, is_tight, limits);
+            is_proved.then(|| Spin::Poll {
                 syscall: tally.syscall.clone(),
-                rate: useless / seconds(tally.traced_ns),
-                useless_share: useless / tally.calls as f64,
-                calls: tally.calls,
-            }
-        })
-        .filter(|spin| match spin {
-            Spin::Poll {
                 rate,
                 useless_share,
-                ..
-            } => {
-                *useless_share >= limits.poll_spin_min_useless_share
-                    && *rate >= limits.poll_spin_min_rate
-                    && cpu_share / rate * 1e9 <= limits.poll_spin_max_cpu_per_call_ns as f64
-            }
-            Spin::MicroSleep { .. } => false,
+                calls: tally.calls,
+            })
         })
         .max_by(|a, b| a.rate().total_cmp(&b.rate()))
 }
 
 /// Whether the samples show a loop that mostly asks. A scheduler of tasks (asyncio,
 /// gevent) also polls without waiting on every turn while its tasks do real work:
-/// then the samples are in the tasks, and the calls prove nothing.
-fn samples_agree(process: &Process, thread: &Thread, syscall: &str, limits: &Thresholds) -> bool {
+/// then the samples are in the tasks, and the calls prove nothing. Outside of one, a loop
+/// that is so tight that there is no room for anything else needs no samples.
+fn samples_agree(
+    process: &Process,
+    thread: &Thread,
+    syscall: &str,
+    is_tight: bool,
+    limits: &Thresholds,
+) -> bool {
     let (mut all, mut in_call, mut in_tasks, mut in_loop) = (0_u64, 0_u64, 0_u64, 0_u64);
     for entry in &thread.stack_times {
         if !entry.kind.is_on_cpu() {
@@ -131,7 +133,7 @@ fn samples_agree(process: &Process, thread: &Thread, syscall: &str, limits: &Thr
     if in_loop + in_tasks > all / 2 {
         share(in_tasks) <= limits.poll_spin_max_task_share
     } else {
-        share(in_call) >= limits.poll_spin_min_in_call_share
+        is_tight || share(in_call) >= limits.poll_spin_min_in_call_share
     }
 }
 

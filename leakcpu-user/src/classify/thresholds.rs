@@ -36,6 +36,9 @@ pub struct Thresholds {
     /// CPU time per useless call: a loop that computes longer between its calls
     /// does more than ask.
     pub poll_spin_max_cpu_per_call_ns: u64,
+    /// A turn this short leaves no room for work beside the call, whatever the samples
+    /// say: the call itself may take less than a tenth of it.
+    pub poll_spin_tight_cpu_per_call_ns: u64,
     /// From this many samples of the thread on, they must agree with the calls.
     pub poll_spin_min_samples: u64,
     /// On-CPU samples inside the call itself, of all.
@@ -97,6 +100,7 @@ impl Default for Thresholds {
             poll_spin_min_rate: 500.0,
             poll_spin_min_cpu_share: 0.3,
             poll_spin_max_cpu_per_call_ns: 100_000,
+            poll_spin_tight_cpu_per_call_ns: 5_000,
             poll_spin_min_samples: 20,
             poll_spin_min_in_call_share: 0.1,
             poll_spin_max_task_share: 0.3,

@@ -1,5 +1,7 @@
 //! Typed handles of the kernel maps.
 
+use std::time::Duration;
+
 use aya::{
     Ebpf,
     maps::{Array, HashMap, Map, MapData, PerCpuArray, StackTraceMap},
@@ -16,6 +18,9 @@ use leakcpu_common::{
 };
 
 use super::loader::ProbeError;
+
+/// What a program may need at most, an interrupted virtual CPU included.
+const LONGEST_PROGRAM: Duration = Duration::from_millis(10);
 
 /// All maps that user space reads or writes, borrowed from the loaded object.
 pub struct KernelMaps<'a> {
@@ -92,14 +97,36 @@ impl<'a> KernelMaps<'a> {
         })
     }
 
-    /// Ends the window: the programs stop changing state.
+    /// Ends the window: the programs stop changing state. Those that had begun before
+    /// have ended when this returns, so no entry is read half changed.
     pub fn stop(&mut self, now_ns: u64) -> Result<(), ProbeError> {
-        Ok(self.control.set(CONTROL_STOPPED, now_ns, 0)?)
+        self.control.set(CONTROL_STOPPED, now_ns, 0)?;
+        wait_for_running_programs();
+        Ok(())
     }
 
     /// A counter, summed over CPUs.
     pub fn counter(&self, counter: Counter) -> Result<u64, ProbeError> {
         let values = self.counters.get(&(counter as u32), 0)?;
         Ok(values.iter().sum())
+    }
+}
+
+/// Returns once every eBPF program that runs now has ended: they run inside RCU's read
+/// side, and `MEMBARRIER_CMD_GLOBAL` waits for a grace period
+/// (`kernel/sched/membarrier.c`; since 4.3).
+fn wait_for_running_programs() {
+    // SAFETY: the call takes three integers and touches no memory of ours.
+    let ret = unsafe {
+        libc::syscall(
+            libc::SYS_membarrier,
+            libc::MEMBARRIER_CMD_GLOBAL,
+            0_u32,
+            0_i32,
+        )
+    };
+    if ret != 0 {
+        // Kernels without it or with `nohz_full`: a program runs for microseconds.
+        std::thread::sleep(LONGEST_PROGRAM);
     }
 }
