@@ -47,8 +47,9 @@ pub enum Counter {
     CodeRingFull,
     /// A copied code object found the table of copied ones full.
     CodeTableFull,
-    /// A sample found the map of native leaves full: what it was executing is not known.
-    NativeLeavesFull,
+    /// A sample found the ring of samples full: it is counted, but not what it was
+    /// executing.
+    SampleRingFull,
     /// The native user stack of a sample could not be taken or kept.
     NativeStackFailed,
     /// The kernel stack of a sample could not be taken or kept.
@@ -88,7 +89,7 @@ impl Counter {
         Self::CodeReadFailed,
         Self::CodeRingFull,
         Self::CodeTableFull,
-        Self::NativeLeavesFull,
+        Self::SampleRingFull,
         Self::NativeStackFailed,
         Self::KernelStackFailed,
         Self::OnCpuSamples,
@@ -120,7 +121,7 @@ impl Counter {
             Self::CodeReadFailed => "code_read_failed",
             Self::CodeRingFull => "code_ring_full",
             Self::CodeTableFull => "code_table_full",
-            Self::NativeLeavesFull => "native_leaves_full",
+            Self::SampleRingFull => "sample_ring_full",
             Self::NativeStackFailed => "native_stack_failed",
             Self::KernelStackFailed => "kernel_stack_failed",
             Self::OnCpuSamples => "on_cpu_samples",

@@ -26,8 +26,8 @@ pub mod maps {
     pub const SUSPECTS: &str = "SUSPECTS";
     /// Per-CPU scratch.
     pub const SCRATCH: &str = "SCRATCH";
-    /// `LeafKey -> samples`: what sampled threads were executing.
-    pub const LEAVES: &str = "LEAVES";
+    /// Ring buffer of `LeafKey`: what sampled threads were executing.
+    pub const SAMPLES: &str = "SAMPLES";
     /// Native user stacks by id, where they are asked for.
     pub const USER_STACKS: &str = "USER_STACKS";
     /// Kernel stacks by id, where they are asked for.

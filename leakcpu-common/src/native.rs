@@ -5,8 +5,8 @@ use crate::totals::TotalsKey;
 /// No stack was taken: not asked for, or none could be.
 pub const NO_STACK: i32 = -1;
 
-/// Samples at one instruction: the key of the map `LEAVES`, whose value is how often.
-/// They are not in the map `TOTALS`, except those that found this map full.
+/// What one sample saw: a record of the ring `SAMPLES`, and what user space counts by.
+/// Samples are not in the map `TOTALS`, except those that found the ring full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct LeafKey {
@@ -27,8 +27,9 @@ pub struct LeafKey {
 /// Most addresses of a native stack; the kernel's default `perf_event_max_stack`.
 pub const MAX_NATIVE_FRAMES: usize = 127;
 
-/// Entries of the map `LEAVES` unless the loader says otherwise.
-pub const DEFAULT_LEAVES: u32 = 65_536;
+/// Bytes of the ring `SAMPLES`: 18,000 records of 56 bytes with their headers. Emptied
+/// forty times a second, it holds what all CPUs together sample at 700,000 a second.
+pub const SAMPLE_RING_BYTES: u32 = 1 << 20;
 
 /// Buckets for native stacks, user and kernel each, where they are asked for (about 1
 /// KiB each). Two stacks in one bucket cost the second one its frames, which is counted.

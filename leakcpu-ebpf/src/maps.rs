@@ -41,6 +41,8 @@ pub struct Scratch {
     pub walk_end: WalkEnd,
     /// Not 0 if a code object was among the frames that may have been replaced.
     pub may_change: u64,
+    /// Hash of the stack at the thread's last switch: that one has been sent.
+    pub known_hash: u64,
     /// Hash of the stack in `event`; then, while its code objects are looked at.
     pub hash: u64,
     /// Its number of frames.

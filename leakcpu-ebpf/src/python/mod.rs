@@ -95,6 +95,7 @@ pub fn capture(thread: &ThreadState, thread_id: u64, now_ns: u64, limits: Limits
         (&raw mut (*scratch).tid).write(thread.tid);
         (&raw mut (*scratch).tstate).write(thread.tstate);
         (&raw mut (*scratch).looks).write(limits.looks as u64);
+        (&raw mut (*scratch).known_hash).write(thread.wait_stack);
     }
     let hash = capture_stack(thread_id, now_ns, limits.frames as u64);
     // SAFETY: as above.
@@ -198,7 +199,9 @@ pub extern "C" fn conclude() -> u64 {
         return EMPTY_STACK;
     }
     let hash = finish(scratch.hash, scratch.flags);
-    if scratch.may_change == 0 && STACKS_SENT.get_ptr(hash).is_some() {
+    if scratch.may_change == 0
+        && (hash == scratch.known_hash || STACKS_SENT.get_ptr(hash).is_some())
+    {
         return hash;
     }
     let hash = first_sight::look_at_code(scratch.pid, scratch.tid, frames as u64);

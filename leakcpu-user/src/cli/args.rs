@@ -135,7 +135,7 @@ pub struct ClassifyArgs {
     pub max_stacks: u32,
 
     /// Distinct (thread, stack, instruction) combinations kept
-    #[arg(long, value_name = "N", default_value_t = MapSizes::DEFAULT.leaves, value_parser = clap::value_parser!(u32).range(1_024..=1_048_576), help_heading = "Limits")]
+    #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(1_024..=1_048_576), help_heading = "Limits")]
     pub max_leaves: u32,
 
     /// Ring buffer between kernel and user space

@@ -33,6 +33,8 @@ pub struct Plan {
     pub duration: Option<Duration>,
     /// What the programs are told.
     pub load: LoadConfig,
+    /// Distinct (thread, stack, instruction) combinations counted.
+    pub max_leaves: usize,
     /// Output format.
     pub format: Format,
     /// Where the output goes.
@@ -76,7 +78,6 @@ impl Plan {
                 processes: classify.max_processes,
                 totals: classify.max_totals,
                 stacks: classify.max_stacks,
-                leaves: classify.max_leaves,
                 ring_bytes: classify.ring_buffer,
             },
             rate_hz: classify.rate,
@@ -88,6 +89,7 @@ impl Plan {
             what,
             duration,
             load,
+            max_leaves: classify.max_leaves as usize,
             format,
             all: classify.all,
             fail_on: classify.fail_on.clone(),

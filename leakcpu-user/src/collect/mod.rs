@@ -2,8 +2,10 @@
 
 mod clock;
 mod ring;
+mod samples;
 mod snapshot;
 
 pub use clock::{boottime_minus_monotonic_ns, monotonic_ns, unix_ns};
 pub use ring::{CopiedCode, DecodeError, Event, RawStack, decode};
+pub use samples::Samples;
 pub use snapshot::{Snapshot, ThreadRecord, losses};

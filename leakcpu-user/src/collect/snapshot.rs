@@ -11,6 +11,7 @@ use leakcpu_common::{
     totals::{Totals, TotalsKey},
 };
 
+use super::Samples;
 use crate::{
     model::Loss,
     probes::{KernelMaps, ProbeError},
@@ -92,7 +93,12 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Reads the maps. Call it after [`KernelMaps::stop`], with the same time.
-    pub fn read(maps: &KernelMaps<'_>, end_ns: u64) -> Result<Self, ProbeError> {
+    /// `samples` are those of the whole window.
+    pub fn read(
+        maps: &KernelMaps<'_>,
+        samples: &Samples,
+        end_ns: u64,
+    ) -> Result<Self, ProbeError> {
         let mut snapshot = Self::default();
         for entry in &maps.threads {
             let (_, state) = entry?;
@@ -106,8 +112,7 @@ impl Snapshot {
                 .or_default()
                 .push((key, totals));
         }
-        for entry in &maps.leaves {
-            let (key, samples) = entry?;
+        for (key, count) in samples.iter() {
             read_stack(&maps.user_stacks, key.user_stack, &mut snapshot.user_stacks)?;
             read_stack(
                 &maps.kernel_stacks,
@@ -118,9 +123,9 @@ impl Snapshot {
                 .leaves
                 .entry(key.totals)
                 .or_default()
-                .push((key, samples));
+                .push((key, count));
         }
-        snapshot.add_leaves_to_totals();
+        snapshot.add_samples_to_totals(samples.by_totals());
         for counter in Counter::ALL {
             snapshot.counters.push((counter, maps.counter(counter)?));
         }
@@ -128,13 +133,8 @@ impl Snapshot {
     }
 
     /// Samples are counted by instruction; the totals get their sums.
-    fn add_leaves_to_totals(&mut self) {
-        let mut counts: HashMap<TotalsKey, u64> = self
-            .leaves
-            .iter()
-            .map(|(key, leaves)| (*key, leaves.iter().map(|(_, samples)| samples).sum()))
-            .collect();
-        // Those that found no room among the leaves are there already.
+    fn add_samples_to_totals(&mut self, mut counts: HashMap<TotalsKey, u64>) {
+        // Those that found the ring full are there already.
         for (key, totals) in self.totals.values_mut().flatten() {
             totals.count += counts.remove(key).unwrap_or(0);
         }
@@ -249,16 +249,11 @@ mod tests {
     }
 
     #[test]
-    fn samples_by_instruction_sum_up_in_the_totals() {
+    fn samples_are_added_to_the_totals() {
         let key = |stack| TotalsKey {
             stack,
             tid: 7,
             ..TotalsKey::default()
-        };
-        let leaf = |stack, ip| LeafKey {
-            totals: key(stack),
-            ip,
-            ..LeafKey::default()
         };
         let mut snapshot = Snapshot::default();
         let one = Totals {
@@ -266,11 +261,7 @@ mod tests {
             ..Totals::default()
         };
         snapshot.totals.insert((7, 0), vec![(key(1), one)]);
-        snapshot
-            .leaves
-            .insert(key(1), vec![(leaf(1, 16), 3), (leaf(1, 32), 2)]);
-        snapshot.leaves.insert(key(2), vec![(leaf(2, 16), 4)]);
-        snapshot.add_leaves_to_totals();
+        snapshot.add_samples_to_totals([(key(1), 5), (key(2), 4)].into());
         let mut counts: Vec<(u64, u64)> = snapshot.totals[&(7, 0)]
             .iter()
             .map(|(key, totals)| (key.stack, totals.count))

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aya::{
     Btf, BtfError as AyaBtfError, Ebpf, EbpfError, EbpfLoader,
-    maps::MapError,
+    maps::{MapData, MapError, RingBuf},
     programs::{
         BtfTracePoint, PerfEvent, Program, ProgramError,
         perf_event::{PerfEventConfig, PerfEventScope, SamplePolicy, SoftwareEvent},
@@ -15,7 +15,7 @@ use aya::{
 use leakcpu_common::{
     config::{DEFAULT_FRAMES, globals},
     names::{maps as map_names, programs},
-    native::{DEFAULT_LEAVES, NATIVE_STACKS},
+    native::NATIVE_STACKS,
 };
 
 use super::{
@@ -114,8 +114,6 @@ pub struct MapSizes {
     pub totals: u32,
     /// Distinct stacks.
     pub stacks: u32,
-    /// Distinct (thread, stack, instruction) combinations.
-    pub leaves: u32,
     /// Ring buffer, bytes; a power of two and a multiple of the page size.
     pub ring_bytes: u32,
 }
@@ -127,7 +125,6 @@ impl MapSizes {
         processes: 4_096,
         totals: 65_536,
         stacks: 65_536,
-        leaves: DEFAULT_LEAVES,
         ring_bytes: 4 << 20,
     };
 }
@@ -219,7 +216,6 @@ impl Probes {
                 processes: 16,
                 totals: 16,
                 stacks: 16,
-                leaves: 16,
                 ring_bytes: 1 << 16,
             },
             rate_hz: 99,
@@ -251,13 +247,19 @@ impl Probes {
         KernelMaps::new(&mut self.ebpf)
     }
 
-    /// Takes the ring buffer out, for reading it while the maps are used.
-    pub fn take_events(&mut self) -> Result<aya::maps::RingBuf<aya::maps::MapData>, ProbeError> {
-        let map = self
-            .ebpf
-            .take_map(map_names::EVENTS)
-            .ok_or(ProbeError::Missing(map_names::EVENTS))?;
-        Ok(aya::maps::RingBuf::try_from(map)?)
+    /// Takes the ring buffer of events out, for reading it while the maps are used.
+    pub fn take_events(&mut self) -> Result<RingBuf<MapData>, ProbeError> {
+        self.take_ring(map_names::EVENTS)
+    }
+
+    /// The same of the ring buffer of samples.
+    pub fn take_samples(&mut self) -> Result<RingBuf<MapData>, ProbeError> {
+        self.take_ring(map_names::SAMPLES)
+    }
+
+    fn take_ring(&mut self, name: &'static str) -> Result<RingBuf<MapData>, ProbeError> {
+        let map = self.ebpf.take_map(name);
+        Ok(RingBuf::try_from(map.ok_or(ProbeError::Missing(name))?)?)
     }
 
     /// Attaches the system-call tracepoint; `false` if this kernel refused the
@@ -370,7 +372,6 @@ fn open(facts: &KernelFacts, config: &LoadConfig) -> Result<Ebpf, ProbeError> {
         .map_max_entries(map_names::TOTALS, sizes.totals)
         .map_max_entries(map_names::STACKS_SENT, sizes.stacks)
         .map_max_entries(map_names::CODES_SENT, sizes.stacks)
-        .map_max_entries(map_names::LEAVES, sizes.leaves)
         .map_max_entries(map_names::EVENTS, sizes.ring_bytes);
     if config.native_stacks {
         loader.map_max_entries(map_names::USER_STACKS, NATIVE_STACKS);

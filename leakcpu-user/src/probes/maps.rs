@@ -10,7 +10,6 @@ use leakcpu_common::{
     config::CONTROL_STOPPED,
     counters::Counter,
     names::maps as names,
-    native::LeafKey,
     process::PyProcess,
     syscall::{SyscallSpec, SyscallTally, TallyKey},
     thread::ThreadState,
@@ -40,8 +39,6 @@ pub struct KernelMaps<'a> {
     pub suspects: HashMap<&'a mut MapData, u32, u32>,
     /// The tallies.
     pub tallies: HashMap<&'a mut MapData, TallyKey, SyscallTally>,
-    /// What sampled threads were executing.
-    pub leaves: HashMap<&'a mut MapData, LeafKey, u64>,
     /// Native user stacks, where they are asked for.
     pub user_stacks: StackTraceMap<&'a mut MapData>,
     /// Kernel stacks, where they are asked for.
@@ -66,7 +63,6 @@ impl<'a> KernelMaps<'a> {
             syscalls,
             suspects,
             tallies,
-            leaves,
             user_stacks,
             kernel_stacks,
         ] = ebpf.maps_disjoint_mut([
@@ -78,7 +74,6 @@ impl<'a> KernelMaps<'a> {
             names::SYSCALLS,
             names::SUSPECTS,
             names::TALLIES,
-            names::LEAVES,
             names::USER_STACKS,
             names::KERNEL_STACKS,
         ]);
@@ -91,7 +86,6 @@ impl<'a> KernelMaps<'a> {
             syscalls: typed(syscalls, names::SYSCALLS)?,
             suspects: typed(suspects, names::SUSPECTS)?,
             tallies: typed(tallies, names::TALLIES)?,
-            leaves: typed(leaves, names::LEAVES)?,
             user_stacks: typed(user_stacks, names::USER_STACKS)?,
             kernel_stacks: typed(kernel_stacks, names::KERNEL_STACKS)?,
         })

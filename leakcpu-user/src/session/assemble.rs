@@ -72,6 +72,7 @@ impl Session {
         ]
         .into_iter()
         .chain(self.user_loss.iter().map(|(name, n)| (*name, *n)))
+        .chain(self.samples.loss())
         {
             *loss.entry(name.to_owned()).or_default() += n;
         }

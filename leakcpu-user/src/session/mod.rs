@@ -28,7 +28,7 @@ use aya::maps::{MapData, RingBuf};
 use leakcpu_common::thread::run_state;
 
 use crate::{
-    collect::{Event, RawStack, Snapshot, ThreadRecord, decode, monotonic_ns, unix_ns},
+    collect::{Event, RawStack, Samples, Snapshot, ThreadRecord, decode, monotonic_ns, unix_ns},
     discovery::{Discovery, DiscoveryError},
     interpreter::Interpreters,
     model::Profile,
@@ -84,6 +84,8 @@ pub enum SessionError {
 pub struct Session {
     probes: Probes,
     events: RingBuf<MapData>,
+    sample_ring: RingBuf<MapData>,
+    samples: Samples,
     config: LoadConfig,
     targets: Targets,
     discovery: Discovery,
@@ -109,14 +111,22 @@ pub struct Session {
 }
 
 impl Session {
-    /// Loads and attaches the programs and begins to watch.
-    pub fn start(targets: Targets, config: LoadConfig) -> Result<Self, SessionError> {
+    /// Loads and attaches the programs and begins to watch. Samples are counted in at
+    /// most `max_leaves` distinct (thread, stack, instruction) combinations.
+    pub fn start(
+        targets: Targets,
+        config: LoadConfig,
+        max_leaves: usize,
+    ) -> Result<Self, SessionError> {
         let mut probes = Probes::load(config)?;
         let events = probes.take_events()?;
+        let sample_ring = probes.take_samples()?;
         probes.attach()?;
         let mut session = Self {
             probes,
             events,
+            sample_ring,
+            samples: Samples::new(max_leaves),
             config,
             targets,
             discovery: Discovery::new(),
@@ -187,7 +197,7 @@ impl Session {
         self.meter.end();
         self.drain()?;
         self.retry_pending()?;
-        let mut snapshot = Snapshot::read(&self.probes.maps()?, end_ns)?;
+        let mut snapshot = Snapshot::read(&self.probes.maps()?, &self.samples, end_ns)?;
         snapshot.threads.append(&mut self.ended);
         self.look_up_descriptors(&snapshot);
         self.look_at_all_code();
@@ -223,6 +233,9 @@ impl Session {
     }
 
     fn drain(&mut self) -> Result<(), SessionError> {
+        while let Some(record) = self.sample_ring.next() {
+            self.samples.add(&record);
+        }
         let mut decoded = Vec::new();
         let mut undecoded = 0;
         while let Some(item) = self.events.next() {

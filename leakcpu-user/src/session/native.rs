@@ -17,7 +17,6 @@ use crate::{
         Code, Leaf, Loss, Naming, NativeEnd, NativeFrame, NativeFunction, NativeId, NativeStack,
         NativeStackId,
     },
-    probes::ProbeError,
     symbolize::native::{Address, NativeName, Owner, is_kernel_address, is_root},
 };
 
@@ -145,10 +144,10 @@ impl Session {
         if self.unknown_code.next.is_some_and(|next| started < next) {
             return Ok(());
         }
+        let fresh = self.samples.take_fresh();
         let maps = self.probes.maps()?;
         let mut unknown = BTreeSet::new();
-        for key in maps.leaves.keys() {
-            let key = key.map_err(ProbeError::from)?;
+        for key in fresh {
             if is_kernel_address(key.ip) {
                 continue;
             }

@@ -4,6 +4,7 @@
 use std::{collections::HashMap, ops::Sub};
 
 use anyhow::{Context as _, Result, ensure};
+use aya::maps::{MapData, RingBuf};
 use leakcpu_common::{
     counters::Counter,
     thread::{ThreadState, run_state},
@@ -24,6 +25,7 @@ pub struct Watch {
     pub probes: Probes,
     discovery: Discovery,
     interpreters: Interpreters,
+    samples: RingBuf<MapData>,
     pids: Vec<u32>,
     tids: Vec<u32>,
 }
@@ -40,8 +42,10 @@ impl Watch {
             native_stacks: false,
             kernel_stacks: false,
         })?;
+        let samples = probes.take_samples()?;
         probes.attach()?;
         Ok(Self {
+            samples,
             probes,
             discovery: Discovery::new(),
             interpreters: Interpreters::new(),
@@ -100,6 +104,8 @@ impl Watch {
 
     /// What the programs have run and seen so far.
     pub fn tally(&mut self) -> Result<Tally> {
+        // A full ring would make the next samples take another way.
+        while self.samples.next().is_some() {}
         let runs: HashMap<_, _> = self
             .probes
             .run_stats()
