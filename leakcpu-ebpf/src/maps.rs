@@ -49,6 +49,8 @@ pub struct Scratch {
     pub frames: u64,
     /// Frames of a new stack whose code objects are looked at.
     pub looks: u64,
+    /// When no further one is looked at or copied.
+    pub until_ns: u64,
     /// Bits of `stack::flags`: how the walk ended.
     pub flags: u32,
     /// Not 0 if a frame of it cannot be one.

@@ -83,6 +83,7 @@ impl Plan {
             rate_hz: classify.rate,
             native_stacks: classify.native,
             kernel_stacks: classify.kernel_stacks,
+            time_switch_walks: false,
         };
         Ok(Self {
             destination: destination(format, classify.output.clone(), args)?,
