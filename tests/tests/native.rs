@@ -181,6 +181,28 @@ fn code_of_a_process_that_is_gone_still_has_its_name() {
 }
 
 #[test]
+fn code_made_at_run_time_has_the_name_that_its_map_gives_it() {
+    let mut problems = Problems::new();
+    for name in [Some("loop compiled just now"), None] {
+        let workload = Workload::start(interpreter::newest(), "jitted.py", name.as_slice());
+        problems.about(&workload.name);
+        let report = observe::classify(workload.pid, "1s", &RATE);
+        let in_it = share(&report, workload.pid, "calls", |row| {
+            row["module"] == "[anon]" && row["symbol"].as_str() == name
+        });
+        problems.check(
+            in_it > 0.9,
+            format!("{:?}", rows(&report, workload.pid, "calls")),
+        );
+        // Without a map there is nothing to be sure of.
+        let unresolved = report.loss("native_unresolved");
+        problems.equal("lost names", &(unresolved > 0), &name.is_none());
+        workload.finish();
+    }
+    problems.finish();
+}
+
+#[test]
 fn what_the_interpreter_and_its_libraries_do_is_named() {
     let mut problems = Problems::new();
     for python in interpreter::all() {

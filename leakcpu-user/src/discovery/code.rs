@@ -4,7 +4,7 @@ use std::{
     fs::{File, OpenOptions},
     io::{self, Read as _},
     ops::Range,
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::{ffi::OsStrExt as _, fs::OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -42,8 +42,23 @@ pub fn code_ranges(pid: u32) -> Result<Vec<CodeRange>, DiscoveryError> {
     Ok(lines(&maps).filter_map(code_range).collect())
 }
 
+/// Names that shared memory without a file of its own has: the kernel's shared anonymous
+/// mappings (`mm/shmem.c`), memfds, System V segments, huge pages.
+const NAMED_MEMORY: [&[u8]; 4] = [b"/dev/zero", b"/memfd:", b"/SYSV", b"/anon_hugepage"];
+
+fn is_memory(mapping: &Mapping) -> bool {
+    let path = mapping.path.as_bytes();
+    mapping.deleted && NAMED_MEMORY.iter().any(|name| path.starts_with(name))
+}
+
 fn code_range(line: &[u8]) -> Option<CodeRange> {
     if let Some(mapping) = executable_mapping(line) {
+        if is_memory(&mapping) {
+            return Some(CodeRange {
+                range: mapping.start..mapping.end,
+                backing: Backing::Anonymous,
+            });
+        }
         return Some(CodeRange {
             range: mapping.start..mapping.end,
             backing: Backing::File(Arc::new(mapping)),
@@ -112,15 +127,17 @@ mod tests {
         let maps = b"5590b0320000-5590b0325000 r-xp 00002000 fe:00 247030                     /usr/bin/cat\n\
             5590b0325000-5590b0326000 r--p 00002000 fe:00 247030                     /usr/bin/cat\n\
             7f0000000000-7f0000001000 rwxp 00000000 00:00 0 \n\
+            7f0000001000-7f0000002000 rwxs 00000000 00:01 1024                       /dev/zero (deleted)\n\
             7f0000002000-7f0000003000 rwxp 00000000 00:00 0                          [heap]\n\
             7ffe7d3f2000-7ffe7d3f4000 r-xp 00000000 00:00 0                          [vdso]\n";
         let found: Vec<CodeRange> = lines(maps).filter_map(code_range).collect();
-        assert_eq!(found.len(), 4);
+        assert_eq!(found.len(), 5);
         assert!(matches!(&found[0].backing, Backing::File(m) if m.file_offset == 0x2000));
         assert_eq!(found[1].backing, Backing::Anonymous);
         assert_eq!(found[2].backing, Backing::Anonymous);
-        assert_eq!(found[3].backing, Backing::Kernel("[vdso]".into()));
-        assert_eq!(found[3].range, 0x7ffe_7d3f_2000..0x7ffe_7d3f_4000);
+        assert_eq!(found[3].backing, Backing::Anonymous);
+        assert_eq!(found[4].backing, Backing::Kernel("[vdso]".into()));
+        assert_eq!(found[4].range, 0x7ffe_7d3f_2000..0x7ffe_7d3f_4000);
     }
 
     #[test]
