@@ -120,6 +120,16 @@ fn a_container_has_ids_of_its_own() {
         for thread in list(process, "threads") {
             problems.equal("own tid", &thread["ns_tid"], &own.into());
         }
+        // Files that only it sees have names too: of the interpreter what it exports.
+        let hot = find_function(process, text(&workload.ready, "function"));
+        let natives = hot.map_or(&[][..], |hot| list(hot, "native"));
+        let named = natives.iter().find(|row| {
+            row["symbol"].as_str().is_some_and(|s| s.contains("Py"))
+                && row["module"]
+                    .as_str()
+                    .is_some_and(|m| m.contains("python3"))
+        });
+        problems.check(named.is_some(), format!("no native name in {natives:?}"));
         workload.finish();
     }
     problems.finish();
