@@ -94,11 +94,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// Reads the maps. Call it after [`KernelMaps::stop`], with the same time.
     /// `samples` are those of the whole window.
-    pub fn read(
-        maps: &KernelMaps<'_>,
-        samples: &Samples,
-        end_ns: u64,
-    ) -> Result<Self, ProbeError> {
+    pub fn read(maps: &KernelMaps<'_>, samples: &Samples, end_ns: u64) -> Result<Self, ProbeError> {
         let mut snapshot = Self::default();
         for entry in &maps.threads {
             let (_, state) = entry?;

@@ -99,7 +99,13 @@ pub fn verifier_excerpt(error: &ProgramError) -> Option<String> {
     };
     let log = verifier_log.to_string();
     let lines: Vec<&str> = log.lines().filter(|l| !l.trim().is_empty()).collect();
-    let from = lines.len().saturating_sub(12);
+    let from = lines
+        .len()
+        .saturating_sub(if std::env::var_os("K_VLOG").is_some() {
+            3000
+        } else {
+            12
+        });
     Some(lines[from..].join("\n"))
 }
 
@@ -364,6 +370,9 @@ fn open(facts: &KernelFacts, config: &LoadConfig) -> Result<Ebpf, ProbeError> {
         (globals::KERNEL_STACKS_WANTED, &kernel),
     ] {
         loader.override_global(name, value, true);
+    }
+    if std::env::var_os("K_VLOG").is_none() {
+        loader.verifier_log_level(aya::VerifierLogLevel::STATS);
     }
     let sizes = &config.sizes;
     loader
