@@ -4,6 +4,7 @@
 //! `PYOBSERVE_CHECKS` says, if it is set: in a virtual machine that is a serial port.
 
 use std::{
+    any::Any,
     env,
     fs::OpenOptions,
     io::Write as _,
@@ -31,10 +32,11 @@ pub enum Answer {
 pub fn check(name: &str, body: impl FnOnce(&mut Problems) -> Answer) {
     let mut problems = Problems::new();
     let outcome = panic::catch_unwind(AssertUnwindSafe(|| body(&mut problems)));
-    let (answer, why) = match &outcome {
-        Ok(Answer::Skipped(why)) => ("skipped", why.as_str()),
-        Ok(Answer::Yes) if problems.count() == 0 => ("yes", ""),
-        Ok(Answer::Yes) | Err(_) => ("no", problems.first().unwrap_or("it panicked")),
+    let (answer, why) = match (&outcome, problems.first()) {
+        (Ok(Answer::Skipped(why)), None) => ("skipped", why.as_str()),
+        (Ok(Answer::Yes), None) => ("yes", ""),
+        (_, Some(problem)) => ("no", problem),
+        (Err(panic), None) => ("no", said(&**panic)),
     };
     if answer == "skipped" {
         eprintln!("SKIPPED: {name}: {why}");
@@ -44,6 +46,14 @@ pub fn check(name: &str, body: impl FnOnce(&mut Problems) -> Answer) {
         Ok(_) => problems.finish(),
         Err(panic) => panic::resume_unwind(panic),
     }
+}
+
+/// The text of a panic.
+fn said(panic: &(dyn Any + Send)) -> &str {
+    let owned = panic.downcast_ref::<String>().map(String::as_str);
+    owned
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("it panicked")
 }
 
 fn write(line: &str) {

@@ -7,7 +7,7 @@ use leakcpu_tests::{
         self,
         Answer::{self, Yes},
     },
-    clocks::{Sampler, checkpoints, overlap},
+    clocks::{Sampler, overlap},
     interpreter::{self, Interpreter},
     observe,
     problems::Problems,
@@ -94,7 +94,8 @@ fn play(wall_ns: i64) -> i64 {
     (wall_ns / 20).max(20_000_000)
 }
 
-/// On CPU and blocked, by the workload's own clocks; and the parts sum to the whole.
+/// On CPU and runnable as the kernel accounts for it, blocked as the workload's own clocks
+/// say; and the parts sum to the whole.
 fn times(problems: &mut Problems) -> Answer {
     let workload = Workload::start::<&str>(python(), "times.py", &[]);
     let sampler = Sampler::start(workload.pid);
@@ -113,9 +114,9 @@ fn times(problems: &mut Problems) -> Answer {
         let time = &thread(process, tid)["time"];
         let begin = end - ns(time, "wall_ns");
         let allowed = play(ns(time, "wall_ns"));
-        let own = checkpoints(&truth["clocks"][role]).grown(begin, end);
         let on_cpu = ns(time, "on_cpu_ns");
-        problems.near(format!("{role}: on CPU"), on_cpu, own, allowed);
+        let ran = kernel[&tid].on_cpu.grown(begin, end);
+        problems.near(format!("{role}: on CPU"), on_cpu, ran, allowed);
         let delay = kernel[&tid].run_delay.grown(begin, end);
         let runnable = ns(time, "runnable_ns");
         problems.near(format!("{role}: runnable"), runnable, delay, allowed);

@@ -62,7 +62,7 @@ pub struct Answers {
     /// As it calls itself; empty if it did not get as far.
     pub release: String,
     /// Of the checks that ended.
-    pub answers: Vec<Answer>,
+    pub checks: Vec<Answer>,
     /// Whether all checks ran.
     pub is_whole: bool,
     console: String,
@@ -83,7 +83,7 @@ impl Answers {
         let mut all = Self {
             name: name.to_owned(),
             release: String::new(),
-            answers: Vec::new(),
+            checks: Vec::new(),
             is_whole: false,
             console: String::new(),
         };
@@ -94,7 +94,7 @@ impl Answers {
         {
             match line {
                 Line::Begin { release } => all.release = release,
-                Line::Check { check, answer, why } => all.answers.push(Answer {
+                Line::Check { check, answer, why } => all.checks.push(Answer {
                     check,
                     kind: answer,
                     why,
@@ -107,7 +107,7 @@ impl Answers {
 
     /// The answer of a check.
     pub fn of(&self, check: &str) -> Option<&Answer> {
-        self.answers.iter().find(|answer| answer.check == check)
+        self.checks.iter().find(|answer| answer.check == check)
     }
 
     /// The version, for sorting.
@@ -121,8 +121,8 @@ impl Answers {
     /// Whether every check ran and none said no.
     pub fn is_good(&self) -> bool {
         self.is_whole
-            && !self.answers.is_empty()
-            && self.answers.iter().all(|answer| answer.kind != Kind::No)
+            && !self.checks.is_empty()
+            && self.checks.iter().all(|answer| answer.kind != Kind::No)
     }
 
     /// Says what is wrong, with the end of what the machine showed.
@@ -131,7 +131,7 @@ impl Answers {
             return;
         }
         eprintln!("{}: the console ends with\n{}", self.name, self.console);
-        for answer in self.answers.iter().filter(|answer| answer.kind == Kind::No) {
+        for answer in self.checks.iter().filter(|answer| answer.kind == Kind::No) {
             eprintln!("{}: {}: {}", self.name, answer.check, answer.why);
         }
     }
@@ -139,12 +139,12 @@ impl Answers {
     /// As a sum, of `expected` checks: what gave no answer failed.
     pub fn tally(&self, expected: usize) -> Tally {
         let count = |kind| {
-            self.answers
+            self.checks
                 .iter()
                 .filter(|answer| answer.kind == kind)
                 .count()
         };
-        let missing = expected.saturating_sub(self.answers.len());
+        let missing = expected.saturating_sub(self.checks.len());
         Tally {
             passed: count(Kind::Yes) as u64,
             failed: (count(Kind::No) + missing) as u64,

@@ -96,7 +96,7 @@ fn install(host: &Host) -> Result<()> {
 /// Makes a kernel's folder beside its place and renames it when it is whole.
 fn fetch(host: &Host, kernel: &Kernel) -> Result<()> {
     let whole = folder(host, kernel)?;
-    let part = whole.with_extension("part");
+    let part = whole.with_file_name(format!("{}.part", kernel.version));
     host::succeed(host.as_user("rm").args(["-rf", "--"]).args([&part, &whole]))?;
     let apt = Apt::new(host, kernel, &part)?;
     let outcome = apt
@@ -170,16 +170,21 @@ impl<'a> Apt<'a> {
         download.args(["download", &package]);
         host::quietly(download.current_dir(self.folder))?;
         let unpacked = self.folder.join("apt/unpacked");
-        let archive = find(self.folder, &|name| name.ends_with(".deb"))
-            .with_context(|| format!("apt left no archive of {package}"))?;
+        let archive = find(self.folder, &|file| {
+            file.extension().is_some_and(|ending| ending == "deb")
+        })
+        .with_context(|| format!("apt left no archive of {package}"))?;
         host::quietly(
             self.command("dpkg-deb")
                 .arg("-x")
                 .args([&archive, &unpacked]),
         )?;
         // In /boot, or with its modules.
-        let kernel = find(&unpacked, &|name| name.starts_with("vmlinuz"))
-            .with_context(|| format!("there is no kernel in {package}"))?;
+        let kernel = find(&unpacked, &|file| {
+            file.file_name()
+                .is_some_and(|name| name.as_encoded_bytes().starts_with(b"vmlinuz"))
+        })
+        .with_context(|| format!("there is no kernel in {package}"))?;
         let place = self.folder.join("vmlinuz");
         host::succeed(self.host.as_user("mv").args([&kernel, &place]))?;
         let apt = self.folder.join("apt");
@@ -231,16 +236,17 @@ fn depends(text: &str) -> impl Iterator<Item = &str> {
         .filter_map(|line| line.trim_start().strip_prefix("Depends: "))
 }
 
-/// The first file below a folder whose name is as wanted.
-fn find(folder: &Path, is_wanted: &dyn Fn(&str) -> bool) -> Option<PathBuf> {
+/// The first file below a folder that is wanted.
+fn find(folder: &Path, is_wanted: &dyn Fn(&Path) -> bool) -> Option<PathBuf> {
     let mut entries: Vec<_> = fs::read_dir(folder).ok()?.flatten().collect();
     entries.sort_by_key(fs::DirEntry::file_name);
     entries.iter().find_map(|entry| {
         let kind = entry.file_type().ok()?;
+        let path = entry.path();
         if kind.is_dir() {
-            return find(&entry.path(), is_wanted);
+            return find(&path, is_wanted);
         }
-        (kind.is_file() && is_wanted(&entry.file_name().to_string_lossy())).then(|| entry.path())
+        (kind.is_file() && is_wanted(&path)).then_some(path)
     })
 }
 

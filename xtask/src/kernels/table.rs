@@ -19,7 +19,7 @@ pub fn of(all: &[Answers]) -> String {
     let mut seen = BTreeSet::new();
     let checks: Vec<&str> = all
         .iter()
-        .flat_map(|answers| &answers.answers)
+        .flat_map(|answers| &answers.checks)
         .map(|answer| answer.check.as_str())
         .filter(|check| seen.insert(*check))
         .collect();
