@@ -105,13 +105,7 @@ pub fn verifier_excerpt(error: &ProgramError) -> Option<String> {
     };
     let log = verifier_log.to_string();
     let lines: Vec<&str> = log.lines().filter(|l| !l.trim().is_empty()).collect();
-    let from = lines
-        .len()
-        .saturating_sub(if std::env::var_os("K_VLOG").is_some() {
-            3000
-        } else {
-            12
-        });
+    let from = lines.len().saturating_sub(12);
     Some(lines[from..].join("\n"))
 }
 
@@ -377,9 +371,9 @@ fn open(facts: &KernelFacts, config: &LoadConfig) -> Result<Ebpf, ProbeError> {
     ] {
         loader.override_global(name, value, true);
     }
-    if std::env::var_os("K_VLOG").is_none() {
-        loader.verifier_log_level(aya::VerifierLogLevel::STATS);
-    }
+    // The reason of a refusal and the figures. The default log also has every instruction
+    // that was followed, a quarter of a million: kernels before 6.4 keep its beginning.
+    loader.verifier_log_level(VerifierLogLevel::STATS);
     let sizes = &config.sizes;
     loader
         .map_max_entries(map_names::THREADS, sizes.threads)
