@@ -6,11 +6,19 @@ pub const MAX_FRAMES: usize = 512;
 
 /// Most frames of a walk at a context switch, whatever the command line asks for: it
 /// happens under the run-queue lock, where a walk must not take longer than 20 us.
-pub const MAX_SWITCH_FRAMES: usize = 256;
+pub const MAX_SWITCH_FRAMES: usize = 128;
+
+/// Slots of the map `SWITCH_WALKS`: how many walks at a switch took that many
+/// microseconds, the last one for all that took longer.
+pub const SWITCH_WALK_SLOTS: u32 = 64;
 
 /// Code objects looked at at a context switch, leaf first, for the same reason: each takes
 /// a dozen reads. Frames beyond them have no witness.
-pub const MAX_SWITCH_LOOKS: usize = 32;
+pub const MAX_SWITCH_LOOKS: usize = 8;
+
+/// At a context switch no further code object is looked at or copied once this much time
+/// has gone by since it began.
+pub const SWITCH_BUDGET_NS: u64 = 10_000;
 
 /// Chunks of the data stack visited for the root of a truncated stack; with 16 KiB
 /// each, as CPython allocates them, enough for some ten thousand frames.
@@ -76,4 +84,6 @@ pub mod globals {
     pub const NATIVE_STACKS_WANTED: &str = "NATIVE_STACKS_WANTED";
     /// 1 if samples in kernel mode take the kernel's stack.
     pub const KERNEL_STACKS_WANTED: &str = "KERNEL_STACKS_WANTED";
+    /// 1 if the time of every walk at a switch is noted in `SWITCH_WALKS`.
+    pub const SWITCH_WALKS_TIMED: &str = "SWITCH_WALKS_TIMED";
 }

@@ -43,6 +43,9 @@ pub enum Counter {
     RootNotReached,
     /// A code object could not be read at first sight: its name rests on its address.
     CodeReadFailed,
+    /// A code object was not looked at or copied at first sight: it was met at a context
+    /// switch that had taken its time already.
+    CodeLookCut,
     /// A copied code object found the ring buffer full.
     CodeRingFull,
     /// A copied code object found the table of copied ones full.
@@ -64,7 +67,7 @@ pub enum Counter {
 
 impl Counter {
     /// Number of counters.
-    pub const COUNT: u32 = 27;
+    pub const COUNT: u32 = 28;
 
     /// All counters, in index order.
     pub const ALL: [Self; Self::COUNT as usize] = [
@@ -87,6 +90,7 @@ impl Counter {
         Self::StackInTransition,
         Self::RootNotReached,
         Self::CodeReadFailed,
+        Self::CodeLookCut,
         Self::CodeRingFull,
         Self::CodeTableFull,
         Self::SampleRingFull,
@@ -119,6 +123,7 @@ impl Counter {
             Self::StackInTransition => "stack_in_transition",
             Self::RootNotReached => "roots_not_reached",
             Self::CodeReadFailed => "code_read_failed",
+            Self::CodeLookCut => "code_looks_cut",
             Self::CodeRingFull => "code_ring_full",
             Self::CodeTableFull => "code_table_full",
             Self::SampleRingFull => "sample_ring_full",

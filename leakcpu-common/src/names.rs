@@ -28,6 +28,8 @@ pub mod maps {
     pub const SCRATCH: &str = "SCRATCH";
     /// Ring buffer of `LeafKey`: what sampled threads were executing.
     pub const SAMPLES: &str = "SAMPLES";
+    /// Walks at switches by their length, where they are timed.
+    pub const SWITCH_WALKS: &str = "SWITCH_WALKS";
     /// Native user stacks by id, where they are asked for.
     pub const USER_STACKS: &str = "USER_STACKS";
     /// Kernel stacks by id, where they are asked for.

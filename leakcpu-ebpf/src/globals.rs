@@ -27,4 +27,5 @@ global! {
     WATCH_EVERY_EXEC: u32 = 0;
     NATIVE_STACKS_WANTED: u32 = 0;
     KERNEL_STACKS_WANTED: u32 = 0;
+    SWITCH_WALKS_TIMED: u32 = 0;
 }

@@ -43,12 +43,16 @@ pub struct Scratch {
     pub may_change: u64,
     /// Hash of the stack at the thread's last switch: that one has been sent.
     pub known_hash: u64,
-    /// Hash of the stack in `event`; then, while its code objects are looked at.
+    /// Hash of the stack in `event`; while its code objects are looked at, in the making.
     pub hash: u64,
+    /// Hash of its frames, to which witnesses and flags come.
+    pub frames_hash: u64,
     /// Its number of frames.
     pub frames: u64,
     /// Frames of a new stack whose code objects are looked at.
     pub looks: u64,
+    /// When no further one is looked at or copied.
+    pub until_ns: u64,
     /// Bits of `stack::flags`: how the walk ended.
     pub flags: u32,
     /// Not 0 if a frame of it cannot be one.

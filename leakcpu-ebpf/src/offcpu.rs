@@ -1,11 +1,16 @@
 //! Every interval of every watched thread: `sched_switch` and the wake-ups.
 
 use aya_ebpf::{
-    bindings::task_struct, helpers::bpf_ktime_get_ns, macros::btf_tracepoint,
+    bindings::task_struct,
+    helpers::bpf_ktime_get_ns,
+    macros::{btf_tracepoint, map},
+    maps::PerCpuArray,
     programs::BtfTracePointContext,
 };
 use leakcpu_common::{
-    config::{MAX_SWITCH_FRAMES, MAX_SWITCH_LOOKS, MAX_SYSCALLS},
+    config::{
+        MAX_SWITCH_FRAMES, MAX_SWITCH_LOOKS, MAX_SYSCALLS, SWITCH_BUDGET_NS, SWITCH_WALK_SLOTS,
+    },
     counters::Counter,
     stack::flags,
     syscall::wait_arg,
@@ -15,7 +20,7 @@ use leakcpu_common::{
 
 use crate::{
     count,
-    globals::{FRAME_LIMIT, HAS_PREV_STATE_ARG},
+    globals::{FRAME_LIMIT, HAS_PREV_STATE_ARG, SWITCH_WALKS_TIMED},
     maps::{PROCESSES, SYSCALLS, THREADS, stopped},
     python::{self, Captured, Limits},
     task::{Task, UserRegisters, reg},
@@ -73,7 +78,7 @@ pub fn sched_switch(ctx: BtfTracePointContext) -> i32 {
 
 /// What may be done under the run-queue lock.
 #[inline(always)]
-fn limits() -> Limits {
+fn limits(now_ns: u64) -> Limits {
     let asked = FRAME_LIMIT.load() as usize;
     Limits {
         frames: if asked < MAX_SWITCH_FRAMES {
@@ -82,6 +87,7 @@ fn limits() -> Limits {
             MAX_SWITCH_FRAMES
         },
         looks: MAX_SWITCH_LOOKS,
+        until_ns: now_ns + SWITCH_BUDGET_NS,
     }
 }
 
@@ -125,7 +131,10 @@ fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state:
     // Before anything is decided that the verifier would follow apart.
     let mut captured = Captured::none(0);
     if thread.flags & thread_flags::EXITING == 0 {
-        captured = python::capture(thread, task.fsbase(), now_ns, limits());
+        captured = python::capture(thread, task.fsbase(), now_ns, limits(now_ns));
+        if SWITCH_WALKS_TIMED.load() == 1 {
+            note_walk(now().saturating_sub(now_ns));
+        }
     }
     let stack = captured.hash;
     let blocked = !preempted && prev_state & STATE_WAITS != 0;
@@ -172,6 +181,20 @@ fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state:
     thread.flags &= !thread_flags::AFTER_GIL_WAIT;
     thread.wait = wait;
     thread.wait_stack = stack;
+}
+
+/// Walks by their length in microseconds: only a bench asks for it.
+#[map]
+static SWITCH_WALKS: PerCpuArray<u64> = PerCpuArray::with_max_entries(SWITCH_WALK_SLOTS, 0);
+
+#[inline(always)]
+fn note_walk(ns: u64) {
+    let last = u64::from(SWITCH_WALK_SLOTS - 1);
+    let slot = if ns / 1_000 < last { ns / 1_000 } else { last };
+    if let Some(walks) = SWITCH_WALKS.get_ptr_mut(slot as u32) {
+        // SAFETY: this CPU's slot; switches of one CPU never overlap.
+        unsafe { *walks += 1 };
+    }
 }
 
 /// Fills in the system call the thread waits in and what its arguments name.

@@ -55,6 +55,7 @@ fn sample(ctx: &PerfEventContext) {
     let limits = python::Limits {
         frames: FRAME_LIMIT.load() as usize,
         looks: MAX_FRAMES + 1,
+        until_ns: u64::MAX,
     };
     let captured = python::capture(thread, thread_id, now_ns, limits);
     let mut wait = Wait {

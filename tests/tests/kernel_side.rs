@@ -71,8 +71,15 @@ fn samples_come_at_the_rate_asked_for() {
         problems.about(sampling);
         problems.equal("requested", &sampling["requested_hz"].as_f64(), &Some(hz));
         let effective = sampling["effective_hz"].as_f64().unwrap_or(0.0);
-        // A virtual machine's timers come late when its CPUs are taken away.
-        let allowed = if rate == "99" { 0.15 } else { 0.05 };
+        // A virtual machine's timers come late when its CPUs are taken away, and of a
+        // thread that shares its CPU some hit and some miss.
+        let time = &report.process(workload.pid)["time"];
+        let is_alone = ns(time, "on_cpu_ns") * 50 >= ns(time, "wall_ns") * 49;
+        let allowed = if rate == "99" || !is_alone {
+            0.15
+        } else {
+            0.05
+        };
         problems.check(
             (effective / hz - 1.0).abs() <= allowed,
             format!("{effective} samples per second on a CPU"),

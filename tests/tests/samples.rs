@@ -17,7 +17,11 @@ const RATE: &str = "10khz";
 /// Stacks given up, of all: in transition or cut short, but said to be so.
 const MAX_MARKED: f64 = 0.01;
 /// What stands for frames that are not there.
-const MARKS: [&str; 2] = ["[outer frames not seen]", "[no Python frame]"];
+const MARKS: [&str; 3] = [
+    "[outer frames not seen]",
+    "[root not reached]",
+    "[no Python frame]",
+];
 
 #[test]
 fn samples_and_blocks_show_possible_stacks_only() {

@@ -7,7 +7,7 @@ use leakcpu_tests::{
     interpreter::{self, Interpreter},
     observe,
     problems::Problems,
-    report::{find_thread, function, list, ns, sum_of_parts},
+    report::{find_thread, function, list, ns, sum_of_parts, text},
     stacks::{by_thread, computes_there, frames, threads},
     workload::Workload,
 };
@@ -48,6 +48,48 @@ fn stacks_deeper_than_the_limit_keep_their_leaves_and_are_counted() {
             for thread in threads(&workload) {
                 let want = frames(&thread, seen);
                 computes_there(&thread, &lines, &want, &mut problems);
+            }
+        }
+        workload.finish();
+    }
+    problems.finish();
+}
+
+#[test]
+fn borders_between_c_and_python_are_where_c_calls() {
+    let mut problems = Problems::new();
+    for python in interpreter::all().into_iter().filter(|p| p.minor >= 11) {
+        problems.about(python);
+        let workload = Workload::start::<&str>(python, "borders.py", &[]);
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let file = folder.path().join("stacks");
+        let outcome = observe::run(&[
+            "classify",
+            "-p",
+            &workload.pid.to_string(),
+            "-d",
+            "500ms",
+            "--c-calls",
+            "--format",
+            "collapsed",
+            "-o",
+            file.to_str().expect("a temporary path is plain text"),
+        ]);
+        problems.equal("exit code", &outcome.code(), &0);
+        let off_cpu = by_thread(collapsed::read(&file.with_extension("off-cpu")));
+        for thread in threads(&workload) {
+            let lines = off_cpu.get(&ns(&thread, "tid"));
+            let lines = lines.map_or(&[][..], Vec::as_slice);
+            problems.check(!lines.is_empty(), format!("nothing of {thread}"));
+            for line in lines {
+                let names: Vec<&str> = line
+                    .frames
+                    .iter()
+                    .map(|frame| frame.split(" (").next().unwrap_or_default())
+                    .collect();
+                let names = names.join(" ");
+                let wanted = format!(" {} ", text(&thread, "frames"));
+                problems.check(names.contains(&wanted), format!("{names}, not {wanted}"));
             }
         }
         workload.finish();

@@ -321,8 +321,9 @@ impl WalkEnd {
     }
 }
 
-/// Steps after which a chain that has not repeated an address is taken for a long one.
-const MAX_CYCLE_STEPS: usize = 128;
+/// Steps after which a chain that has not repeated an address is taken for a long one:
+/// three reads each, maybe under the run-queue lock.
+const MAX_CYCLE_STEPS: usize = 32;
 
 /// Whether the frame chain from `leaf` leads into itself, as stale pointers may.
 #[inline(always)]

@@ -1,7 +1,7 @@
 //! A stack that has not been seen before: its code objects are looked at, those that
 //! may soon be gone are copied, and its frames leave the kernel.
 
-use aya_ebpf::helpers::generated::bpf_probe_read_user;
+use aya_ebpf::helpers::{bpf_ktime_get_ns, generated::bpf_probe_read_user};
 use leakcpu_common::{
     config::{MAX_CODE_COPIES, MAX_FRAMES},
     counters::Counter,
@@ -37,18 +37,14 @@ pub extern "C" fn look_at_code(pid: u32) -> u32 {
     let scratch = unsafe { &mut *scratch };
     scratch.torn = 0;
     scratch.pending_count = 0;
-    if hash_frames(scratch, pid) {
+    if is_known_with_witnesses(scratch, pid) {
         return 0;
     }
-    for i in 0..=MAX_FRAMES as u64 {
-        if i >= count_of_frames(scratch) {
-            break;
-        }
-        look_at_frame(pid, i);
-    }
+    check_frames(pid);
     if scratch.flags & flags::TRUNCATED != 0 {
         look_for_cycle(pid, scratch.leaf.frame);
     }
+    look_at_frames(pid);
     if scratch.torn != 0 {
         count::one(Counter::StackInTransition);
         scratch.flags |= flags::IN_TRANSITION;
@@ -56,19 +52,14 @@ pub extern "C" fn look_at_code(pid: u32) -> u32 {
         return 0;
     }
     // Some may have turned out to be changeable just now.
-    u32::from(!hash_frames(scratch, pid))
+    u32::from(!is_known_with_witnesses(scratch, pid))
 }
 
-/// Hashes the frames in the scratch; whether a stack of that hash has been sent.
+/// Hashes the stack with its witnesses; whether one of that hash has been sent.
 #[inline(always)]
-fn hash_frames(scratch: &mut Scratch, pid: u32) -> bool {
-    scratch.hash = seed(pid);
-    for i in 0..=MAX_FRAMES as u64 {
-        if i >= count_of_frames(scratch) {
-            break;
-        }
-        hash_frame(pid, i);
-    }
+fn is_known_with_witnesses(scratch: &mut Scratch, pid: u32) -> bool {
+    scratch.hash = scratch.frames_hash;
+    mix_witnesses(pid);
     let hash = finish(scratch.hash, scratch.flags);
     scratch.hash = hash;
     STACKS_SENT.get_ptr(hash).is_some()
@@ -100,6 +91,10 @@ pub extern "C" fn send(pid: u32, tid: u32) -> u32 {
     let mut done = u32::from(noted as usize <= MAX_CODE_COPIES);
     for n in 0..MAX_CODE_COPIES {
         if n >= noted as usize {
+            break;
+        }
+        if is_late(scratch) {
+            done = 0;
             break;
         }
         done &= copy_code(pid, tid, scratch.pending[n]);
@@ -187,29 +182,116 @@ impl Place {
     }
 }
 
-/// Folds a frame into `Scratch::hash`, with the witness of its code object where that
-/// may have been replaced.
+/// Number of leading frames whose code objects are looked at.
+#[inline(always)]
+fn count_of_looks(scratch: &Scratch) -> u64 {
+    let frames = count_of_frames(scratch);
+    // SAFETY: as in `count_of_frames`.
+    let looks = unsafe { (&raw const scratch.looks).read_volatile() };
+    if looks < frames { looks } else { frames }
+}
+
+/// Whether the time for looks and copies is over.
+#[inline(always)]
+fn is_late(scratch: &Scratch) -> bool {
+    // SAFETY: the helper has no preconditions.
+    unsafe { bpf_ktime_get_ns() > scratch.until_ns }
+}
+
+/// Calls [`mix_witness_of`] for each frame that is looked at.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn hash_frame(pid: u32, index: u64) -> u64 {
+pub extern "C" fn mix_witnesses(pid: u32) -> u64 {
+    let Some(scratch) = SCRATCH.get_ptr(0) else {
+        return 0;
+    };
+    // SAFETY: this CPU's scratch.
+    let scratch = unsafe { &*scratch };
+    for i in 0..=MAX_FRAMES as u64 {
+        if i >= count_of_looks(scratch) {
+            break;
+        }
+        mix_witness_of(pid, i);
+    }
+    0
+}
+
+/// Calls [`look_at_frame`] for each frame that is looked at.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn look_at_frames(pid: u32) -> u64 {
+    let Some(scratch) = SCRATCH.get_ptr(0) else {
+        return 0;
+    };
+    // SAFETY: this CPU's scratch.
+    let scratch = unsafe { &*scratch };
+    for i in 0..=MAX_FRAMES as u64 {
+        if i >= count_of_looks(scratch) {
+            break;
+        }
+        if is_late(scratch) {
+            count::one(Counter::CodeLookCut);
+            break;
+        }
+        look_at_frame(pid, i);
+    }
+    0
+}
+
+/// Sets `Scratch::torn` if a record is neither a frame nor a placeholder.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn check_frames(pid: u32) -> u64 {
+    let Some(place) = Place::of(pid, 0) else {
+        return 0;
+    };
+    // SAFETY: this CPU's scratch.
+    let scratch = unsafe { &mut *place.scratch };
+    let has_placeholders = u64::from(place.layout().can_be_frame(RawFrame::default()));
+    let mut torn = 0;
+    for i in 0..=MAX_FRAMES {
+        if i as u64 >= count_of_frames(scratch) {
+            break;
+        }
+        // SAFETY: in bounds. (Indexing would leave a panic.)
+        let frame = unsafe {
+            (&raw const scratch.event.frames)
+                .cast::<RawFrame>()
+                .add(i)
+                .read_volatile()
+        };
+        // All ones where there is no code object: a branch would double what the
+        // verifier follows.
+        let no_code = (frame.address().wrapping_sub(1) & !frame.address()).cast_signed() >> 63;
+        torn |= no_code.cast_unsigned() & (frame.code | frame.instr | (has_placeholders ^ 1));
+    }
+    if torn != 0 {
+        scratch.torn = 1;
+    }
+    0
+}
+
+/// Folds the witness of frame `index` into `Scratch::hash` where its code object may
+/// have been replaced.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn mix_witness_of(pid: u32, index: u64) -> u64 {
     let Some(place) = Place::of(pid, index) else {
         return 0;
     };
     // SAFETY: this CPU's scratch.
     let (frame, scratch) = unsafe { (&mut *place.frame, &mut *place.scratch) };
-    let mut hash = mix(scratch.hash, *frame);
     let code = frame.address();
     // SAFETY: in bounds.
     let may_change = unsafe { place.changeable(code).read() } != 0;
-    if may_change && code != 0 && index < scratch.looks {
+    if may_change && code != 0 {
         if frame.witness == 0 {
             let mut mem = UserMemory::new(place.scratch);
             let words = read_code(&mut mem, place.layout(), code);
             frame.witness = words.map_or(0, |words| words.witness);
         }
-        hash = mix_witness(hash, frame.witness);
+        scratch.hash = mix_witness(scratch.hash, frame.witness);
     }
-    scratch.hash = hash;
     0
 }
 
@@ -227,32 +309,29 @@ pub extern "C" fn look_at_frame(pid: u32, index: u64) -> u64 {
     let layout = &process.layout;
     let code = frame.address();
     if code == 0 {
-        if !layout.can_be_frame(*frame) {
-            scratch.torn = 1;
-        }
         return 0;
     }
-    if index >= scratch.looks {
-        return 0;
-    }
-    let mut mem = UserMemory::new(place.scratch);
-    let Some(words) = read_code(&mut mem, layout, code) else {
-        count::one(Counter::CodeReadFailed);
-        return 0;
-    };
-    frame.witness = words.witness;
     let mark = place.changeable(code);
-    // The root lives as long as its thread. Below it is nothing, or a placeholder.
-    let root = root_index(scratch);
-    if index != root && (!words.is_function || is_generated(&mem, layout, words.filename)) {
-        // SAFETY: in bounds; a byte that both sides only ever set.
-        unsafe { mark.write(1) };
+    // One that may be replaced has been read already.
+    if frame.witness == 0 {
+        let mut mem = UserMemory::new(place.scratch);
+        let Some(words) = read_code(&mut mem, layout, code) else {
+            count::one(Counter::CodeReadFailed);
+            return 0;
+        };
+        frame.witness = words.witness;
+        // The root lives as long as its thread. Below it is nothing, or a placeholder.
+        let root = root_index(scratch);
+        if index != root && (!words.is_function || is_generated(&mem, layout, words.filename)) {
+            // SAFETY: in bounds; a byte that both sides only ever set.
+            unsafe { mark.write(1) };
+        }
     }
     // SAFETY: in bounds.
     let wanted = (process.flags & process_flags::COPY_CODE) | u32::from(unsafe { mark.read() });
     if wanted != 0
         && CODES_SENT
-            .get_ptr(code_key(pid, code, words.witness))
+            .get_ptr(code_key(pid, code, frame.witness))
             .is_none()
     {
         let n = scratch.pending_count;

@@ -81,6 +81,8 @@ pub struct Limits {
     pub frames: usize,
     /// Code objects looked at if the stack is new, leaf first.
     pub looks: usize,
+    /// When no further code object is looked at or copied.
+    pub until_ns: u64,
 }
 
 /// Walks the current task's Python stack and sends it if it is new.
@@ -95,6 +97,7 @@ pub fn capture(thread: &ThreadState, thread_id: u64, now_ns: u64, limits: Limits
         (&raw mut (*scratch).tid).write(thread.tid);
         (&raw mut (*scratch).tstate).write(thread.tstate);
         (&raw mut (*scratch).looks).write(limits.looks as u64);
+        (&raw mut (*scratch).until_ns).write(limits.until_ns);
         (&raw mut (*scratch).known_hash).write(thread.wait_stack);
     }
     // Step after step, none within another: the functions that are entered at a time have
@@ -231,6 +234,7 @@ pub extern "C" fn conclude() -> u32 {
         return 0;
     }
     let hash = finish(scratch.hash, scratch.flags);
+    scratch.frames_hash = scratch.hash;
     scratch.hash = hash;
     let is_known = scratch.may_change == 0
         && (hash == scratch.known_hash || STACKS_SENT.get_ptr(hash).is_some());

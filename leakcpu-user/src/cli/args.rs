@@ -102,6 +102,10 @@ pub struct ClassifyArgs {
     #[arg(long)]
     pub native: bool,
 
+    /// Mark in stacks where C called Python, as a frame [C] (3.11 and later)
+    #[arg(long)]
+    pub c_calls: bool,
+
     /// Take the kernel's stack where a thread runs in the kernel
     #[arg(long)]
     pub kernel_stacks: bool,

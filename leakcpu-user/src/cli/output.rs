@@ -15,8 +15,8 @@ use crate::{
     diagnose::Findings,
     model::Profile,
     report::{
-        FlameKind, TextOptions, write_collapsed, write_collapsed_off_cpu, write_flamegraph,
-        write_json, write_text,
+        Borders, FlameKind, TextOptions, write_collapsed, write_collapsed_off_cpu,
+        write_flamegraph, write_json, write_text,
     },
 };
 
@@ -50,6 +50,8 @@ pub struct Report<'a> {
     pub findings: &'a Findings,
     /// Idle processes one by one.
     pub all: bool,
+    /// Of stacks.
+    pub borders: Borders,
 }
 
 impl Destination {
@@ -70,7 +72,7 @@ impl Destination {
                 };
                 let mut out = BufWriter::new(stdout.lock());
                 match format {
-                    Format::Collapsed => write_collapsed(report.profile, &mut out)?,
+                    Format::Collapsed => write_collapsed(report.profile, report.borders, &mut out)?,
                     _ => write_one(format, report, &options, &mut out)?,
                 }
                 flush(&mut out)
@@ -86,15 +88,21 @@ impl Destination {
                         for kind in [FlameKind::OnCpu, FlameKind::OffCpu] {
                             let path = with_suffix(path, &format!("{}.svg", kind.suffix()));
                             to_file(&path, |out| {
-                                Ok(write_flamegraph(report.profile, kind, out)?)
+                                Ok(write_flamegraph(report.profile, kind, report.borders, out)?)
                             })?;
                         }
                         Ok(())
                     }
                     Format::Collapsed => {
-                        to_file(path, |out| Ok(write_collapsed(report.profile, out)?))?;
+                        to_file(path, |out| {
+                            Ok(write_collapsed(report.profile, report.borders, out)?)
+                        })?;
                         to_file(&with_suffix(path, "off-cpu"), |out| {
-                            Ok(write_collapsed_off_cpu(report.profile, out)?)
+                            Ok(write_collapsed_off_cpu(
+                                report.profile,
+                                report.borders,
+                                out,
+                            )?)
                         })
                     }
                     _ => to_file(path, |out| write_one(format, report, &options, out)),

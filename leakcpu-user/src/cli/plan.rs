@@ -8,7 +8,10 @@ use super::{
     fail_on::FailOn,
     output::Destination,
 };
-use crate::probes::{LoadConfig, MapSizes};
+use crate::{
+    probes::{LoadConfig, MapSizes},
+    report::Borders,
+};
 
 /// How long a run takes unless told otherwise.
 const DEFAULT_DURATION: Duration = Duration::from_secs(10);
@@ -41,6 +44,8 @@ pub struct Plan {
     pub destination: Destination,
     /// Idle processes one by one.
     pub all: bool,
+    /// Whether stacks show where C called Python.
+    pub borders: Borders,
     /// Conditions for exit code 3.
     pub fail_on: Vec<FailOn>,
     /// Pass the command's status on.
@@ -83,6 +88,7 @@ impl Plan {
             rate_hz: classify.rate,
             native_stacks: classify.native,
             kernel_stacks: classify.kernel_stacks,
+            time_switch_walks: false,
         };
         Ok(Self {
             destination: destination(format, classify.output.clone(), args)?,
@@ -92,6 +98,10 @@ impl Plan {
             max_leaves: classify.max_leaves as usize,
             format,
             all: classify.all,
+            borders: match classify.c_calls {
+                true => Borders::Marked,
+                false => Borders::Hidden,
+            },
             fail_on: classify.fail_on.clone(),
             exit_status: classify.exit_status,
         })

@@ -64,7 +64,7 @@ pub type Loss = BTreeMap<String, u64>;
 pub struct Cost {
     /// Time in our eBPF programs; `None` if the kernel did not count it.
     pub bpf_run_ns: Option<u64>,
-    /// CPU time of our own process.
+    /// CPU time of our own process within the window.
     pub user_cpu_ns: u64,
     /// Its peak memory.
     pub max_rss_bytes: u64,

@@ -158,6 +158,8 @@ pub struct LoadConfig {
     pub native_stacks: bool,
     /// Samples in kernel mode take the kernel's stack.
     pub kernel_stacks: bool,
+    /// The time of every walk at a switch is noted: for a bench.
+    pub time_switch_walks: bool,
 }
 
 /// Loaded programs and their links. Dropping it detaches everything.
@@ -227,6 +229,7 @@ impl Probes {
             rate_hz: 99,
             native_stacks: false,
             kernel_stacks: false,
+            time_switch_walks: false,
         };
         let mut ebpf = open(&facts, &config)?;
         load_program(&mut ebpf, source, &Btf::from_sys_fs()?)?;
@@ -349,6 +352,7 @@ fn open(facts: &KernelFacts, config: &LoadConfig) -> Result<Ebpf, ProbeError> {
     let every_exec = u32::from(config.watch_every_exec);
     let native = u32::from(config.native_stacks);
     let kernel = u32::from(config.kernel_stacks);
+    let timed = u32::from(config.time_switch_walks);
     // It parses the kernel's BTF for itself; ours is read afterwards, so that only
     // one copy of it is in memory at a time.
     let mut loader = EbpfLoader::new();
@@ -368,6 +372,7 @@ fn open(facts: &KernelFacts, config: &LoadConfig) -> Result<Ebpf, ProbeError> {
         (globals::WATCH_EVERY_EXEC, &every_exec),
         (globals::NATIVE_STACKS_WANTED, &native),
         (globals::KERNEL_STACKS_WANTED, &kernel),
+        (globals::SWITCH_WALKS_TIMED, &timed),
     ] {
         loader.override_global(name, value, true);
     }

@@ -43,6 +43,8 @@ pub struct KernelMaps<'a> {
     pub user_stacks: StackTraceMap<&'a mut MapData>,
     /// Kernel stacks, where they are asked for.
     pub kernel_stacks: StackTraceMap<&'a mut MapData>,
+    /// Walks at switches by their microseconds, where they are timed.
+    pub switch_walks: PerCpuArray<&'a mut MapData, u64>,
 }
 
 fn typed<'a, T>(map: Option<&'a mut Map>, name: &'static str) -> Result<T, ProbeError>
@@ -65,6 +67,7 @@ impl<'a> KernelMaps<'a> {
             tallies,
             user_stacks,
             kernel_stacks,
+            switch_walks,
         ] = ebpf.maps_disjoint_mut([
             names::THREADS,
             names::PROCESSES,
@@ -76,6 +79,7 @@ impl<'a> KernelMaps<'a> {
             names::TALLIES,
             names::USER_STACKS,
             names::KERNEL_STACKS,
+            names::SWITCH_WALKS,
         ]);
         Ok(Self {
             threads: typed(threads, names::THREADS)?,
@@ -88,6 +92,7 @@ impl<'a> KernelMaps<'a> {
             tallies: typed(tallies, names::TALLIES)?,
             user_stacks: typed(user_stacks, names::USER_STACKS)?,
             kernel_stacks: typed(kernel_stacks, names::KERNEL_STACKS)?,
+            switch_walks: typed(switch_walks, names::SWITCH_WALKS)?,
         })
     }
 

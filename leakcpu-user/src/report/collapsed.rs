@@ -7,15 +7,34 @@ use super::{ReportError, clean, native, program_name};
 use crate::classify::service_name;
 use crate::model::{Frame, MixedFrame, Process, Profile, Reason, StackTime, StackTimeKind, Thread};
 
+/// Whether stacks show where C called Python (3.11 and later: before, every call of a
+/// Python function went through C, and frames do not say which ones C made).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Borders {
+    /// Frames only.
+    #[default]
+    Hidden,
+    /// The frame `[C]` before each that C called, the outermost one left out.
+    Marked,
+}
+
 /// On-CPU samples, root first: `process;thread;outer (file:line);leaf (file:line) COUNT`.
-pub fn write_collapsed(profile: &Profile, out: &mut dyn Write) -> Result<(), ReportError> {
-    write_lines(&on_cpu_lines(profile), out)
+pub fn write_collapsed(
+    profile: &Profile,
+    borders: Borders,
+    out: &mut dyn Write,
+) -> Result<(), ReportError> {
+    write_lines(&on_cpu_lines(profile, borders), out)
 }
 
 /// Off-CPU time in microseconds, the wait as last frame:
 /// `process;thread;outer (file:line);leaf (file:line);[net-recv 127.0.0.1:5432] MICROSECONDS`.
-pub fn write_collapsed_off_cpu(profile: &Profile, out: &mut dyn Write) -> Result<(), ReportError> {
-    write_lines(&off_cpu_lines(profile), out)
+pub fn write_collapsed_off_cpu(
+    profile: &Profile,
+    borders: Borders,
+    out: &mut dyn Write,
+) -> Result<(), ReportError> {
+    write_lines(&off_cpu_lines(profile, borders), out)
 }
 
 fn write_lines(lines: &[String], out: &mut dyn Write) -> Result<(), ReportError> {
@@ -26,7 +45,7 @@ fn write_lines(lines: &[String], out: &mut dyn Write) -> Result<(), ReportError>
 }
 
 /// Lines of on-CPU samples, sorted.
-pub(super) fn on_cpu_lines(profile: &Profile) -> Vec<String> {
+pub(super) fn on_cpu_lines(profile: &Profile, borders: Borders) -> Vec<String> {
     merged(profile, |process, thread, entry| {
         if !entry.kind.is_on_cpu() {
             return Vec::new();
@@ -38,18 +57,20 @@ pub(super) fn on_cpu_lines(profile: &Profile) -> Vec<String> {
             if let Some(mixed) = process.mixed_stack(stack, leaf) {
                 let count = leaf.count.min(rest);
                 rest -= count;
-                lines.push((path(process, thread, entry, &mixed.frames), count));
+                // What C there was is in it.
+                let path = path(process, thread, entry, &mixed.frames, Borders::Hidden);
+                lines.push((path, count));
             }
         }
-        lines.push((python_path(process, thread, entry), rest));
+        lines.push((python_path(process, thread, entry, borders), rest));
         lines
     })
 }
 
 /// Lines of off-CPU microseconds, sorted.
-pub(super) fn off_cpu_lines(profile: &Profile) -> Vec<String> {
+pub(super) fn off_cpu_lines(profile: &Profile, borders: Borders) -> Vec<String> {
     merged(profile, |process, thread, entry| {
-        let frames = python_path(process, thread, entry);
+        let frames = python_path(process, thread, entry, borders);
         let mut lines = Vec::new();
         if let Some(wait) = wait_frame(&entry.kind) {
             lines.push((format!("{frames};{wait}"), entry.blocked_ns / 1000));
@@ -82,18 +103,24 @@ fn merged(
 }
 
 /// Process, thread and Python frames, root first.
-fn python_path(process: &Process, thread: &Thread, entry: &StackTime) -> String {
+fn python_path(process: &Process, thread: &Thread, entry: &StackTime, borders: Borders) -> String {
     let frames: Vec<MixedFrame> = process
         .stack(entry.stack)
         .frames
         .iter()
         .map(|&frame| MixedFrame::Python(frame))
         .collect();
-    path(process, thread, entry, &frames)
+    path(process, thread, entry, &frames, borders)
 }
 
 /// Process, thread and frames, root first.
-fn path(process: &Process, thread: &Thread, entry: &StackTime, frames: &[MixedFrame]) -> String {
+fn path(
+    process: &Process,
+    thread: &Thread,
+    entry: &StackTime,
+    frames: &[MixedFrame],
+    borders: Borders,
+) -> String {
     let stack = process.stack(entry.stack);
     let name = thread.name.as_deref().unwrap_or("thread");
     let mut path = vec![
@@ -107,10 +134,13 @@ fn path(process: &Process, thread: &Thread, entry: &StackTime, frames: &[MixedFr
         path.push("[no Python frame]".to_owned());
     }
     let mut has_gap = stack.truncated && stack.has_root;
-    for &frame in frames.iter().rev() {
+    for (i, &frame) in frames.iter().rev().enumerate() {
         match frame {
             MixedFrame::Native(frame) => path.push(frame_text(&native::frame(process, frame))),
             MixedFrame::Python(frame) => {
+                if frame.called_from_c && i > 0 && borders == Borders::Marked {
+                    path.push("[C]".to_owned());
+                }
                 path.push(named(process, frame));
                 if std::mem::take(&mut has_gap) {
                     // Behind the root.

@@ -5,7 +5,7 @@ use std::io::Write;
 use inferno::flamegraph::{Options, from_lines};
 
 use super::ReportError;
-use super::collapsed::{off_cpu_lines, on_cpu_lines};
+use super::collapsed::{Borders, off_cpu_lines, on_cpu_lines};
 use crate::classify::say::duration;
 use crate::model::Profile;
 
@@ -32,17 +32,18 @@ impl FlameKind {
 pub fn write_flamegraph(
     profile: &Profile,
     kind: FlameKind,
+    borders: Borders,
     out: &mut dyn Write,
 ) -> Result<(), ReportError> {
     let (lines, title, unit, nothing) = match kind {
         FlameKind::OnCpu => (
-            on_cpu_lines(profile),
+            on_cpu_lines(profile, borders),
             "On CPU",
             "samples",
             "[nothing was seen on a CPU] 1",
         ),
         FlameKind::OffCpu => (
-            off_cpu_lines(profile),
+            off_cpu_lines(profile, borders),
             "Off CPU",
             "\u{b5}s",
             "[nothing was seen off the CPU] 1",

@@ -9,7 +9,7 @@ mod text;
 
 use std::io;
 
-pub use collapsed::{write_collapsed, write_collapsed_off_cpu};
+pub use collapsed::{Borders, write_collapsed, write_collapsed_off_cpu};
 pub use flamegraph::{FlameKind, write_flamegraph};
 pub use json::{
     CLASSIFY_SCHEMA, DOCTOR_SCHEMA, SCHEMA_VERSION, VERSION, classify_document, write_json,

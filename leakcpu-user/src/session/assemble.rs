@@ -150,7 +150,7 @@ impl Session {
     }
 
     fn cost(&self, window_ns: u64) -> Cost {
-        let (cpu_ns, max_rss_bytes) = own_usage();
+        let (_, max_rss_bytes) = own_usage();
         let counted_ns = self
             .probes
             .run_stats()
@@ -159,7 +159,10 @@ impl Session {
             .sum();
         Cost {
             bpf_run_ns: self.meter.scale(counted_ns, window_ns),
-            user_cpu_ns: cpu_ns.saturating_sub(self.meter.start_cpu_ns),
+            user_cpu_ns: self
+                .meter
+                .end_cpu_ns
+                .saturating_sub(self.meter.start_cpu_ns),
             max_rss_bytes,
         }
     }

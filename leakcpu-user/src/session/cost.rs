@@ -19,8 +19,10 @@ pub(super) struct CostMeter {
     counting: Option<(OwnedFd, u64)>,
     counted_ns: u64,
     /// CPU time of our process when the window began: what loading cost is not
-    /// the window's.
+    /// the window's ...
     pub start_cpu_ns: u64,
+    /// ... nor is what naming and reporting cost after its end.
+    pub end_cpu_ns: u64,
 }
 
 impl CostMeter {

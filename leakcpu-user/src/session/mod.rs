@@ -195,6 +195,7 @@ impl Session {
         let end_ns = monotonic_ns();
         self.probes.maps()?.stop(end_ns)?;
         self.meter.end();
+        self.meter.end_cpu_ns = own_usage().0;
         self.drain()?;
         self.retry_pending()?;
         let mut snapshot = Snapshot::read(&self.probes.maps()?, &self.samples, end_ns)?;

@@ -46,6 +46,7 @@ pub(crate) fn run(args: &Args, classify: &ClassifyArgs) -> Result<Exit, Failure>
             classification: &classification,
             findings: &findings,
             all: plan.all,
+            borders: plan.borders,
         },
     )?;
     if !args.quiet {

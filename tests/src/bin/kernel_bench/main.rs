@@ -4,6 +4,7 @@
 
 mod figure;
 mod fit;
+mod longest;
 mod ping_pong;
 mod sampling;
 mod switching;
@@ -63,7 +64,7 @@ fn main() -> Result<()> {
     workload::pin(arguments.own_cpu)?;
     let mut figures: Vec<Figure> = Vec::new();
     {
-        let mut watch = Watch::start(setting.rate_hz)?;
+        let mut watch = Watch::start(setting.rate_hz, false)?;
         let _statistics = enable_stats(Stats::RunTime)
             .context("the kernel gives no run-time statistics of eBPF programs (5.8 does)")?;
         eprintln!("kernel: samples by depth");
@@ -72,6 +73,8 @@ fn main() -> Result<()> {
         figures.extend(switching::watched(&mut watch, &setting)?);
         figures.extend(switching::unwatched(&mut watch, &setting)?);
     }
+    eprintln!("kernel: the longest walks at a switch");
+    figures.extend(longest::walks(&setting)?);
     eprintln!("kernel: unwatched system calls");
     figures.extend(syscall::unwatched(&setting)?);
     println!("{}", serde_json::to_string(&figures)?);

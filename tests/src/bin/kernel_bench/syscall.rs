@@ -22,7 +22,7 @@ pub fn unwatched(setting: &Setting) -> Result<Vec<Figure>> {
     let mut program_ns = f64::MAX;
     for _ in 0..setting.repetitions {
         bare = bare.min(loop_ns(setting.cpu, calls)?);
-        let mut watch = Watch::start(setting.rate_hz)?;
+        let mut watch = Watch::start(setting.rate_hz, false)?;
         for pid in &bystander.pids {
             watch.add(*pid, true)?;
         }

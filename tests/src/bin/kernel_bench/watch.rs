@@ -6,6 +6,7 @@ use std::{collections::HashMap, ops::Sub};
 use anyhow::{Context as _, Result, ensure};
 use aya::maps::{MapData, RingBuf};
 use leakcpu_common::{
+    config::SWITCH_WALK_SLOTS,
     counters::Counter,
     thread::{ThreadState, run_state},
 };
@@ -17,7 +18,7 @@ use pyobserve::{
 };
 
 /// Frames walked at most: more than any workload here has.
-const FRAME_LIMIT: u32 = 256;
+const FRAME_LIMIT: u32 = 512;
 
 /// Programs that run now.
 pub struct Watch {
@@ -32,7 +33,7 @@ pub struct Watch {
 
 impl Watch {
     /// Loads and attaches the programs; nothing is watched yet.
-    pub fn start(rate_hz: u32) -> Result<Self> {
+    pub fn start(rate_hz: u32, time_switch_walks: bool) -> Result<Self> {
         let mut probes = Probes::load(LoadConfig {
             frame_limit: FRAME_LIMIT,
             follow_children: false,
@@ -41,6 +42,7 @@ impl Watch {
             rate_hz,
             native_stacks: false,
             kernel_stacks: false,
+            time_switch_walks,
         })?;
         let samples = probes.take_samples()?;
         probes.attach()?;
@@ -100,6 +102,15 @@ impl Watch {
             maps.processes.remove(&pid)?;
         }
         Ok(())
+    }
+
+    /// How many walks at switches took each number of microseconds; the last one stands
+    /// for all that took longer.
+    pub fn switch_walks(&mut self) -> Result<Vec<u64>> {
+        let maps = self.probes.maps()?;
+        (0..SWITCH_WALK_SLOTS)
+            .map(|slot| Ok(maps.switch_walks.get(&slot, 0)?.iter().sum()))
+            .collect()
     }
 
     /// What the programs have run and seen so far.

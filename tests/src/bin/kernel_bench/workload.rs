@@ -90,6 +90,11 @@ impl Workload {
         Self::spawn(setting, "target.py", &["--idle"])
     }
 
+    /// Starts a process that blocks in the same or in `new` places.
+    pub fn blocking(setting: &Setting, kind: &str) -> Result<Self> {
+        Self::spawn(setting, "blocking.py", &[kind])
+    }
+
     fn spawn(setting: &Setting, script: &str, arguments: &[&str]) -> Result<Self> {
         let mut child = Command::new(&setting.python)
             .arg(setting.workloads.join(script))
