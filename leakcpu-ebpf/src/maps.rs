@@ -43,8 +43,10 @@ pub struct Scratch {
     pub may_change: u64,
     /// Hash of the stack at the thread's last switch: that one has been sent.
     pub known_hash: u64,
-    /// Hash of the stack in `event`; then, while its code objects are looked at.
+    /// Hash of the stack in `event`; while its code objects are looked at, in the making.
     pub hash: u64,
+    /// Hash of its frames, to which witnesses and flags come.
+    pub frames_hash: u64,
     /// Its number of frames.
     pub frames: u64,
     /// Frames of a new stack whose code objects are looked at.

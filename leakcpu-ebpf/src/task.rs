@@ -4,7 +4,8 @@ use aya_ebpf::{
     Global,
     bindings::task_struct,
     helpers::{
-        bpf_get_current_task, bpf_get_current_task_btf, bpf_probe_read_kernel, bpf_task_pt_regs,
+        bpf_get_current_task, bpf_get_current_task_btf, bpf_task_pt_regs,
+        generated::bpf_probe_read_kernel,
     },
 };
 
@@ -102,8 +103,14 @@ pub fn current_fsbase() -> Option<u64> {
 
 #[inline(always)]
 fn read_kernel(addr: u64) -> Option<u64> {
-    // SAFETY: the helper faults safely and reports it.
-    unsafe { bpf_probe_read_kernel(addr as *const u64) }.ok()
+    let mut value = 0_u64;
+    // SAFETY: the helper writes 8 bytes or fails, and faults safely.
+    let ret = unsafe { bpf_probe_read_kernel((&raw mut value).cast(), 8, addr as *const _) };
+    // Loaded even if that failed: the compiler may test `ret` twice, and kernels before 6.8
+    // then follow a way on which it both failed and did not, with a register never written.
+    // SAFETY: initialised above.
+    let value = unsafe { (&raw const value).read_volatile() };
+    (ret == 0).then_some(value)
 }
 
 /// Saved user registers of the current task.

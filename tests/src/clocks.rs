@@ -11,6 +11,8 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use serde_json::Value;
+
 /// Time between two looks.
 const PERIOD: Duration = Duration::from_millis(10);
 
@@ -152,4 +154,31 @@ pub fn unix_ns() -> i64 {
 /// 5 ms, whichever is larger.
 pub fn tolerance(window_ns: i64) -> i64 {
     (window_ns / 50).max(5_000_000)
+}
+
+/// The checkpoints of a workload's own clock: `[[unix ns, value], ...]`.
+pub fn checkpoints(checkpoints: &Value) -> Clock {
+    let pairs = checkpoints.as_array().expect("checkpoints are a list");
+    Clock(
+        pairs
+            .iter()
+            .map(|pair| {
+                let figure = |n: usize| pair[n].as_i64().expect("a checkpoint has two integers");
+                (figure(0), figure(1))
+            })
+            .collect(),
+    )
+}
+
+/// How much of `begin..end` a workload's spans cover: `[[begin, end], ...]`, all in ns
+/// since the epoch.
+pub fn overlap(spans: &[Value], begin: i64, end: i64) -> i64 {
+    spans
+        .iter()
+        .map(|span| {
+            let from = span[0].as_i64().expect("a span has a beginning");
+            let to = span[1].as_i64().expect("a span has an end");
+            (to.min(end) - from.max(begin)).max(0)
+        })
+        .sum()
 }

@@ -14,6 +14,7 @@
 )]
 
 pub mod call_graph;
+pub mod checks;
 pub mod clocks;
 pub mod collapsed;
 pub mod compiler;
@@ -27,4 +28,5 @@ pub mod report;
 pub mod single_step;
 pub mod stacks;
 pub mod venv;
+pub mod verdict;
 pub mod workload;

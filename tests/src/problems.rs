@@ -77,6 +77,11 @@ impl Problems {
         self.found.len()
     }
 
+    /// What was found wrong first.
+    pub fn first(&self) -> Option<&str> {
+        self.found.first().map(String::as_str)
+    }
+
     /// Fails the test if anything was noted.
     pub fn finish(self) {
         assert!(

@@ -1,7 +1,7 @@
 //! Times against the workload's own clocks, on every interpreter.
 
 use leakcpu_tests::{
-    clocks::{Clock, Sampler, machine_stood_still, tolerance},
+    clocks::{Sampler, checkpoints, machine_stood_still, overlap, tolerance},
     interpreter::{self, Interpreter},
     observe,
     problems::Problems,
@@ -50,7 +50,7 @@ fn times_on(python: &Interpreter, problems: &mut Problems) {
         let time = &thread(process, tid)["time"];
         let begin = window_end - ns(time, "wall_ns");
         let allowed = tolerance(ns(time, "wall_ns"));
-        let on_cpu = clock(&truth["clocks"][role]).grown(begin, window_end);
+        let on_cpu = checkpoints(&truth["clocks"][role]).grown(begin, window_end);
         on_cpu_kernel += kernel[&tid].on_cpu.grown(begin, window_end);
         let delay = kernel[&tid].run_delay.grown(begin, window_end);
         let off_cpu = ns(time, "wall_ns") - on_cpu;
@@ -151,7 +151,7 @@ fn functions(report: &Report, pid: u32, ready: &Value, truth: &Value, problems: 
     );
     problems.equal("hot line", &ns(churn, "hot_line"), &line_in("churn"));
     problems.equal("file", &churn["file"], &ready["file"]);
-    let computed = clock(&truth["clocks"]["compute"]).grown(begin, end);
+    let computed = checkpoints(&truth["clocks"]["compute"]).grown(begin, end);
     problems.between(
         "on CPU in churn",
         ns(churn, "self_on_cpu_ns"),
@@ -208,29 +208,4 @@ fn functions(report: &Report, pid: u32, ready: &Value, truth: &Value, problems: 
         });
         problems.check(found, format!("no wait of {name} for {reason}"));
     }
-}
-
-fn clock(checkpoints: &Value) -> Clock {
-    let pairs = checkpoints.as_array().expect("checkpoints are a list");
-    Clock(
-        pairs
-            .iter()
-            .map(|pair| {
-                let figure = |n: usize| pair[n].as_i64().expect("a checkpoint has two integers");
-                (figure(0), figure(1))
-            })
-            .collect(),
-    )
-}
-
-/// How much of `begin..end` the spans cover.
-fn overlap(spans: &[Value], begin: i64, end: i64) -> i64 {
-    spans
-        .iter()
-        .map(|span| {
-            let from = span[0].as_i64().expect("a span has a beginning");
-            let to = span[1].as_i64().expect("a span has an end");
-            (to.min(end) - from.max(begin)).max(0)
-        })
-        .sum()
 }

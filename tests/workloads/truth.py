@@ -61,6 +61,7 @@ class Workload:
             "class": verdict,
             "detail": detail,
             "function": function.__name__,
+            "file": function.__code__.co_filename,
             "line": line_of(function, marker),
             "note": note,
         }

@@ -65,3 +65,46 @@ pub const ROOTS: [Root; 3] = [
         ],
     },
 ];
+
+/// A kernel to test on.
+pub struct Kernel {
+    /// The version, which names it here.
+    pub version: &'static str,
+    /// The release that has it.
+    pub suite: &'static str,
+    /// Whether security updates come from a part of the archive of their own.
+    pub has_security: bool,
+}
+
+/// Kernels that releases have, oldest first: the least to be supported, the newest there is.
+pub const KERNELS: [Kernel; 4] = [
+    Kernel {
+        version: "5.10",
+        suite: "bullseye",
+        has_security: true,
+    },
+    Kernel {
+        version: "6.1",
+        suite: "bookworm",
+        has_security: true,
+    },
+    Kernel {
+        version: "6.12",
+        suite: "trixie",
+        has_security: true,
+    },
+    Kernel {
+        version: "7.2",
+        suite: "sid",
+        has_security: false,
+    },
+];
+
+/// Depends on the newest kernel of a release, in its smallest flavour.
+pub const KERNEL_PACKAGE: &str = "linux-image-cloud-amd64";
+
+/// The root of [`ROOTS`] whose interpreter the virtual machines have.
+pub const KERNELS_ROOT: &str = "trixie";
+
+/// An emulator, and all programs of a root file system in one.
+pub const EMULATOR_PACKAGES: [&str; 2] = ["qemu-system-x86", "busybox-static"];

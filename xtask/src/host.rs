@@ -7,7 +7,7 @@ use std::{
     fs,
     os::unix::{fs::MetadataExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
-    process::{Command, ExitStatus},
+    process::{Command, ExitStatus, Stdio},
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -244,4 +244,22 @@ pub fn succeed(command: &mut Command) -> Result<()> {
         bail!("`{}` failed ({status})", typed(command));
     }
     Ok(())
+}
+
+/// Runs a command whose hundreds of lines matter only if it fails.
+pub fn quietly(command: &mut Command) -> Result<()> {
+    let line = typed(command);
+    eprintln!("$ {line}");
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot run `{line}`"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
+    said.push_str(&String::from_utf8_lossy(&output.stderr));
+    let all: Vec<&str> = said.lines().collect();
+    let last = &all[all.len().saturating_sub(8)..];
+    bail!("`{line}` failed ({})\n{}", output.status, last.join("\n"))
 }

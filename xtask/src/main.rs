@@ -13,7 +13,9 @@ mod debian;
 mod fuzz;
 mod host;
 mod install;
+mod kernels;
 mod lint;
+mod marks;
 mod offsets;
 mod roots;
 mod setup;
@@ -57,6 +59,9 @@ enum Task {
     /// Write docs/interpreters.md and the README's table from the tests of every
     /// interpreter in every form
     Table(table::Arguments),
+    /// Check what works on which kernel, in emulated machines with Debian's kernels, and
+    /// write docs/kernels.md
+    Kernels(kernels::Arguments),
     /// Measure what watching costs, beside py-spy and the aims
     Bench(bench::Arguments),
     /// Compare every layout with the installed headers of every version
@@ -85,6 +90,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Task::Install(arguments) => install::run(&host, &arguments),
         Task::Classify(arguments) => classify::run(&host, &arguments),
         Task::Table(arguments) => table::run(&host, &arguments),
+        Task::Kernels(arguments) => kernels::run(&host, &arguments),
         Task::Bench(arguments) => bench::run(&host, &arguments),
         Task::Offsets => offsets::run(&host),
         Task::Fuzz(arguments) => fuzz::run(&host, &arguments),

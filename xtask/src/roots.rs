@@ -9,11 +9,11 @@ use std::{
     ffi::OsStr,
     fs, iter,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Stdio,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::{
     cache, debian,
@@ -121,7 +121,7 @@ fn make(host: &Host, folder: &Path, recipe: &debian::Root, seconds: u64) -> Resu
         .arg(format!("--include={}", recipe.packages.join(",")))
         .arg(recipe.suite)
         .arg(&part);
-    let outcome = quietly(&mut debootstrap).and_then(|()| {
+    let outcome = host::quietly(&mut debootstrap).and_then(|()| {
         // Not needed any more, and half of the size.
         let archives = part.join("var/cache/apt/archives");
         remove(host, &archives)?;
@@ -150,22 +150,4 @@ fn write(host: &Host, file: &Path, text: &str) -> Result<()> {
     let mut shell = host.as_root("sh", &[])?;
     shell.args(["-c", "printf '%s\\n' \"$1\" >\"$2\"", "write", text]);
     host::succeed(shell.arg(file))
-}
-
-/// Runs a command whose hundreds of lines matter only if it fails.
-fn quietly(command: &mut Command) -> Result<()> {
-    let line = host::typed(command);
-    eprintln!("$ {line}");
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot run `{line}`"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
-    said.push_str(&String::from_utf8_lossy(&output.stderr));
-    let all: Vec<&str> = said.lines().collect();
-    let last = &all[all.len().saturating_sub(8)..];
-    bail!("`{line}` failed ({})\n{}", output.status, last.join("\n"))
 }

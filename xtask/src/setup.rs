@@ -18,7 +18,7 @@ use clap::Args;
 use crate::{
     debian,
     host::{self, Host},
-    roots,
+    kernels, roots,
     toolchain::{self, TOOLCHAIN_VARIABLE},
     workload,
 };
@@ -33,6 +33,9 @@ pub struct Arguments {
     /// `cargo xtask test` does
     #[arg(long, conflicts_with = "check")]
     interpreters: bool,
+    /// Also install an emulator and fetch the kernels of `cargo xtask kernels`
+    #[arg(long, conflicts_with = "check")]
+    kernels: bool,
 }
 
 /// What was looked for, and what was found or why not.
@@ -86,6 +89,9 @@ pub fn run(host: &Host, arguments: &Arguments) -> Result<ExitCode> {
     found.report();
     if arguments.interpreters {
         roots::ensure(host, Duration::from_mins(30));
+    }
+    if arguments.kernels {
+        kernels::ensure(host, &debian::KERNELS.iter().collect::<Vec<_>>())?;
     }
     if found.is_complete() {
         eprintln!("nothing to install");

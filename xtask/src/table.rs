@@ -16,6 +16,7 @@ use serde::Deserialize;
 
 use crate::{
     host::Host,
+    marks::{self, Marks},
     roots, setup,
     tally::Tally,
     test::{everything, kernel},
@@ -40,8 +41,10 @@ const COLUMNS: [&str; 6] = [
 ];
 
 /// The lines between which a file's table stands.
-const BEGIN: &str = "<!-- cargo xtask table: begin -->";
-const END: &str = "<!-- cargo xtask table: end -->";
+const MARKS: Marks = Marks {
+    begin: "<!-- cargo xtask table: begin -->",
+    end: "<!-- cargo xtask table: end -->",
+};
 
 /// A line of what the tests write.
 #[derive(Deserialize)]
@@ -77,7 +80,7 @@ pub fn run(host: &Host, arguments: &Arguments) -> Result<ExitCode> {
     };
     // Absolute, for the tests run in a folder of their own.
     let rows = std::path::absolute(host.target().join("interpreters.jsonl"))?;
-    write(host, &rows, "")?;
+    marks::write(host, &rows, "")?;
     let tally = kernel(
         host,
         &named("pyobserve", false)?.path,
@@ -99,7 +102,7 @@ fn put_all(host: &Host, rows: &[Row]) -> Result<()> {
         ("docs/interpreters.md", full(rows)),
         ("README.md", short(rows)),
     ] {
-        put(host, &host.workspace.join(file), &table)?;
+        MARKS.put(host, &host.workspace.join(file), &table)?;
         eprintln!("wrote the table of {file}");
     }
     Ok(())
@@ -116,35 +119,6 @@ fn read(file: &Path) -> Result<Vec<Row>> {
         bail!("the tests wrote no row");
     }
     Ok(rows)
-}
-
-/// As the user, whose file it is.
-fn write(host: &Host, file: &Path, text: &str) -> Result<()> {
-    let failed = || format!("cannot write {}", file.display());
-    if let Some(folder) = file.parent() {
-        fs::create_dir_all(folder).with_context(failed)?;
-    }
-    fs::write(file, text).with_context(failed)?;
-    host.give_to_user(file);
-    Ok(())
-}
-
-/// A table between its marks.
-fn put(host: &Host, file: &Path, table: &str) -> Result<()> {
-    let text =
-        fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    write(
-        host,
-        file,
-        &replaced(&text, table)
-            .with_context(|| format!("{} has no lines `{BEGIN}` and `{END}`", file.display()))?,
-    )
-}
-
-fn replaced(text: &str, table: &str) -> Option<String> {
-    let (before, rest) = text.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n{table}{END}{after}"))
 }
 
 fn head(first: &str) -> String {
@@ -227,7 +201,7 @@ fn missing(rows: &[Row]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{BEGIN, END, Row, full, replaced, short};
+    use super::{Row, full, short};
 
     fn rows() -> Vec<Row> {
         [
@@ -253,13 +227,5 @@ mod tests {
             table.contains("| 3.8.1, in 2 forms | yes | **in 1** | **in 0** |"),
             "{table}"
         );
-    }
-
-    #[test]
-    fn a_table_stands_between_its_marks() {
-        let text = format!("a\n{BEGIN}\nold\n{END}\nb\n");
-        let want = format!("a\n{BEGIN}\nnew\n{END}\nb\n");
-        assert_eq!(replaced(&text, "new\n"), Some(want));
-        assert_eq!(replaced("none", "new\n"), None);
     }
 }

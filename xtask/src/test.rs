@@ -15,7 +15,7 @@ use clap::Args;
 use crate::{
     build, cache,
     host::Host,
-    roots, setup,
+    kernels, roots, setup,
     tally::{self, Tally},
 };
 
@@ -124,6 +124,11 @@ pub fn run(host: &Host, arguments: &Arguments) -> ExitCode {
         for test in kernel_tests {
             group(format!("kernel: {}", test.title()), &mut || {
                 kernel(host, &pyobserve.path, test, &harness, &[])
+            });
+        }
+        if arguments.filter.is_none() && !arguments.slow {
+            group(kernels::SMOKE_TITLE.to_owned(), &mut || {
+                kernels::smoke(host, &built)
             });
         }
     }

@@ -124,9 +124,15 @@ pub fn leaf_frame<M: MemRead>(
         return Some(leaf);
     }
     leaf.linked = 1;
-    match mem.read_u64(previous.wrapping_add(offset)) {
-        Some(below) if current != 0 && previous != 0 => leaf.below = below,
-        _ => leaf.flags = u64::from(flags::IN_TRANSITION),
+    leaf.flags = u64::from(flags::IN_TRANSITION);
+    // Read last: were it before the comparisons, the compiler would join their outcomes,
+    // and the verifiers before 6.8 would follow a way on which nothing was read.
+    if current != 0
+        && previous != 0
+        && let Some(below) = mem.read_u64(previous.wrapping_add(offset))
+    {
+        leaf.below = below;
+        leaf.flags = 0;
     }
     Some(leaf)
 }

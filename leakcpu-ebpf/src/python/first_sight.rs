@@ -20,50 +20,49 @@ use crate::{
     maps::{CODES_SENT, EVENTS, NO_WAKEUP, PROCESSES, SCRATCH, STACKS_SENT, Scratch},
 };
 
-/// Looks at the code objects of the stack in this CPU's scratch; returns the stack's
-/// hash, in which the witnesses of those that may change take part, or [`EMPTY_STACK`]
-/// if it turns out to be none. Sends the stack if that is new.
+/// Looks at the code objects of the stack in this CPU's scratch, and leaves its hash there,
+/// in which the witnesses of those that may change take part, or [`EMPTY_STACK`] if it
+/// turns out to be none. Not 0 if it is new and is to be sent.
 ///
 /// Exported, like those it calls for each frame, so that they are global functions: the
 /// verifier goes through each once, knowing nothing of its arguments, and not once for
 /// each way that leads there and each turn of a loop.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn look_at_code(pid: u32, tid: u32, frames: u64) -> u64 {
+pub extern "C" fn look_at_code(pid: u32) -> u32 {
     let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
-        return EMPTY_STACK;
+        return 0;
     };
     // SAFETY: this CPU's scratch.
     let scratch = unsafe { &mut *scratch };
-    if frames == 0 || frames as usize > MAX_FRAMES + 1 {
-        return EMPTY_STACK;
-    }
-    scratch.frames = frames;
-    let flags = scratch.flags;
-    let frames_only = scratch.hash;
-    mix_witnesses(pid);
-    let hash = finish(scratch.hash, flags);
-    if STACKS_SENT.get_ptr(hash).is_some() {
-        return hash;
-    }
     scratch.torn = 0;
     scratch.pending_count = 0;
+    if is_known_with_witnesses(scratch, pid) {
+        return 0;
+    }
     check_frames(pid);
-    if flags & flags::TRUNCATED != 0 {
+    if scratch.flags & flags::TRUNCATED != 0 {
         look_for_cycle(pid, scratch.leaf.frame);
     }
     look_at_frames(pid);
     if scratch.torn != 0 {
-        return EMPTY_STACK;
+        count::one(Counter::StackInTransition);
+        scratch.flags |= flags::IN_TRANSITION;
+        scratch.hash = EMPTY_STACK;
+        return 0;
     }
     // Some may have turned out to be changeable just now.
-    scratch.hash = frames_only;
+    u32::from(!is_known_with_witnesses(scratch, pid))
+}
+
+/// Hashes the stack with its witnesses; whether one of that hash has been sent.
+#[inline(always)]
+fn is_known_with_witnesses(scratch: &mut Scratch, pid: u32) -> bool {
+    scratch.hash = scratch.frames_hash;
     mix_witnesses(pid);
-    let hash = finish(scratch.hash, flags);
-    if STACKS_SENT.get_ptr(hash).is_none() {
-        send(scratch, pid, tid, hash, flags);
-    }
-    hash
+    let hash = finish(scratch.hash, scratch.flags);
+    scratch.hash = hash;
+    STACKS_SENT.get_ptr(hash).is_some()
 }
 
 /// The number of frames, read anew each time: the verifier learns from a comparison,
@@ -74,12 +73,19 @@ fn count_of_frames(scratch: &Scratch) -> u64 {
     unsafe { (&raw const scratch.frames).read_volatile() }
 }
 
-/// Sends the stack and the code objects that were noted.
-#[inline(always)]
-fn send(scratch: &mut Scratch, pid: u32, tid: u32, hash: u64, flags: u32) {
+/// Sends the stack in the scratch and the code objects that were noted.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn send(pid: u32, tid: u32) -> u32 {
+    let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
+        return 0;
+    };
+    // SAFETY: this CPU's scratch.
+    let scratch = unsafe { &mut *scratch };
+    let hash = scratch.hash;
     if STACKS_SENT.insert(hash, 1, 0).is_err() {
         count::one(Counter::StackTableFull);
-        return;
+        return 0;
     }
     let noted = scratch.pending_count;
     let mut done = u32::from(noted as usize <= MAX_CODE_COPIES);
@@ -93,15 +99,16 @@ fn send(scratch: &mut Scratch, pid: u32, tid: u32, hash: u64, flags: u32) {
         }
         done &= copy_code(pid, tid, scratch.pending[n]);
     }
-    done &= send_stack(scratch, pid, tid, hash, flags);
+    done &= send_stack(scratch, pid, tid);
     if done == 0 {
         // The next sight of it does the rest.
         let _ = STACKS_SENT.remove(hash);
     }
+    done
 }
 
 #[inline(always)]
-fn send_stack(scratch: &mut Scratch, pid: u32, tid: u32, hash: u64, flags: u32) -> u32 {
+fn send_stack(scratch: &mut Scratch, pid: u32, tid: u32) -> u32 {
     let frames = count_of_frames(scratch);
     let event = &mut scratch.event;
     event.header = EventHeader {
@@ -111,8 +118,8 @@ fn send_stack(scratch: &mut Scratch, pid: u32, tid: u32, hash: u64, flags: u32) 
         count: frames as u32,
         ktime_ns: 0,
     };
-    event.hash = hash;
-    event.flags = flags;
+    event.hash = scratch.hash;
+    event.flags = scratch.flags;
     event.pad = 0;
     let frames = frames as usize;
     if frames > MAX_FRAMES + 1 {

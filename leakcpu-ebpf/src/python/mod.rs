@@ -100,52 +100,83 @@ pub fn capture(thread: &ThreadState, thread_id: u64, now_ns: u64, limits: Limits
         (&raw mut (*scratch).until_ns).write(limits.until_ns);
         (&raw mut (*scratch).known_hash).write(thread.wait_stack);
     }
-    let hash = capture_stack(thread_id, now_ns, limits.frames as u64);
+    // Step after step, none within another: the functions that are entered at a time have
+    // 512 bytes of stack together, and kernels before 6.13 round each up to 32.
+    if find_leaf(thread_id, now_ns) != 0
+        && walk_stack(limits.frames as u64) != 0
+        && conclude() != 0
+        && first_sight::look_at_code(thread.pid) != 0
+    {
+        first_sight::send(thread.pid, thread.tid);
+    }
     // SAFETY: as above.
-    let flags = unsafe { (&raw const (*scratch).flags).read_volatile() };
-    Captured { hash, flags }
+    unsafe {
+        Captured {
+            hash: (&raw const (*scratch).hash).read_volatile(),
+            flags: (&raw const (*scratch).flags).read_volatile(),
+        }
+    }
 }
 
-/// [`capture`] of the thread that the scratch names; leaves the flags there.
+/// Finds where the frames of the thread begin that the scratch names; 0 if it has none,
+/// and then the flags say why.
 ///
-/// Exported, so that it is a global function: the verifier goes through it once, knowing
-/// nothing of its arguments, and not once for each way that leads here.
+/// Exported, as are the next steps, so that they are global functions: the verifier goes
+/// through each once, knowing nothing of its arguments, and not once for each way that
+/// leads there.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn capture_stack(thread_id: u64, now_ns: u64, limit: u64) -> u64 {
+pub extern "C" fn find_leaf(thread_id: u64, now_ns: u64) -> u32 {
     let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
-        return EMPTY_STACK;
+        return 0;
     };
     // SAFETY: this CPU's scratch.
     let scratch = unsafe { &mut *scratch };
-    scratch.flags = match PROCESSES.get_ptr(scratch.pid) {
-        Some(process) => walk(scratch, process, thread_id, now_ns, limit),
-        None => flags::NOT_PYTHON,
+    scratch.hash = EMPTY_STACK;
+    scratch.flags = flags::NOT_PYTHON;
+    let Some(process) = PROCESSES.get_ptr(scratch.pid) else {
+        return 0;
     };
-    if scratch.flags != 0 {
-        return EMPTY_STACK;
-    }
-    conclude()
-}
-
-/// Walks the frames into the scratch; 0, or why there is no walk, of [`flags`].
-#[inline(always)]
-fn walk(
-    scratch: &mut Scratch,
-    process: *const PyProcess,
-    thread_id: u64,
-    now_ns: u64,
-    limit: u64,
-) -> u32 {
-    let mut mem = UserMemory::new(scratch);
     // SAFETY: preallocated map values stay mapped; user space writes an entry whole
     // before any thread of the process runs with it.
-    let known = unsafe { &*process };
+    let process = unsafe { &*process };
     let thread = (scratch.tid, scratch.tstate);
-    let found = match tstate::current(&mut mem, thread, known, thread_id, now_ns) {
-        Ok(found) => found,
-        Err(flags) => return flags,
+    match tstate::current(
+        &mut UserMemory::new(scratch),
+        thread,
+        process,
+        thread_id,
+        now_ns,
+    ) {
+        Ok(found) => {
+            scratch.tstate = found.tstate;
+            scratch.leaf = found.leaf;
+            scratch.flags = 0;
+            1
+        }
+        Err(why) => {
+            scratch.flags = why;
+            0
+        }
+    }
+}
+
+/// Walks the frames from that leaf on into the scratch, `limit` at most; 0 if the process
+/// is no longer known.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn walk_stack(limit: u64) -> u32 {
+    let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
+        return 0;
     };
+    // SAFETY: this CPU's scratch.
+    let scratch = unsafe { &mut *scratch };
+    let Some(process) = PROCESSES.get_ptr(scratch.pid) else {
+        scratch.flags = flags::NOT_PYTHON;
+        return 0;
+    };
+    // SAFETY: as above.
+    let layout = unsafe { &(*process).layout };
     let mut recorder = Recorder {
         event: &raw mut scratch.event,
         process,
@@ -153,30 +184,28 @@ fn walk(
         may_change: 0,
     };
     scratch.walk_end = walk_frames::<_, _, MAX_FRAMES>(
-        &mut mem,
-        &known.layout,
-        found.leaf,
+        &mut UserMemory::new(scratch),
+        layout,
+        scratch.leaf,
         limit as usize,
         &mut recorder,
     );
-    scratch.root_is_entry = u64::from(known.layout.root_is_entry);
-    scratch.tstate = found.tstate;
-    scratch.leaf = found.leaf;
+    scratch.root_is_entry = u64::from(layout.root_is_entry);
     scratch.hash = recorder.hash;
     scratch.may_change = recorder.may_change;
-    0
+    1
 }
 
-/// Judges the walk in the scratch, counts what it lacks, and sends it if it is new.
-/// Returns its hash and leaves its flags in the scratch.
+/// Judges the walk in the scratch and counts what it lacks. Leaves its hash and its flags
+/// there; 0 if that is all, for it is known.
 ///
 /// A global function, so that the verifier does not follow it once for every frame
 /// after which a walk may end.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn conclude() -> u64 {
+pub extern "C" fn conclude() -> u32 {
     let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
-        return EMPTY_STACK;
+        return 0;
     };
     // SAFETY: this CPU's scratch.
     let scratch = unsafe { &mut *scratch };
@@ -189,7 +218,8 @@ pub extern "C" fn conclude() -> u64 {
     count::add(Counter::FramesWalked, frames as u64);
     if walked.flags & flags::IN_TRANSITION != 0 {
         count::one(Counter::StackInTransition);
-        return EMPTY_STACK;
+        scratch.hash = EMPTY_STACK;
+        return 0;
     }
     if walked.flags & flags::READ_FAILED != 0 {
         count::one(Counter::FrameReadFailed);
@@ -198,21 +228,17 @@ pub extern "C" fn conclude() -> u64 {
         count::one(Counter::StacksTruncated);
         frames += add_root(scratch, frames);
     }
+    scratch.frames = frames as u64;
     if frames == 0 {
-        return EMPTY_STACK;
+        scratch.hash = EMPTY_STACK;
+        return 0;
     }
     let hash = finish(scratch.hash, scratch.flags);
-    if scratch.may_change == 0
-        && (hash == scratch.known_hash || STACKS_SENT.get_ptr(hash).is_some())
-    {
-        return hash;
-    }
-    let hash = first_sight::look_at_code(scratch.pid, scratch.tid, frames as u64);
-    if hash == EMPTY_STACK {
-        count::one(Counter::StackInTransition);
-        scratch.flags |= flags::IN_TRANSITION;
-    }
-    hash
+    scratch.frames_hash = scratch.hash;
+    scratch.hash = hash;
+    let is_known = scratch.may_change == 0
+        && (hash == scratch.known_hash || STACKS_SENT.get_ptr(hash).is_some());
+    u32::from(!is_known)
 }
 
 /// Adds the root to a stack that was cut; how many frames that are.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aya::{
-    Btf, BtfError as AyaBtfError, Ebpf, EbpfError, EbpfLoader,
+    Btf, BtfError as AyaBtfError, Ebpf, EbpfError, EbpfLoader, VerifierLogLevel,
     maps::{MapData, MapError, RingBuf},
     programs::{
         BtfTracePoint, PerfEvent, Program, ProgramError,
@@ -79,6 +79,12 @@ pub enum ProbeError {
 impl ProbeError {
     /// Whether the kernel said no for want of privilege.
     pub fn is_permission(&self) -> bool {
+        // The verifier refuses with the same error, and says why.
+        if let Self::Program { source, .. } = self
+            && verifier_excerpt(source).is_some_and(|log| !log.is_empty())
+        {
+            return false;
+        }
         let mut source: Option<&(dyn std::error::Error + 'static)> = Some(self);
         while let Some(error) = source {
             if let Some(io) = error.downcast_ref::<std::io::Error>()
@@ -370,6 +376,9 @@ fn open(facts: &KernelFacts, config: &LoadConfig) -> Result<Ebpf, ProbeError> {
     ] {
         loader.override_global(name, value, true);
     }
+    // The reason of a refusal and the figures. The default log also has every instruction
+    // that was followed, a quarter of a million: kernels before 6.4 keep its beginning.
+    loader.verifier_log_level(VerifierLogLevel::STATS);
     let sizes = &config.sizes;
     loader
         .map_max_entries(map_names::THREADS, sizes.threads)

@@ -1,4 +1,4 @@
-//! Where the set-up keeps the root file systems it makes.
+//! Where the set-up keeps the root file systems it makes and the kernels it fetches.
 
 use std::{
     env,
@@ -23,6 +23,11 @@ pub fn folder(home: Option<&Path>) -> Option<PathBuf> {
 /// The folder of the root file systems in it.
 pub fn roots(cache: &Path) -> PathBuf {
     cache.join("roots")
+}
+
+/// The folder of the kernels in it.
+pub fn kernels(cache: &Path) -> PathBuf {
+    cache.join("kernels")
 }
 
 /// Whether a folder's name is that of a whole root; one in the making has a dot in it.

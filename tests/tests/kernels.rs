@@ -1,0 +1,225 @@
+//! What must work on every kernel. `cargo xtask kernels` runs this here and in virtual
+//! machines, and makes docs/kernels.md of the answers; the virtual machines are emulated
+//! and slow, so that times have more play than in the other tests, and shares have not.
+
+use leakcpu_tests::{
+    checks::{
+        self,
+        Answer::{self, Yes},
+    },
+    clocks::{Sampler, overlap},
+    interpreter::{self, Interpreter},
+    observe,
+    problems::Problems,
+    report::{Report, function, largest_line, list, ns, sum_of_parts, text, thread},
+    verdict,
+    workload::Workload,
+};
+use serde_json::Value;
+
+/// Why these are ignored by a plain run: other tests ask the same of this kernel.
+macro_rules! checks {
+    ($($test:ident: $name:literal = $body:expr;)+) => {$(
+        #[test]
+        #[ignore = "`cargo xtask kernels` runs it here and elsewhere"]
+        fn $test() {
+            checks::check($name, $body);
+        }
+    )+};
+}
+
+// In the order of the table, which is that of the alphabet too: tests run in it.
+checks! {
+    a_programs_load: "programs load and attach" = programs_load;
+    b_cpu_bound: "cpu-bound" = |problems| demo("demo_cpu.py", problems);
+    c_waiting: "waiting for the network" = |problems| demo("demo_wait.py", problems);
+    d_poll_spin: "busy-waiting" = |problems| demo("demo_poll.py", problems);
+    e_gil: "GIL" = |problems| demo("demo_gil.py", problems);
+    f_idle: "idle" = |problems| demo("demo_idle.py", problems);
+    g_times: "times" = times;
+    h_lock: "lock wait" = lock_wait;
+    i_exit_codes: "exit codes" = exit_codes;
+}
+
+/// The newest interpreter, wherever it is: a virtual machine has one, in a root of its own.
+fn python() -> &'static Interpreter {
+    let here = interpreter::supported_here();
+    here.last()
+        .copied()
+        .unwrap_or_else(|| *interpreter::all().last().expect("there is one"))
+}
+
+/// What doctor says of the kernel and of the programs; what this user may do is not asked.
+fn programs_load(problems: &mut Problems) -> Answer {
+    let outcome = observe::run(&["doctor", "--json"]);
+    let checks: Value = serde_json::from_str(&outcome.stdout).unwrap_or_else(|e| {
+        panic!(
+            "doctor says no JSON ({e}): {}{}",
+            outcome.stdout, outcome.stderr
+        )
+    });
+    let checks = list(&checks, "checks");
+    let is_program = |check: &&Value| text(check, "id").starts_with("program-");
+    let is_kernel = |check: &&Value| ["arch", "kernel", "btf"].contains(&text(check, "id"));
+    let programs = checks.iter().filter(is_program).count();
+    problems.check(programs >= 8, format!("only {programs} programs"));
+    for check in checks
+        .iter()
+        .filter(|check| is_program(check) || is_kernel(check))
+    {
+        eprintln!(
+            "{} {}: {}",
+            text(check, "status"),
+            text(check, "title"),
+            text(check, "detail")
+        );
+        problems.check(
+            check["status"] == "PASS",
+            format!("{}: {}", text(check, "title"), text(check, "detail")),
+        );
+    }
+    Yes
+}
+
+fn demo(name: &str, problems: &mut Problems) -> Answer {
+    let workload = Workload::start::<&str>(python(), name, &[]);
+    verdict::check(&workload, problems);
+    workload.finish();
+    Yes
+}
+
+/// What a time in an emulated machine may be off by: it is interrupted for long, and reads
+/// its clocks one after the other.
+fn play(wall_ns: i64) -> i64 {
+    (wall_ns / 20).max(20_000_000)
+}
+
+/// On CPU and runnable as the kernel accounts for it, blocked as the workload's own clocks
+/// say; and the parts sum to the whole.
+fn times(problems: &mut Problems) -> Answer {
+    let workload = Workload::start::<&str>(python(), "times.py", &[]);
+    let sampler = Sampler::start(workload.pid);
+    let report = observe::classify(workload.pid, "3s", &[]);
+    let kernel = sampler.stop();
+    let (pid, ready) = (workload.pid, workload.ready.clone());
+    let truth = workload.finish();
+    let (begin, end) = report.window();
+    let process = report.process(pid);
+    for thread in list(process, "threads") {
+        let time = &thread["time"];
+        problems.equal("sum of parts", &sum_of_parts(time), &ns(time, "wall_ns"));
+    }
+    for (role, tid) in ready["tids"].as_object().expect("tids is an object") {
+        let tid = tid.as_i64().expect("a tid is a number");
+        let time = &thread(process, tid)["time"];
+        let begin = end - ns(time, "wall_ns");
+        let allowed = play(ns(time, "wall_ns"));
+        let on_cpu = ns(time, "on_cpu_ns");
+        let ran = kernel[&tid].on_cpu.grown(begin, end);
+        problems.near(format!("{role}: on CPU"), on_cpu, ran, allowed);
+        let delay = kernel[&tid].run_delay.grown(begin, end);
+        let runnable = ns(time, "runnable_ns");
+        problems.near(format!("{role}: runnable"), runnable, delay, allowed);
+    }
+    for (name, role, reason) in [
+        ("nap", "sleep", "sleep"),
+        ("receive", "receive", "net-recv"),
+    ] {
+        let spans = truth["waits"][role].as_array().expect("waits are a list");
+        let line = ns(&ready["lines"], name);
+        let tid = ns(&ready["tids"], role);
+        let waited = (
+            overlap(spans, begin, end),
+            beside_the_wait(&report, pid, tid),
+        );
+        wait_is_named(process, (name, line, reason), waited, end - begin, problems);
+    }
+    Yes
+}
+
+/// From a call to its return is more than the wait: the way to a CPU, the GIL, and the
+/// call's own time on the CPU.
+fn beside_the_wait(report: &Report, pid: u32, tid: i64) -> i64 {
+    let time = &thread(report.process(pid), tid)["time"];
+    ns(time, "on_cpu_ns") + ns(time, "runnable_ns") + ns(&time["blocked_by_reason"], "gil")
+}
+
+/// The wait is in its function, at its line, for its reason, and as long as the time from
+/// the calls to their returns, of which so much at most is beside the wait.
+fn wait_is_named(
+    process: &Value,
+    (name, line, reason): (&str, i64, &str),
+    (waited, beside): (i64, i64),
+    wall: i64,
+    problems: &mut Problems,
+) {
+    let waiting = function(process, name);
+    let blocked = ns(&waiting["blocked_by_reason"], reason);
+    problems.between(
+        format!("blocked in {name} for {reason}"),
+        blocked,
+        waited - beside - play(wall),
+        waited + play(wall),
+    );
+    problems.check(waited * 4 > wall, format!("{name} hardly waited"));
+    problems.equal(
+        format!("line of {name}"),
+        &largest_line(waiting, "blocked_ns"),
+        &line,
+    );
+}
+
+fn lock_wait(problems: &mut Problems) -> Answer {
+    let workload = Workload::start::<&str>(python(), "lock_wait.py", &[]);
+    let report = observe::classify(workload.pid, "3s", &[]);
+    let (pid, stated) = (workload.pid, workload.ready["truth"].clone());
+    let own = workload.finish();
+    let (begin, end) = report.window();
+    let spans = own["counts"]["spans"].as_array().expect("spans are a list");
+    let tid = ns(&own["threads"][1], "tid");
+    let waited = (
+        overlap(spans, begin, end),
+        beside_the_wait(&report, pid, tid),
+    );
+    let wait = (text(&stated, "function"), ns(&stated, "line"), "lock");
+    wait_is_named(report.process(pid), wait, waited, end - begin, problems);
+    Yes
+}
+
+/// 0 for a run that went well, 1 for a process that is not there, 2 for nonsense, 3 for
+/// findings where they are to fail it, and a command's own.
+fn exit_codes(problems: &mut Problems) -> Answer {
+    let workload = Workload::start::<&str>(python(), "demo_poll.py", &[]);
+    let pid = workload.pid.to_string();
+    // The limit of `kernel.pid_max`, which no process reaches.
+    let nobody = "4194304";
+    for (args, code) in [
+        (&["classify", "-p", &pid, "-d", "1s"][..], 0),
+        (&["classify", "-p", nobody, "-d", "1s"], 1),
+        (&["classify", "--no-such-option"], 2),
+        (
+            &[
+                "classify",
+                "-p",
+                &pid,
+                "-d",
+                "2s",
+                "--fail-on",
+                "busy-waiting",
+            ],
+            3,
+        ),
+        (
+            &["classify", "--exit-status", "--", "sh", "-c", "exit 7"],
+            7,
+        ),
+    ] {
+        let outcome = observe::run(args);
+        if outcome.code() != code {
+            eprintln!("{}{}", outcome.stdout, outcome.stderr);
+        }
+        problems.equal(format!("exit code of {args:?}"), &outcome.code(), &code);
+    }
+    workload.finish();
+    Yes
+}

@@ -1,0 +1,71 @@
+//! The answers as the table of docs/kernels.md.
+
+use std::{collections::BTreeSet, fmt::Write as _, process::Stdio};
+
+use anyhow::{Context as _, Result};
+
+use super::answers::{Answers, Kind};
+use crate::{host::Host, marks::Marks};
+
+/// The file, and the lines between which its table stands.
+const FILE: &str = "docs/kernels.md";
+const MARKS: Marks = Marks {
+    begin: "<!-- cargo xtask kernels: begin -->",
+    end: "<!-- cargo xtask kernels: end -->",
+};
+
+/// Kernel x check. What was not run has no cell of its own: it was not reached.
+pub fn of(all: &[Answers]) -> String {
+    let mut seen = BTreeSet::new();
+    let checks: Vec<&str> = all
+        .iter()
+        .flat_map(|answers| &answers.checks)
+        .map(|answer| answer.check.as_str())
+        .filter(|check| seen.insert(*check))
+        .collect();
+    let mut text = String::from("| kernel");
+    for check in &checks {
+        let _ = write!(text, " | {check}");
+    }
+    let _ = writeln!(text, " |\n|---{}|", "|---".repeat(checks.len()));
+    for answers in all {
+        let _ = write!(text, "| {} ({})", answers.name, answers.release);
+        for check in &checks {
+            let cell = match answers.of(check) {
+                None => "no: not reached".to_owned(),
+                Some(answer) => match answer.kind {
+                    Kind::Yes => "yes".to_owned(),
+                    Kind::No => format!("no: {}", tidy(&answer.why)),
+                    Kind::Skipped => format!("skipped: {}", tidy(&answer.why)),
+                },
+            };
+            let _ = write!(text, " | {cell}");
+        }
+        text.push_str(" |\n");
+    }
+    text
+}
+
+/// What can stand in a cell.
+fn tidy(why: &str) -> String {
+    why.lines().next().unwrap_or_default().replace('|', "/")
+}
+
+/// Writes the table into its file, with the day and the commit.
+pub fn put(host: &Host, all: &[Answers]) -> Result<()> {
+    let say = |program: &str, arguments: &[&str]| -> Result<String> {
+        let output = host
+            .as_user(program)
+            .args(arguments)
+            .stderr(Stdio::inherit())
+            .output()
+            .with_context(|| format!("cannot run {program}"))?;
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let day = say("date", &["-u", "+%Y-%m-%d"])?;
+    let commit = say("git", &["describe", "--always", "--dirty", "--exclude=*"])?;
+    let text = format!("Run on {day} at commit {commit}.\n\n{}", of(all));
+    MARKS.put(host, &host.workspace.join(FILE), &text)?;
+    eprintln!("wrote the table of {FILE}");
+    Ok(())
+}
