@@ -27,4 +27,5 @@ pub mod report;
 pub mod single_step;
 pub mod stacks;
 pub mod venv;
+pub mod waits;
 pub mod workload;
