@@ -11,8 +11,8 @@ use leakcpu_tests::{
 };
 
 /// The groups of `workloads/waits`.
-const GROUPS: [&str; 9] = [
-    "sleeping", "children", "spawning", "pipes", "network", "polling", "locks", "disk", "gil",
+const GROUPS: [&str; 10] = [
+    "sleeping", "children", "spawning", "pipes", "network", "polling", "locks", "native", "disk", "gil",
 ];
 
 /// The oldest, Debian's, which is linked statically, and the newest.
@@ -51,7 +51,7 @@ fn group_on(python: &Interpreter, group: &str, problems: &mut Problems) {
     for wait in waits(report.process(pid), report.window().1, &ready, &last) {
         problems.about(format!("{} {}", python.version, wait.name));
         let before = problems.count();
-        wait.check(problems);
+        wait.check(python, problems);
         wait.write(python, problems.count() == before);
     }
 }

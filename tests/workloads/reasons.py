@@ -5,8 +5,8 @@ marked with `@waits` runs in a thread of its own and loops around one wait.
 
 Ready line: per function its thread, the reason a report must give, what else it may
 give, what it must not, the line of the wait, and who is waited for. Last line: per
-function the spans of its waits, [[begin, end, cpu], ...]: unix ns and the CPU time of
-the thread in between.
+function the spans of its waits, [[begin, end, not blocked], ...]: unix ns, and the
+time of those that the thread was on a CPU or ready for one.
 """
 
 import json

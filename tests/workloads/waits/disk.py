@@ -143,7 +143,8 @@ def device_read(wait):
     wait.ready(file="/dev/kmsg")
     while True:
         begun = wait.begin()
-        wait.spans.append((begun[0], begun[0] + 10**12, 0))
+        wait.for_ever(begun)
         os.read(fd, 8192)  # here
+        # Somebody has written to it.
         wait.spans.pop()
         wait.end(begun)

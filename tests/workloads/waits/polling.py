@@ -73,7 +73,7 @@ def slow_server():
     return server
 
 
-@waits("net-recv", "epoll on a connection whose request is not answered", never=["sleep", "poll-wait"])
+@waits("net-recv", "epoll on a connection whose request is not answered", never=["poll-wait"], besides=["sleep"])
 def epoll_answer(wait):
     server = slow_server()
     client = socket.create_connection(server.getsockname())
