@@ -31,12 +31,7 @@ pub struct Wait<'a> {
 
 /// Every wait of a workload whose first line is `ready` and whose last is `last`, in a
 /// window that ended at `end`; those that could not be made are left out with a word.
-pub fn waits<'a>(
-    process: &'a Value,
-    end: i64,
-    ready: &'a Value,
-    last: &'a Value,
-) -> Vec<Wait<'a>> {
+pub fn waits<'a>(process: &'a Value, end: i64, ready: &'a Value, last: &'a Value) -> Vec<Wait<'a>> {
     let mut waits = Vec::new();
     for (name, truth) in ready["waits"].as_object().expect("an object") {
         if let Some(why) = truth["skipped"].as_str() {
@@ -67,12 +62,36 @@ impl Wait<'_> {
         self.truth["reason"].as_str()
     }
 
+    /// Time reported for a reason, anywhere in the function.
     fn by_reason(&self, reason: &str) -> i64 {
-        if self.truth["facts"]["native_tid"].is_number() {
-            return ns(&self.thread["time"]["blocked_by_reason"], reason);
-        }
         let mine = self.reported.iter().filter(|w| w["reason"] == reason);
         mine.map(|wait| ns(wait, "total_ns")).sum()
+    }
+
+    /// Time reported for a reason on the line of the wait.
+    fn on_its_line(&self, reason: &str) -> i64 {
+        if self.is_native() {
+            return ns(&self.thread["time"]["blocked_by_reason"], reason);
+        }
+        self.reported
+            .iter()
+            .filter(|w| w["reason"] == reason && w["line"] == self.truth["line"])
+            .map(|wait| ns(wait, "total_ns"))
+            .sum()
+    }
+
+    /// Time reported for the wait.
+    fn reported_ns(&self, reason: &str) -> i64 {
+        match reason {
+            // It comes between any two instructions.
+            "gil" => self.by_reason(reason),
+            _ => self.on_its_line(reason),
+        }
+    }
+
+    /// Whether the thread runs no Python, so that no function has its time.
+    fn is_native(&self) -> bool {
+        self.truth["facts"]["native_tid"].is_number()
     }
 
     /// By the thread's own clocks, without its waits for the GIL on the way out of the
@@ -80,7 +99,7 @@ impl Wait<'_> {
     fn own_ns(&self) -> i64 {
         let gil = match self.reason() {
             Some("gil") => 0,
-            _ => self.by_reason("gil"),
+            _ => self.on_its_line("gil"),
         };
         self.own_ns - gil
     }
@@ -91,7 +110,10 @@ impl Wait<'_> {
         let little = wall / 200;
         for reason in self.truth["never"].as_array().expect("a list") {
             let reason = reason.as_str().expect("a reason is text");
-            let got = self.by_reason(reason);
+            let got = match self.is_native() {
+                true => self.on_its_line(reason),
+                false => self.by_reason(reason),
+            };
             problems.between(format!("look-alike: {reason}"), got, 0, little);
         }
         let Some(reason) = self.reason() else {
@@ -100,7 +122,10 @@ impl Wait<'_> {
         let own = self.own_ns();
         problems.check(own > wall / 10, format!("it hardly waits: {own} ns"));
         let allowed = tolerance(wall);
-        problems.near(reason, self.by_reason(reason), own, allowed);
+        problems.near(reason, self.reported_ns(reason), own, allowed);
+        if self.is_native() {
+            return;
+        }
         let named: Vec<&str> = ["gil", reason]
             .into_iter()
             .chain(texts(&self.truth["besides"]))
@@ -144,7 +169,7 @@ impl Wait<'_> {
             "reason": self.reason(),
             "never": self.truth["never"],
             "own_ns": self.own_ns(),
-            "reported_ns": self.reason().map(|reason| self.by_reason(reason)),
+            "reported_ns": self.reason().map(|reason| self.reported_ns(reason)),
             "wall_ns": ns(&self.thread["time"], "wall_ns"),
             "holds": holds,
         });
@@ -158,7 +183,10 @@ impl Wait<'_> {
 }
 
 fn texts(list: &Value) -> impl Iterator<Item = &str> {
-    list.as_array().into_iter().flatten().filter_map(Value::as_str)
+    list.as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
 }
 
 /// Time blocked in `begin..end`: of spans `[from, to, not blocked]`, what lies inside.

@@ -2,6 +2,8 @@
 //! not get it. What is found goes into the table of docs/reasons.md, which
 //! `cargo xtask table` writes.
 
+use std::env;
+
 use leakcpu_tests::{
     interpreter::{self, Interpreter},
     observe,
@@ -12,7 +14,8 @@ use leakcpu_tests::{
 
 /// The groups of `workloads/waits`.
 const GROUPS: [&str; 10] = [
-    "sleeping", "children", "spawning", "pipes", "network", "polling", "locks", "native", "disk", "gil",
+    "sleeping", "children", "spawning", "pipes", "network", "polling", "locks", "native", "disk",
+    "gil",
 ];
 
 /// The oldest, Debian's, which is linked statically, and the newest.
@@ -33,8 +36,13 @@ fn interpreters() -> Vec<&'static Interpreter> {
 #[test]
 fn every_reason_and_its_look_alikes() {
     let mut problems = Problems::new();
+    // One of them: to look at one thing.
+    let only = env::var("PYOBSERVE_GROUP").ok();
     for python in interpreters() {
         for group in GROUPS {
+            if only.as_ref().is_some_and(|only| only != group) {
+                continue;
+            }
             eprintln!("{python} {group}");
             group_on(python, group, &mut problems);
         }

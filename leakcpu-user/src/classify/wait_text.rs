@@ -27,15 +27,17 @@ impl Subject<'_> {
                 if bucket.class() != Some(class) {
                     continue;
                 }
-                let wait = waits.entry((*reason, peer, file, child)).or_insert(TopWait {
-                    reason: *reason,
-                    peer: peer.as_deref(),
-                    file: file.as_deref(),
-                    child: child.as_ref(),
-                    count: 0,
-                    total_ns: 0,
-                    max_ns: 0,
-                });
+                let wait = waits
+                    .entry((*reason, peer, file, child))
+                    .or_insert(TopWait {
+                        reason: *reason,
+                        peer: peer.as_deref(),
+                        file: file.as_deref(),
+                        child: child.as_ref(),
+                        count: 0,
+                        total_ns: 0,
+                        max_ns: 0,
+                    });
                 wait.count += entry.count;
                 wait.total_ns += charge.blocked_ns;
                 wait.max_ns = wait.max_ns.max(entry.max_blocked_ns);

@@ -91,7 +91,10 @@ mod tests {
 
     #[test]
     fn a_child_of_this_process_is_found() {
-        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
         assert!(children(std::process::id()).contains(&child.id()));
         child.kill().unwrap();
         child.wait().unwrap();

@@ -157,9 +157,7 @@ pub fn descriptor(pid: u32, fd: i32, tables: &mut Tables) -> Result<Descriptor, 
         .and_then(|rest| rest.strip_suffix(']'))
     {
         let inode = inode.parse().map_err(|_| procfile::malformed(pid, "fd"))?;
-        let table = tables
-            .sockets
-            .get_or_insert_with(|| SocketTable::read(pid));
+        let table = tables.sockets.get_or_insert_with(|| SocketTable::read(pid));
         return Ok(Descriptor::Socket(
             table.get(inode).cloned().unwrap_or_default(),
         ));
@@ -237,7 +235,10 @@ mod tests {
     #[test]
     fn what_has_a_path_and_is_no_file() {
         let of_path = |path: &str| of(File::open(path).unwrap().as_raw_fd());
-        assert!(matches!(of_path("/proc/self/maps"), Descriptor::MadeUp { .. }));
+        assert!(matches!(
+            of_path("/proc/self/maps"),
+            Descriptor::MadeUp { .. }
+        ));
         assert!(matches!(of_path("/dev/zero"), Descriptor::Device { .. }));
         assert!(matches!(of_path("/dev/ptmx"), Descriptor::Tty { .. }));
         let folder = tempfile::tempdir().unwrap();

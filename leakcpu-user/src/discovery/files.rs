@@ -1,7 +1,9 @@
 //! What lies behind a descriptor that has a path: a file, a device, a pipe with a name,
 //! or something that the kernel makes up.
 
-use std::{collections::HashMap, fs, os::unix::fs::FileTypeExt as _, os::unix::fs::MetadataExt as _};
+use std::{
+    collections::HashMap, fs, os::unix::fs::FileTypeExt as _, os::unix::fs::MetadataExt as _,
+};
 
 use nix::sys::stat::major;
 use procfs::process::Process;
@@ -15,8 +17,18 @@ const REMOTE: [&str; 9] = [
 
 /// File systems without a disk behind them.
 const MADE_UP: [&str; 12] = [
-    "proc", "sysfs", "cgroup", "tracefs", "debugfs", "securityfs", "bpf", "configfs", "pstore",
-    "mqueue", "binfmt_misc", "efivarfs",
+    "proc",
+    "sysfs",
+    "cgroup",
+    "tracefs",
+    "debugfs",
+    "securityfs",
+    "bpf",
+    "configfs",
+    "pstore",
+    "mqueue",
+    "binfmt_misc",
+    "efivarfs",
 ];
 
 /// Major numbers of terminals, `Documentation/admin-guide/devices.txt`: consoles and

@@ -6,8 +6,8 @@
 
 mod binary;
 mod cgroup;
-mod code;
 mod children;
+mod code;
 mod descriptors;
 mod error;
 mod files;
@@ -19,8 +19,8 @@ mod thread;
 
 pub use binary::FileId;
 pub use cgroup::{CgroupFacts, container_id, systemd_unit};
-pub use code::{Backing, CodeRange, code_ranges, open_code, perf_map};
 pub use children::{Child, awaited_child};
+pub use code::{Backing, CodeRange, code_ranges, open_code, perf_map};
 pub use descriptors::{Descriptor, Socket, Tables, descriptor};
 pub use error::DiscoveryError;
 pub use maps::Mapping;

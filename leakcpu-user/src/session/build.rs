@@ -101,7 +101,12 @@ impl ThreadBuilder<'_> {
             _ => {
                 let has_fd = wait.flags & wait_flags::HAS_FD != 0;
                 let descriptor = has_fd
-                    .then(|| self.watched.descriptors.get(&wait.fd)?.what())
+                    .then(|| {
+                        self.watched
+                            .descriptors
+                            .get(&(self.record.state.tid, wait.fd))?
+                            .what()
+                    })
                     .flatten();
                 let named = name_wait(wait, descriptor.as_ref());
                 let child = (named.reason == Reason::ChildWait)

@@ -37,7 +37,7 @@ impl Session {
                     continue;
                 }
                 if wait.flags & wait_flags::HAS_FD != 0 {
-                    wanted.push((state.pid, wait.fd));
+                    wanted.push((state.pid, tid, wait.fd));
                 } else if waits_for_child(wait.syscall) {
                     parents.push((state.pid, tid));
                 }
@@ -49,7 +49,7 @@ impl Session {
                 for (tid, note) in &watched.threads {
                     let Some(parked) = &note.parked else { continue };
                     if parked.wait.flags & wait_flags::HAS_FD != 0 {
-                        wanted.push((*pid, parked.wait.fd));
+                        wanted.push((*pid, *tid, parked.wait.fd));
                     } else if waits_for_child(parked.wait.syscall) {
                         parents.push((*pid, *tid));
                     }
@@ -68,7 +68,7 @@ impl Session {
             let key = (record.state.tid, record.generation());
             for (totals, _) in snapshot.totals.get(&key).into_iter().flatten() {
                 if totals.wait.flags & wait_flags::HAS_FD != 0 {
-                    wanted.push((record.state.pid, totals.wait.fd));
+                    wanted.push((record.state.pid, record.state.tid, totals.wait.fd));
                 }
             }
         }
@@ -77,7 +77,7 @@ impl Session {
             for (tid, note) in &watched.threads {
                 let Some(parked) = &note.parked else { continue };
                 if parked.wait.flags & wait_flags::HAS_FD != 0 {
-                    wanted.push((*pid, parked.wait.fd));
+                    wanted.push((*pid, *tid, parked.wait.fd));
                 } else if waits_for_child(parked.wait.syscall) {
                     parents.push((*pid, *tid));
                 }
@@ -92,21 +92,25 @@ impl Session {
 
     /// Looks up descriptors, those known already only if `again`; returns how many are
     /// gone unseen.
-    fn look_up(&mut self, mut wanted: Vec<(u32, i32)>, again: bool) -> u64 {
+    fn look_up(&mut self, mut wanted: Vec<(u32, u32, i32)>, again: bool) -> u64 {
         wanted.sort_unstable();
         wanted.dedup();
         let mut tables: HashMap<u32, Tables> = HashMap::new();
         let mut unknown = 0;
-        for (pid, fd) in wanted {
+        for (pid, tid, fd) in wanted {
             let Some(watched) = self.watched.get_mut(&pid) else {
                 continue;
             };
-            let is_known = watched.descriptors.contains_key(&fd);
+            let is_known = watched.descriptors.contains_key(&(tid, fd));
             if is_known && !again {
                 continue;
             }
             match discovery::descriptor(pid, fd, tables.entry(pid).or_default()) {
-                Ok(descriptor) => watched.descriptors.entry(fd).or_default().add(descriptor),
+                Ok(descriptor) => watched
+                    .descriptors
+                    .entry((tid, fd))
+                    .or_default()
+                    .add(descriptor),
                 Err(_) if is_known => {}
                 Err(_) => unknown += 1,
             }

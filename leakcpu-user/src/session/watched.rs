@@ -70,7 +70,8 @@ pub(super) struct Watched {
     /// Known even if the layout is refused.
     pub version: Option<PythonVersion>,
     pub threads: HashMap<u32, ThreadNote>,
-    pub descriptors: HashMap<i32, Sightings<Descriptor>>,
+    /// Descriptors that were waited for, by the waiting thread and the number.
+    pub descriptors: HashMap<(u32, i32), Sightings<Descriptor>>,
     /// The children that threads waited for, by the waiting thread.
     pub children: HashMap<u32, Sightings<Child>>,
     pub exited: bool,

@@ -57,18 +57,19 @@ class Wait:
         self.is_ready.set()
 
     def begin(self):
-        """The clocks before a wait."""
-        return time.time_ns(), self.not_blocked()
+        """The clocks before a wait. To read a file releases the GIL: that comes first."""
+        delay = self.run_delay()
+        return time.time_ns(), time.thread_time_ns(), delay
 
     def end(self, begun):
         """Notes the wait that began then."""
-        not_blocked = self.not_blocked() - begun[1]
-        self.spans.append((begun[0], time.time_ns(), not_blocked))
+        now, cpu = time.time_ns(), time.thread_time_ns()
+        delay = self.run_delay()
+        self.spans.append((begun[0], now, cpu - begun[1] + delay - begun[2]))
 
-    def not_blocked(self):
-        """Time on a CPU and time ready for one, as the kernel tells the thread itself."""
-        on_cpu, delay, _ = os.pread(self.schedstat, 100, 0).split()
-        return int(on_cpu) + int(delay)
+    def run_delay(self):
+        """Time that this thread was ready for a CPU, as the kernel tells."""
+        return int(os.pread(self.schedstat, 100, 0).split()[1])
 
     def for_ever(self, begun):
         """Notes a wait that never ends."""
