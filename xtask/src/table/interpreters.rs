@@ -1,33 +1,8 @@
-//! `cargo xtask table`: what the end-to-end tests find out about every interpreter in
-//! every form, as docs/interpreters.md and as the README's table.
+//! The tables of the interpreters: each form of each one, and each one in short.
 
-use std::{
-    collections::BTreeMap,
-    fmt::Write as _,
-    fs,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt::Write as _};
 
-use anyhow::{Context as _, Result, bail};
-use clap::Args;
 use serde::Deserialize;
-
-use crate::{
-    host::Host,
-    roots, setup,
-    tally::Tally,
-    test::{everything, kernel},
-};
-
-/// Arguments of `table`.
-#[derive(Args)]
-pub struct Arguments {
-    /// Write the tables from the rows of an earlier run
-    #[arg(long, value_name = "FILE")]
-    rows: Option<PathBuf>,
-}
 
 /// Columns in the order of the table.
 const COLUMNS: [&str; 6] = [
@@ -39,13 +14,9 @@ const COLUMNS: [&str; 6] = [
     "container",
 ];
 
-/// The lines between which a file's table stands.
-const BEGIN: &str = "<!-- cargo xtask table: begin -->";
-const END: &str = "<!-- cargo xtask table: end -->";
-
 /// A line of what the tests write.
 #[derive(Deserialize)]
-struct Row {
+pub(super) struct Row {
     version: String,
     form: String,
     /// Why the form could not be made here.
@@ -60,93 +31,6 @@ impl Row {
     }
 }
 
-/// Runs the task.
-pub fn run(host: &Host, arguments: &Arguments) -> Result<ExitCode> {
-    if let Some(rows) = &arguments.rows {
-        put_all(host, &read(rows)?)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    setup::ensure(host)?;
-    roots::ensure(host, Duration::from_mins(30));
-    let built = everything(host)?;
-    let named = |name: &str, is_test: bool| {
-        built
-            .iter()
-            .find(|executable| executable.name == name && executable.is_test == is_test)
-            .with_context(|| format!("cargo built no {name}"))
-    };
-    // Absolute, for the tests run in a folder of their own.
-    let rows = std::path::absolute(host.target().join("interpreters.jsonl"))?;
-    write(host, &rows, "")?;
-    let tally = kernel(
-        host,
-        &named("pyobserve", false)?.path,
-        named("interpreters", true)?,
-        &["--ignored", "--nocapture"],
-        &[("PYOBSERVE_TABLE", rows.as_os_str())],
-    )?;
-    put_all(host, &read(&rows)?)?;
-    eprintln!("{tally}; the rows are in {}", rows.display());
-    Ok(if tally.failed == 0 && tally != Tally::default() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
-}
-
-fn put_all(host: &Host, rows: &[Row]) -> Result<()> {
-    for (file, table) in [
-        ("docs/interpreters.md", full(rows)),
-        ("README.md", short(rows)),
-    ] {
-        put(host, &host.workspace.join(file), &table)?;
-        eprintln!("wrote the table of {file}");
-    }
-    Ok(())
-}
-
-fn read(file: &Path) -> Result<Vec<Row>> {
-    let text =
-        fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let rows: Vec<Row> = text
-        .lines()
-        .map(|line| serde_json::from_str(line).with_context(|| format!("no row: {line}")))
-        .collect::<Result<_>>()?;
-    if rows.is_empty() {
-        bail!("the tests wrote no row");
-    }
-    Ok(rows)
-}
-
-/// As the user, whose file it is.
-fn write(host: &Host, file: &Path, text: &str) -> Result<()> {
-    let failed = || format!("cannot write {}", file.display());
-    if let Some(folder) = file.parent() {
-        fs::create_dir_all(folder).with_context(failed)?;
-    }
-    fs::write(file, text).with_context(failed)?;
-    host.give_to_user(file);
-    Ok(())
-}
-
-/// A table between its marks.
-fn put(host: &Host, file: &Path, table: &str) -> Result<()> {
-    let text =
-        fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    write(
-        host,
-        file,
-        &replaced(&text, table)
-            .with_context(|| format!("{} has no lines `{BEGIN}` and `{END}`", file.display()))?,
-    )
-}
-
-fn replaced(text: &str, table: &str) -> Option<String> {
-    let (before, rest) = text.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n{table}{END}{after}"))
-}
-
 fn head(first: &str) -> String {
     let mut table = format!("| {first}");
     for column in COLUMNS {
@@ -159,7 +43,7 @@ fn head(first: &str) -> String {
 }
 
 /// Each form of each interpreter.
-fn full(rows: &[Row]) -> String {
+pub(super) fn full(rows: &[Row]) -> String {
     let mut table = head("CPython");
     for row in rows.iter().filter(|row| row.skipped.is_none()) {
         let _ = write!(table, "| {} {}", row.version, row.form);
@@ -188,7 +72,7 @@ fn full(rows: &[Row]) -> String {
 }
 
 /// Each interpreter, with the number of forms.
-fn short(rows: &[Row]) -> String {
+pub(super) fn short(rows: &[Row]) -> String {
     let mut versions: Vec<&str> = rows.iter().map(|row| row.version.as_str()).collect();
     versions.dedup();
     let mut table = head("CPython");
@@ -227,7 +111,7 @@ fn missing(rows: &[Row]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{BEGIN, END, Row, full, replaced, short};
+    use super::{Row, full, short};
 
     fn rows() -> Vec<Row> {
         [
@@ -253,13 +137,5 @@ mod tests {
             table.contains("| 3.8.1, in 2 forms | yes | **in 1** | **in 0** |"),
             "{table}"
         );
-    }
-
-    #[test]
-    fn a_table_stands_between_its_marks() {
-        let text = format!("a\n{BEGIN}\nold\n{END}\nb\n");
-        let want = format!("a\n{BEGIN}\nnew\n{END}\nb\n");
-        assert_eq!(replaced(&text, "new\n"), Some(want));
-        assert_eq!(replaced("none", "new\n"), None);
     }
 }
