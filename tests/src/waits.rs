@@ -95,13 +95,11 @@ impl Wait<'_> {
     }
 
     /// By the thread's own clocks, without its waits for the GIL on the way out of the
-    /// call.
+    /// call, and for what else the call waits.
     fn own_ns(&self) -> i64 {
-        let gil = match self.reason() {
-            Some("gil") => 0,
-            _ => self.on_its_line("gil"),
-        };
-        self.own_ns - gil
+        let others = ["gil"].into_iter().chain(texts(&self.truth["besides"]));
+        let others = others.filter(|other| self.reason() != Some(*other));
+        self.own_ns - others.map(|other| self.on_its_line(other)).sum::<i64>()
     }
 
     /// Compares times, reasons, places and who was waited for.
@@ -120,7 +118,7 @@ impl Wait<'_> {
             return;
         };
         let own = self.own_ns();
-        problems.check(own > wall / 10, format!("it hardly waits: {own} ns"));
+        problems.check(own > wall / 50, format!("it hardly waits: {own} ns"));
         let allowed = tolerance(wall);
         problems.near(reason, self.reported_ns(reason), own, allowed);
         if self.is_native() {
@@ -157,12 +155,9 @@ impl Wait<'_> {
         }
     }
 
-    /// Appends a row to the table's file, if there is one.
-    pub fn write(&self, python: &Interpreter, holds: bool) {
-        let Some(file) = env::var_os(TABLE) else {
-            return;
-        };
-        let row = json!({
+    /// Its row of the table.
+    pub fn row(&self, python: &Interpreter, holds: bool) -> Value {
+        json!({
             "version": python.version,
             "wait": self.name,
             "what": self.truth["what"],
@@ -170,14 +165,22 @@ impl Wait<'_> {
             "never": self.truth["never"],
             "own_ns": self.own_ns(),
             "reported_ns": self.reason().map(|reason| self.reported_ns(reason)),
-            "wall_ns": ns(&self.thread["time"], "wall_ns"),
             "holds": holds,
-        });
-        let mut file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(file)
-            .expect("the table's file can be written");
+        })
+    }
+}
+
+/// Appends rows to the table's file, if there is one.
+pub fn write(rows: &[Value]) {
+    let Some(file) = env::var_os(TABLE) else {
+        return;
+    };
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(file)
+        .expect("the table's file can be written");
+    for row in rows {
         writeln!(file, "{row}").expect("the table's file can be written");
     }
 }

@@ -162,14 +162,21 @@ def children():
     """The pids of our children."""
     found = []
     for tid in os.listdir("/proc/self/task"):
-        with open("/proc/self/task/%s/children" % tid) as file:
-            found.extend(int(pid) for pid in file.read().split())
+        try:
+            with open("/proc/self/task/%s/children" % tid) as file:
+                found.extend(int(pid) for pid in file.read().split())
+        except OSError:
+            # The thread has ended.
+            pass
     return found
 
 
 def clean_up():
     """Ends our children and removes the folders."""
     for pid in children():
-        os.kill(pid, signal.SIGKILL)
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
     for made in _folders:
         shutil.rmtree(made, ignore_errors=True)

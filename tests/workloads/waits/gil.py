@@ -9,7 +9,7 @@ def computing(wait):
     total = 0
     while True:
         begun = wait.begin()
-        for number in range(2_000_000):
+        for number in range(200_000):
             total += number * number % 7  # here
         wait.end(begun)
 
@@ -20,6 +20,6 @@ def computing_too(wait):
     total = 0
     while True:
         begun = wait.begin()
-        for number in range(2_000_000):
+        for number in range(200_000):
             total += number * number % 7  # here
         wait.end(begun)

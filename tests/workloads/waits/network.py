@@ -179,7 +179,7 @@ def unix_receive(wait):
     client.connect(path)
     other, _ = server.accept()
     every(PERIOD, lambda: other.send(b"x"))
-    wait.ready(peer=path)
+    wait.ready()
     while True:
         begun = wait.begin()
         client.recv(64)  # here

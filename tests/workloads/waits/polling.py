@@ -3,10 +3,9 @@
 import os
 import select
 import socket
-import threading
 import time
 
-from .common import beside, every, listener, named, pair, waits
+from .common import beside, every, listener, pair, waits
 
 PERIOD = 0.06
 
@@ -73,7 +72,11 @@ def slow_server():
     return server
 
 
-@waits("net-recv", "epoll on a connection whose request is not answered", never=["poll-wait"], besides=["sleep"])
+@waits(
+    "poll-wait",
+    "epoll on a connection whose request is not answered: not told apart",
+    besides=["sleep"],
+)
 def epoll_answer(wait):
     server = slow_server()
     client = socket.create_connection(server.getsockname())
@@ -81,7 +84,7 @@ def epoll_answer(wait):
     poll = select.epoll()
     poll.register(client, select.EPOLLIN)
     poll.register(ring, select.EPOLLIN)
-    wait.ready(peer=named(client.getpeername()))
+    wait.ready()
     while True:
         # Between an answer and the next request the kernel's clock must tick.
         time.sleep(0.012)
@@ -97,7 +100,6 @@ def epoll_request(wait):
     client, other = pair()
     poll = select.epoll()
     poll.register(other, select.EPOLLIN)
-    answered = threading.Semaphore(0)
 
     def ask():
         while True:
@@ -106,7 +108,6 @@ def epoll_request(wait):
             client.recv(64)
 
     beside(ask)
-    del answered
     wait.ready()
     while True:
         begun = wait.begin()
