@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_number_that_was_used_again() {
-        let mut seen = Sightings::default();
+        let mut seen = Sightings::<Descriptor>::default();
         assert_eq!(seen.what(), None);
         seen.add(socket(Some("a:1")));
         seen.add(socket(Some("a:1")));
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn one_program_as_several_children() {
-        let mut seen = Sightings::default();
+        let mut seen = Sightings::<Child>::default();
         for pid in [7, 8] {
             seen.add(Child {
                 pid,
