@@ -83,8 +83,8 @@ impl Wait<'_> {
     /// Time reported for the wait.
     fn reported_ns(&self, reason: &str) -> i64 {
         match reason {
-            // It comes between any two instructions.
-            "gil" => self.by_reason(reason),
+            // It comes between any two instructions, those that read the clocks too.
+            "gil" => ns(&self.thread["time"]["blocked_by_reason"], reason),
             _ => self.on_its_line(reason),
         }
     }
