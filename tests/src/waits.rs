@@ -108,9 +108,10 @@ impl Wait<'_> {
         let little = wall / 200;
         for reason in self.truth["never"].as_array().expect("a list") {
             let reason = reason.as_str().expect("a reason is text");
-            let got = match self.is_native() {
-                true => self.on_its_line(reason),
-                false => self.by_reason(reason),
+            let got = if self.is_native() {
+                self.on_its_line(reason)
+            } else {
+                self.by_reason(reason)
             };
             problems.between(format!("look-alike: {reason}"), got, 0, little);
         }
