@@ -11,7 +11,7 @@ import time
 from .common import every, folder, in_child, waits
 
 HELD = 0.03
-ELSE = ("gil", "sleep", "kernel-other", "futex", "poll-wait")
+ELSE = ("sleep", "kernel-other", "futex", "poll-wait")
 
 
 def hold(lock):
@@ -147,7 +147,7 @@ def record_lock(wait):
         pause()
 
 
-@waits("lock", "a semaphore of C, waited for in a call from Python", never=("gil", "sleep"))
+@waits("lock", "a semaphore of C, waited for in a call from Python", never=["sleep"])
 def c_semaphore(wait):
     libc = ctypes.CDLL(None)
     semaphore = ctypes.create_string_buffer(64)

@@ -114,7 +114,7 @@ def connect_timed(wait):
     wait.ready(peer=named(server.getsockname()))
     while True:
         with socket.socket() as client:
-            client.settimeout(0.2)
+            client.settimeout(0.05)
             begun = wait.begin()
             try:
                 client.connect(server.getsockname())  # here
