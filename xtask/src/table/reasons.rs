@@ -40,8 +40,12 @@ fn ms(ns: i64) -> String {
 
 /// A row for each wait, by its reason; a column for each interpreter.
 pub(super) fn table(rows: &[Row]) -> String {
-    let mut versions: Vec<&str> = rows.iter().map(|row| row.version.as_str()).collect();
-    versions.dedup();
+    let mut versions: Vec<&str> = Vec::new();
+    for row in rows {
+        if !versions.contains(&row.version.as_str()) {
+            versions.push(&row.version);
+        }
+    }
     let mut table = String::from("| reason | waits | must not be |");
     for version in &versions {
         let _ = write!(table, " {version} |");
