@@ -15,6 +15,26 @@ pub mod wait_arg {
     pub const FUTEX: u8 = 4;
 }
 
+/// The parts of `struct pollfd`, read as one little-endian word: `fd` (32 bits),
+/// `events` (16), `revents` (16). `include/uapi/asm-generic/poll.h`.
+pub mod pollfd {
+    const POLLIN: u64 = 1;
+    const POLLOUT: u64 = 4;
+
+    /// The descriptor.
+    #[expect(clippy::cast_possible_truncation, reason = "it is the low half")]
+    pub const fn fd(word: u64) -> i32 {
+        word as i32
+    }
+
+    /// Whether it is waited for to take bytes, and not to bring any: so waits a `send`
+    /// or a `connect` with a timeout.
+    pub const fn for_writing(word: u64) -> bool {
+        let events = word >> 32;
+        events & POLLOUT != 0 && events & POLLIN == 0
+    }
+}
+
 /// Where a call keeps its timeout.
 pub mod timeout_arg {
     /// It has none that matters.

@@ -26,8 +26,11 @@ pub mod wait_flags {
     pub const HAS_FD: u8 = 16;
     /// `Wait::fd` holds the number of descriptors waited for.
     pub const HAS_NFDS: u8 = 32;
-    /// Futex shared between processes (no `FUTEX_PRIVATE_FLAG`).
+    /// Of a futex: it is shared between processes (no `FUTEX_PRIVATE_FLAG`).
     pub const FUTEX_SHARED: u8 = 64;
+    /// Of a poll on one descriptor: for writing only (`POLLOUT` without `POLLIN`). No
+    /// futex has it, so the bit is the same.
+    pub const POLLS_WRITE: u8 = 64;
     /// The thread has no Python state: a native thread.
     pub const NATIVE_THREAD: u8 = 128;
 }

@@ -13,7 +13,7 @@ use leakcpu_common::{
     },
     counters::Counter,
     stack::flags,
-    syscall::wait_arg,
+    syscall::{pollfd, wait_arg},
     thread::{GIL_REARM_NS, ThreadState, run_state, thread_flags},
     totals::{NO_SYSCALL, Wait, state, wait_flags},
 };
@@ -236,7 +236,10 @@ fn read_reason(pid: u32, wait: &mut Wait) {
             // `struct pollfd` begins with the descriptor.
             if let Some(word) = python::read_user_u64(arg0) {
                 wait.flags |= wait_flags::HAS_FD;
-                wait.fd = word as i32;
+                wait.fd = pollfd::fd(word);
+                if pollfd::for_writing(word) {
+                    wait.flags |= wait_flags::POLLS_WRITE;
+                }
             } else {
                 count::one(Counter::PollfdReadFailed);
             }

@@ -29,4 +29,5 @@ pub mod single_step;
 pub mod stacks;
 pub mod venv;
 pub mod verdict;
+pub mod waits;
 pub mod workload;

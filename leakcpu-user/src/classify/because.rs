@@ -160,7 +160,7 @@ impl Subject<'_> {
             let text = format!("{} blocked", self.span(ns));
             return vec![reason(text, "blocked_ns", ns as f64, "ns")];
         };
-        let what = waited_for(top.reason, top.peer, top.file);
+        let what = waited_for(top.reason, top.peer, top.file, top.child);
         let mut reasons = vec![reason(
             format!("{} {what}", self.span(top.total_ns)),
             "wait_ns",
@@ -269,7 +269,7 @@ impl Subject<'_> {
                     _ => self.top_wait(class).map_or_else(
                         || class.to_string(),
                         |top| {
-                            let what = waited_for(top.reason, top.peer, top.file);
+                            let what = waited_for(top.reason, top.peer, top.file, top.child);
                             format!("{} {what}", self.span(top.total_ns))
                         },
                     ),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::because::Subject;
 use super::service::service_name;
 use super::{Class, waiting};
-use crate::model::{Reason, StackTimeKind};
+use crate::model::{Child, Reason, StackTimeKind};
 
 impl Subject<'_> {
     /// The thing with the longest waits of `class`.
@@ -14,7 +14,11 @@ impl Subject<'_> {
         for (thread, _) in self.threads {
             for (entry, charge) in thread.stack_times.iter().zip(thread.charges()) {
                 let StackTimeKind::Blocked {
-                    reason, peer, file, ..
+                    reason,
+                    peer,
+                    file,
+                    child,
+                    ..
                 } = &entry.kind
                 else {
                     continue;
@@ -23,14 +27,17 @@ impl Subject<'_> {
                 if bucket.class() != Some(class) {
                     continue;
                 }
-                let wait = waits.entry((*reason, peer, file)).or_insert(TopWait {
-                    reason: *reason,
-                    peer: peer.as_deref(),
-                    file: file.as_deref(),
-                    count: 0,
-                    total_ns: 0,
-                    max_ns: 0,
-                });
+                let wait = waits
+                    .entry((*reason, peer, file, child))
+                    .or_insert(TopWait {
+                        reason: *reason,
+                        peer: peer.as_deref(),
+                        file: file.as_deref(),
+                        child: child.as_ref(),
+                        count: 0,
+                        total_ns: 0,
+                        max_ns: 0,
+                    });
                 wait.count += entry.count;
                 wait.total_ns += charge.blocked_ns;
                 wait.max_ns = wait.max_ns.max(entry.max_blocked_ns);
@@ -45,13 +52,19 @@ pub(super) struct TopWait<'a> {
     pub reason: Reason,
     pub peer: Option<&'a str>,
     pub file: Option<&'a str>,
+    pub child: Option<&'a Child>,
     pub count: u64,
     pub total_ns: u64,
     pub max_ns: u64,
 }
 
 /// `waiting for postgresql at 10.0.0.5:5432`.
-pub fn waited_for(reason: Reason, peer: Option<&str>, file: Option<&str>) -> String {
+pub fn waited_for(
+    reason: Reason,
+    peer: Option<&str>,
+    file: Option<&str>,
+    child: Option<&Child>,
+) -> String {
     let end = |default: &str| {
         peer.map_or(default.to_owned(), |peer| match service_name(peer) {
             Some(service) => format!("{service} at {peer}"),
@@ -70,20 +83,34 @@ pub fn waited_for(reason: Reason, peer: Option<&str>, file: Option<&str>) -> Str
         Reason::NetConnect => format!("connecting to {}", end("a socket")),
         Reason::NetAccept => "waiting for connections".to_owned(),
         Reason::Dns => "looking up names".to_owned(),
-        Reason::Pipe => format!("at a pipe{}", of("")),
+        Reason::Pipe => match file {
+            Some(file) => format!("at the pipe {file}"),
+            None => "at a pipe".to_owned(),
+        },
         Reason::Tty => "waiting for a terminal".to_owned(),
-        Reason::ChildWait => "waiting for a child process".to_owned(),
+        Reason::ChildWait => child.map_or_else(
+            || "waiting for a child process".to_owned(),
+            |child| match (&child.name, child.pid) {
+                (Some(name), Some(pid)) => format!("waiting for the child {name} ({pid})"),
+                (Some(name), None) => format!("waiting for children: {name}"),
+                (None, Some(pid)) => format!("waiting for the child {pid}"),
+                (None, None) => "waiting for child processes".to_owned(),
+            },
+        ),
         Reason::Sleep => "asleep".to_owned(),
         Reason::PollWait => match peer {
             Some(_) => format!("waiting for {}", end("")),
             None => "waiting for events".to_owned(),
         },
         Reason::Gil => "waiting for the GIL".to_owned(),
-        Reason::Lock => "waiting for a lock".to_owned(),
+        Reason::Lock => match file {
+            Some(file) => format!("waiting for a lock on {file}"),
+            None => "waiting for a lock".to_owned(),
+        },
         Reason::Futex => "waiting for a lock of native code".to_owned(),
         Reason::IoUring => "waiting for io_uring".to_owned(),
         Reason::Signal => "waiting for a signal".to_owned(),
         Reason::Stopped => "stopped".to_owned(),
-        Reason::KernelOther => "blocked in the kernel".to_owned(),
+        Reason::KernelOther => format!("blocked in the kernel{}", of("at")),
     }
 }

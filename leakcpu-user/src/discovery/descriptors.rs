@@ -7,7 +7,11 @@ use procfs::{
     process::Process,
 };
 
-use super::{DiscoveryError, procfile};
+use super::{
+    DiscoveryError,
+    files::{self, Mounts},
+    procfile,
+};
 
 /// The well-known port of name servers.
 const DNS_PORT: u16 = 53;
@@ -17,8 +21,11 @@ const DNS_PORT: u16 = 53;
 pub enum Descriptor {
     /// A socket.
     Socket(Socket),
-    /// A pipe or FIFO.
-    Pipe,
+    /// A pipe.
+    Pipe {
+        /// The path of one that has a name (FIFO).
+        path: Option<String>,
+    },
     /// A terminal.
     Tty {
         /// Its device.
@@ -28,9 +35,19 @@ pub enum Descriptor {
     Epoll,
     /// An eventfd, timerfd, signalfd, inotify or pidfd.
     Notifier,
-    /// A file or device by path.
+    /// A file, folder or block device.
     File {
-        /// Its path in the process' mount namespace.
+        /// Its path, as this process sees it.
+        path: String,
+    },
+    /// A character device that is no terminal.
+    Device {
+        /// Its path.
+        path: String,
+    },
+    /// A file that the kernel makes up, with no disk behind it (`/proc`, `/sys` ...).
+    MadeUp {
+        /// Its path.
         path: String,
     },
     /// Something else of the kernel's (`anon_inode:...`).
@@ -48,6 +65,8 @@ pub struct Socket {
     pub peer: Option<String>,
     /// It accepts connections.
     pub listening: bool,
+    /// It has asked for a connection and waits for the answer.
+    pub connecting: bool,
     /// The other end is a name server.
     pub is_dns: bool,
 }
@@ -76,6 +95,7 @@ impl SocketTable {
                     Socket {
                         peer: (!listening).then(|| entry.remote_address.to_string()),
                         listening,
+                        connecting: entry.state == TcpState::SynSent,
                         is_dns: entry.remote_address.port() == DNS_PORT,
                     },
                 );
@@ -89,6 +109,7 @@ impl SocketTable {
                     Socket {
                         peer: connected.then(|| entry.remote_address.to_string()),
                         listening: false,
+                        connecting: false,
                         is_dns: entry.remote_address.port() == DNS_PORT,
                     },
                 );
@@ -106,6 +127,7 @@ impl SocketTable {
                 Socket {
                     peer,
                     listening,
+                    connecting: false,
                     is_dns: false,
                 },
             );
@@ -119,30 +141,37 @@ impl SocketTable {
     }
 }
 
+/// What is read once for many descriptors of one process, and only if one needs it.
+#[derive(Debug, Default)]
+pub struct Tables {
+    sockets: Option<SocketTable>,
+    mounts: Option<Mounts>,
+}
+
 /// Tells what descriptor `fd` of `pid` is now; it may have been another thing
-/// when it was waited for. `sockets` is read on the first socket.
-pub fn descriptor(
-    pid: u32,
-    fd: i32,
-    sockets: &mut Option<SocketTable>,
-) -> Result<Descriptor, DiscoveryError> {
+/// when it was waited for.
+pub fn descriptor(pid: u32, fd: i32, tables: &mut Tables) -> Result<Descriptor, DiscoveryError> {
     let link = procfile::link(pid, &format!("fd/{fd}")).ok_or(DiscoveryError::Gone { pid })?;
     if let Some(inode) = link
         .strip_prefix("socket:[")
         .and_then(|rest| rest.strip_suffix(']'))
     {
         let inode = inode.parse().map_err(|_| procfile::malformed(pid, "fd"))?;
-        let table = sockets.get_or_insert_with(|| SocketTable::read(pid));
+        let table = tables.sockets.get_or_insert_with(|| SocketTable::read(pid));
         return Ok(Descriptor::Socket(
             table.get(inode).cloned().unwrap_or_default(),
         ));
+    }
+    if link.starts_with('/') && !link.starts_with("/memfd:") {
+        let mounts = tables.mounts.get_or_insert_with(|| Mounts::read(pid));
+        return Ok(files::by_path(pid, fd, link, mounts));
     }
     Ok(from_link(link))
 }
 
 fn from_link(link: String) -> Descriptor {
     if link.starts_with("pipe:[") {
-        return Descriptor::Pipe;
+        return Descriptor::Pipe { path: None };
     }
     if let Some(name) = link.strip_prefix("anon_inode:") {
         return match name {
@@ -152,12 +181,6 @@ fn from_link(link: String) -> Descriptor {
             }
             _ => Descriptor::Other { name: link },
         };
-    }
-    if link.starts_with("/dev/pts/") || link.starts_with("/dev/tty") || link == "/dev/console" {
-        return Descriptor::Tty { path: link };
-    }
-    if link.starts_with('/') {
-        return Descriptor::File { path: link };
     }
     Descriptor::Other { name: link }
 }
@@ -173,7 +196,7 @@ mod tests {
     use super::*;
 
     fn of(fd: i32) -> Descriptor {
-        descriptor(std::process::id(), fd, &mut None).unwrap()
+        descriptor(std::process::id(), fd, &mut Tables::default()).unwrap()
     }
 
     #[test]
@@ -205,8 +228,29 @@ mod tests {
             }
         );
         let (read, _write) = nix::unistd::pipe().unwrap();
-        assert_eq!(of(read.as_raw_fd()), Descriptor::Pipe);
-        assert!(descriptor(std::process::id(), 1_000_000, &mut None).is_err());
+        assert_eq!(of(read.as_raw_fd()), Descriptor::Pipe { path: None });
+        assert!(descriptor(std::process::id(), 1_000_000, &mut Tables::default()).is_err());
+    }
+
+    #[test]
+    fn what_has_a_path_and_is_no_file() {
+        let of_path = |path: &str| of(File::open(path).unwrap().as_raw_fd());
+        assert!(matches!(
+            of_path("/proc/self/maps"),
+            Descriptor::MadeUp { .. }
+        ));
+        assert!(matches!(of_path("/dev/zero"), Descriptor::Device { .. }));
+        assert!(matches!(of_path("/dev/ptmx"), Descriptor::Tty { .. }));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fifo");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let both = File::options().read(true).write(true).open(&path).unwrap();
+        assert_eq!(
+            of(both.as_raw_fd()),
+            Descriptor::Pipe {
+                path: Some(path.display().to_string())
+            }
+        );
     }
 
     #[test]
@@ -216,10 +260,6 @@ mod tests {
             Descriptor::Epoll
         );
         assert_eq!(from_link("anon_inode:inotify".into()), Descriptor::Notifier);
-        assert!(matches!(
-            from_link("/dev/pts/3".into()),
-            Descriptor::Tty { .. }
-        ));
         assert!(matches!(
             from_link("strange".into()),
             Descriptor::Other { .. }

@@ -6,9 +6,11 @@
 
 mod binary;
 mod cgroup;
+mod children;
 mod code;
 mod descriptors;
 mod error;
+mod files;
 mod maps;
 mod process;
 mod procfile;
@@ -17,8 +19,9 @@ mod thread;
 
 pub use binary::FileId;
 pub use cgroup::{CgroupFacts, container_id, systemd_unit};
+pub use children::{Child, awaited_child};
 pub use code::{Backing, CodeRange, code_ranges, open_code, perf_map};
-pub use descriptors::{Descriptor, Socket, SocketTable, descriptor};
+pub use descriptors::{Descriptor, Socket, Tables, descriptor};
 pub use error::DiscoveryError;
 pub use maps::Mapping;
 pub use process::{ProcessFacts, clock_tick_ns, process_facts, process_of, start_boottime_ns};

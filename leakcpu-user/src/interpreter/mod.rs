@@ -22,7 +22,7 @@ pub use bytecode::Bytecode;
 pub use code::{CodeError, CodeLines, CodeObject, read_code, read_witness};
 pub use line_table::{LineTableKind, line_for, line_for_start};
 pub use memory::{CopiedMemory, ObjectMemory};
-pub use parked::{ParkedError, ParkedStack, parked};
+pub use parked::{ParkedError, ParkedStack, parked, parked_native};
 pub use remote::{RemoteError, RemoteMemory, RemoteReader};
 pub use stack::read_stack;
 pub use text::{TextError, decode_text};

@@ -1,6 +1,6 @@
 //! The stack of a thread that waits, read from outside.
 
-use leakcpu_common::stack::RawFrame;
+use leakcpu_common::stack::{RawFrame, flags};
 
 use super::{PythonProcess, stack::read_stack};
 use crate::discovery::{DiscoveryError, SyscallState, ThreadFacts, syscall_state, thread_facts};
@@ -63,6 +63,20 @@ pub fn parked(
         }
     }
     Err(ParkedError::NotParked { tid })
+}
+
+/// The same of a thread that runs no Python: what it waits in, without a stack.
+pub fn parked_native(pid: u32, tid: u32) -> Result<ParkedStack, ParkedError> {
+    let moment = Moment::of(pid, tid)?;
+    if moment.syscall == SyscallState::Running || matches!(moment.thread.state, 'R' | 'Z' | 'X') {
+        return Err(ParkedError::NotParked { tid });
+    }
+    Ok(ParkedStack {
+        frames: Vec::new(),
+        flags: flags::NO_TSTATE,
+        state: moment.thread.state,
+        syscall: moment.syscall,
+    })
 }
 
 /// What changes if a thread runs.

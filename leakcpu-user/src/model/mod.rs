@@ -30,7 +30,7 @@ pub use native::{
 pub use process::{Process, PythonFacts, Unreadable};
 pub use profile::{Cost, Host, Loss, Profile, Sampling, SamplingStep, Window};
 pub use reason::Reason;
-pub use stack::{Frame, Function, Stack, StackTime, StackTimeKind};
+pub use stack::{Child, Frame, Function, Stack, StackTime, StackTimeKind};
 pub use sums::{Charge, CpuSplit};
 pub use thread::{SyscallTally, Thread, ThreadTimes};
 pub use waits::Wait;

@@ -41,6 +41,16 @@ pub struct Stack {
     pub partial: bool,
 }
 
+/// A child process that was waited for; what differed from one wait to the next is not
+/// known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Child {
+    /// Its pid in the initial pid namespace.
+    pub pid: Option<u32>,
+    /// The kernel's name for it (`comm`).
+    pub name: Option<String>,
+}
+
 /// What a [`StackTime`] adds up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -62,6 +72,9 @@ pub enum StackTimeKind {
         peer: Option<String>,
         /// The file of a disk, pipe or terminal wait.
         file: Option<String>,
+        /// The child of a wait for one.
+        #[serde(default)]
+        child: Option<Child>,
     },
     /// Off the CPU, able to run.
     Preempted,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Frame, Process, Reason, StackTimeKind};
+use super::{Child, Frame, Process, Reason, StackTimeKind};
 
 /// The waits of one kind at one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Wait {
     pub peer: Option<String>,
     /// The file of a disk, pipe or terminal wait.
     pub file: Option<String>,
+    /// The child of a wait for one.
+    pub child: Option<Child>,
     /// The place: the innermost frame of the user's own code, else the leaf.
     pub frame: Option<Frame>,
     /// How many waits.
@@ -30,7 +32,11 @@ impl Process {
         for thread in &self.threads {
             for (entry, charge) in thread.stack_times.iter().zip(thread.charges()) {
                 let StackTimeKind::Blocked {
-                    reason, peer, file, ..
+                    reason,
+                    peer,
+                    file,
+                    child,
+                    ..
                 } = &entry.kind
                 else {
                     continue;
@@ -38,11 +44,12 @@ impl Process {
                 let frame = self.own_frame(self.stack(entry.stack));
                 let place = frame.map(|f| (f.function, f.line));
                 let wait = waits
-                    .entry((*reason, peer, file, place))
+                    .entry((*reason, peer, file, child, place))
                     .or_insert_with(|| Wait {
                         reason: *reason,
                         peer: peer.clone(),
                         file: file.clone(),
+                        child: child.clone(),
                         frame,
                         count: 0,
                         total_ns: 0,

@@ -167,6 +167,7 @@ fn wait_frame(kind: &StackTimeKind) -> Option<String> {
         syscall,
         peer,
         file,
+        child,
     } = kind
     else {
         return None;
@@ -180,7 +181,10 @@ fn wait_frame(kind: &StackTimeKind) -> Option<String> {
         (None, None) if *reason == Reason::KernelOther => {
             syscall.as_ref().map_or(String::new(), |s| format!(" {s}"))
         }
-        (None, None) => String::new(),
+        (None, None) => child
+            .as_ref()
+            .and_then(|child| child.name.as_ref())
+            .map_or_else(String::new, |name| format!(" {name}")),
     };
     Some(frame_text(&format!("[{}{what}]", reason.name())))
 }

@@ -1,7 +1,8 @@
 //! From one thread's kernel record to the model's thread.
 
 use leakcpu_common::{
-    syscall::wait_arg,
+    stack::flags,
+    syscall::{pollfd, wait_arg},
     thread::run_state,
     totals::{NO_SYSCALL, Totals, TotalsKey, Wait, state, wait_flags},
 };
@@ -11,7 +12,7 @@ use crate::{
     collect::ThreadRecord,
     discovery::SyscallState,
     interpreter::{ParkedStack, PythonProcess},
-    model::{StackId, StackTime, StackTimeKind, SyscallTally, Thread, ThreadTimes, Tid},
+    model::{Reason, StackId, StackTime, StackTimeKind, SyscallTally, Thread, ThreadTimes, Tid},
     probes::{syscall_name, syscall_spec},
     symbolize::name_wait,
 };
@@ -100,14 +101,23 @@ impl ThreadBuilder<'_> {
             _ => {
                 let has_fd = wait.flags & wait_flags::HAS_FD != 0;
                 let descriptor = has_fd
-                    .then(|| self.watched.descriptors.get(&wait.fd))
+                    .then(|| {
+                        self.watched
+                            .descriptors
+                            .get(&(self.record.state.tid, wait.fd))?
+                            .what()
+                    })
                     .flatten();
-                let named = name_wait(wait, descriptor);
+                let named = name_wait(wait, descriptor.as_ref());
+                let child = (named.reason == Reason::ChildWait)
+                    .then(|| self.watched.children.get(&self.record.state.tid)?.what())
+                    .flatten();
                 StackTimeKind::Blocked {
                     reason: named.reason,
                     syscall: named.syscall.map(str::to_owned),
                     peer: named.peer,
                     file: named.file,
+                    child,
                 }
             }
         }
@@ -216,6 +226,9 @@ pub(super) fn parked_wait(process: &PythonProcess, parked: &ParkedStack) -> Wait
     if parked.state == 'D' {
         wait.flags |= wait_flags::UNINTERRUPTIBLE;
     }
+    if parked.flags & flags::NO_TSTATE != 0 {
+        wait.flags |= wait_flags::NATIVE_THREAD;
+    }
     if matches!(parked.state, 'T' | 't') {
         wait.flags |= wait_flags::STOPPED;
     }
@@ -232,11 +245,13 @@ pub(super) fn parked_wait(process: &PythonProcess, parked: &ParkedStack) -> Wait
             wait.flags |= wait_flags::HAS_NFDS;
             wait.fd = low_half(args[0]);
         }
-        wait_arg::POLLFDS => match process.memory().read_u32(args[0]) {
-            // `struct pollfd` begins with the descriptor.
-            Ok(fd) if args[1] == 1 => {
+        wait_arg::POLLFDS => match process.memory().read_u64(args[0]) {
+            Ok(word) if args[1] == 1 => {
                 wait.flags |= wait_flags::HAS_FD;
-                wait.fd = fd.cast_signed();
+                wait.fd = pollfd::fd(word);
+                if pollfd::for_writing(word) {
+                    wait.flags |= wait_flags::POLLS_WRITE;
+                }
             }
             _ => {
                 wait.flags |= wait_flags::HAS_NFDS;

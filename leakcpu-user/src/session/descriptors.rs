@@ -1,29 +1,63 @@
-//! Looking up the descriptors that waits name, while they are open.
+//! Looking up what threads wait for, while they do: descriptors and children.
 
 use std::collections::HashMap;
 
-use leakcpu_common::totals::wait_flags;
+use leakcpu_common::{thread::run_state, totals::wait_flags};
 
-use super::{Session, SessionError};
+use super::{DESCRIPTOR_TICKS, Session, SessionError, sightings::Sightings};
 use crate::{
     collect::Snapshot,
-    discovery::{self, SocketTable},
+    discovery::{self, Tables},
+    probes::syscall_name,
 };
 
+/// Threads that are looked at in one tick without a noticeable cost, which is two map
+/// look-ups for each.
+const THREADS_A_TICK: u32 = 16;
+
 impl Session {
-    /// Looks up the descriptors that threads wait on now, while they are open.
-    pub(super) fn look_up_current_descriptors(&mut self) -> Result<(), SessionError> {
+    /// Looks at what threads wait for now. New descriptors every few ticks, the more
+    /// threads there are the fewer: one that is closed before anybody looked has no
+    /// name. Those known already once a second, for a number may be used again.
+    pub(super) fn look_up_current(&mut self) -> Result<(), SessionError> {
+        let again = self.ticks % DESCRIPTOR_TICKS == DESCRIPTOR_TICKS / 4;
+        if !again && !self.ticks.is_multiple_of(self.look_up_ticks) {
+            return Ok(());
+        }
         let mut wanted = Vec::new();
+        let mut parents = Vec::new();
+        let mut threads = 0;
         {
             let maps = self.probes.maps()?;
             for entry in &maps.threads {
-                let Ok((_, state)) = entry else { continue };
-                if state.wait.flags & wait_flags::HAS_FD != 0 {
-                    wanted.push((state.pid, state.wait.fd));
+                let Ok((tid, state)) = entry else { continue };
+                threads += 1;
+                let wait = state.wait;
+                if state.run_state != run_state::BLOCKED {
+                    continue;
+                }
+                if wait.flags & wait_flags::HAS_FD != 0 {
+                    wanted.push((state.pid, tid, wait.fd));
+                } else if waits_for_child(wait.syscall) {
+                    parents.push((state.pid, tid));
                 }
             }
         }
-        self.look_up(wanted);
+        self.look_up_ticks = (threads / THREADS_A_TICK).clamp(1, DESCRIPTOR_TICKS);
+        if again {
+            for (pid, watched) in &self.watched {
+                for (tid, note) in &watched.threads {
+                    let Some(parked) = &note.parked else { continue };
+                    if parked.wait.flags & wait_flags::HAS_FD != 0 {
+                        wanted.push((*pid, *tid, parked.wait.fd));
+                    } else if waits_for_child(parked.wait.syscall) {
+                        parents.push((*pid, *tid));
+                    }
+                }
+            }
+        }
+        self.look_up(wanted, again);
+        self.look_up_children(&parents, again);
         Ok(())
     }
 
@@ -34,37 +68,73 @@ impl Session {
             let key = (record.state.tid, record.generation());
             for (totals, _) in snapshot.totals.get(&key).into_iter().flatten() {
                 if totals.wait.flags & wait_flags::HAS_FD != 0 {
-                    wanted.push((record.state.pid, totals.wait.fd));
+                    wanted.push((record.state.pid, record.state.tid, totals.wait.fd));
                 }
             }
         }
+        let mut parents = Vec::new();
         for (pid, watched) in &self.watched {
-            for note in watched.threads.values() {
-                if let Some(parked) = &note.parked
-                    && parked.wait.flags & wait_flags::HAS_FD != 0
-                {
-                    wanted.push((*pid, parked.wait.fd));
+            for (tid, note) in &watched.threads {
+                let Some(parked) = &note.parked else { continue };
+                if parked.wait.flags & wait_flags::HAS_FD != 0 {
+                    wanted.push((*pid, *tid, parked.wait.fd));
+                } else if waits_for_child(parked.wait.syscall) {
+                    parents.push((*pid, *tid));
                 }
             }
         }
-        self.look_up(wanted);
+        let unknown = self.look_up(wanted, false);
+        if unknown > 0 {
+            self.lose("descriptors_closed_unseen", unknown);
+        }
+        self.look_up_children(&parents, false);
     }
 
-    fn look_up(&mut self, mut wanted: Vec<(u32, i32)>) {
+    /// Looks up descriptors, those known already only if `again`; returns how many are
+    /// gone unseen.
+    fn look_up(&mut self, mut wanted: Vec<(u32, u32, i32)>, again: bool) -> u64 {
         wanted.sort_unstable();
         wanted.dedup();
-        let mut tables: HashMap<u32, Option<SocketTable>> = HashMap::new();
-        for (pid, fd) in wanted {
+        let mut tables: HashMap<u32, Tables> = HashMap::new();
+        let mut unknown = 0;
+        for (pid, tid, fd) in wanted {
             let Some(watched) = self.watched.get_mut(&pid) else {
                 continue;
             };
-            if watched.descriptors.contains_key(&fd) {
+            let is_known = watched.descriptors.contains_key(&(tid, fd));
+            if is_known && !again {
                 continue;
             }
-            let table = tables.entry(pid).or_default();
-            if let Ok(descriptor) = discovery::descriptor(pid, fd, table) {
-                watched.descriptors.insert(fd, descriptor);
+            match discovery::descriptor(pid, fd, tables.entry(pid).or_default()) {
+                Ok(descriptor) => watched
+                    .descriptors
+                    .entry((tid, fd))
+                    .or_default()
+                    .add(descriptor),
+                Err(_) if is_known => {}
+                Err(_) => unknown += 1,
+            }
+        }
+        unknown
+    }
+
+    fn look_up_children(&mut self, parents: &[(u32, u32)], again: bool) {
+        for (pid, tid) in parents {
+            let Some(watched) = self.watched.get_mut(pid) else {
+                continue;
+            };
+            let seen: &mut Sightings<_> = watched.children.entry(*tid).or_default();
+            // Enough to tell one child from a row of them.
+            if (again || seen.total() < 4)
+                && let Some(child) = discovery::awaited_child(*pid, *tid)
+            {
+                seen.add(child);
             }
         }
     }
+}
+
+/// Whether a system call waits for a child that it names.
+fn waits_for_child(number: i16) -> bool {
+    matches!(syscall_name(i32::from(number)), Some("wait4" | "waitid"))
 }

@@ -13,6 +13,7 @@ mod descriptors;
 mod kernel_entry;
 mod life;
 mod native;
+mod sightings;
 mod stacks;
 mod suspects;
 mod watch;
@@ -52,7 +53,7 @@ const STARTING_TICK: Duration = Duration::from_millis(5);
 const LOOKED_AT_AGAIN: usize = 8;
 /// Ticks between two looks at the threads for suspects.
 const SUSPECT_TICKS: u32 = 10;
-/// Ticks between two looks at descriptors that waits name.
+/// Ticks between two looks at descriptors that are known already.
 const DESCRIPTOR_TICKS: u32 = 40;
 
 /// Which processes are watched.
@@ -103,6 +104,8 @@ pub struct Session {
     warnings: Vec<String>,
     user_loss: BTreeMap<&'static str, u64>,
     ticks: u32,
+    /// Ticks between two looks for new descriptors.
+    look_up_ticks: u32,
     /// Times that the ring buffer was emptied.
     round: u64,
     meter: CostMeter,
@@ -142,6 +145,7 @@ impl Session {
             warnings: Vec::new(),
             user_loss: BTreeMap::new(),
             ticks: 0,
+            look_up_ticks: 1,
             round: 0,
             meter: CostMeter::default(),
             start_unix_ns: unix_ns(),
@@ -227,10 +231,7 @@ impl Session {
         } else {
             self.suspects.disarm_if_due(&mut self.probes)?;
         }
-        if self.ticks % DESCRIPTOR_TICKS == DESCRIPTOR_TICKS / 4 {
-            self.look_up_current_descriptors()?;
-        }
-        Ok(())
+        self.look_up_current()
     }
 
     fn drain(&mut self) -> Result<(), SessionError> {

@@ -201,6 +201,8 @@ impl Session {
                 // Whatever it did when it was listed: it may have begun to wait since.
                 if is_python {
                     self.read_parked(pid, tid, &states);
+                } else {
+                    self.read_native_wait(pid, tid);
                 }
             }
             if fresh == 0 {
@@ -208,6 +210,25 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    /// Reads what a thread without Python waits for.
+    fn read_native_wait(&mut self, pid: u32, tid: u32) {
+        let Some(watched) = self.watched.get_mut(&pid) else {
+            return;
+        };
+        let Some(process) = watched.python() else {
+            return;
+        };
+        match interpreter::parked_native(pid, tid) {
+            Ok(stack) => {
+                let wait = parked_wait(process, &stack);
+                if let Some(note) = watched.threads.get_mut(&tid) {
+                    note.parked = Some(Parked { stack, wait });
+                }
+            }
+            Err(error) => tracing::debug!(pid, tid, %error, "its wait was not read"),
+        }
     }
 
     /// Reads the stack of a thread that waits: it may cause no event before the

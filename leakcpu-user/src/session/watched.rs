@@ -6,11 +6,12 @@ use leakcpu_common::totals::Wait;
 
 use super::{
     native::CodeLooks,
+    sightings::Sightings,
     stacks::{Source, Stacks},
 };
 use crate::{
     collect::{CopiedCode, RawStack, boottime_minus_monotonic_ns, monotonic_ns},
-    discovery::{Descriptor, ProcessFacts},
+    discovery::{Child, Descriptor, ProcessFacts},
     interpreter::{AttachError, ParkedStack, PythonProcess, PythonVersion},
     symbolize::{Symbolizer, native::AddressSpace},
 };
@@ -69,7 +70,10 @@ pub(super) struct Watched {
     /// Known even if the layout is refused.
     pub version: Option<PythonVersion>,
     pub threads: HashMap<u32, ThreadNote>,
-    pub descriptors: HashMap<i32, Descriptor>,
+    /// Descriptors that were waited for, by the waiting thread and the number.
+    pub descriptors: HashMap<(u32, i32), Sightings<Descriptor>>,
+    /// The children that threads waited for, by the waiting thread.
+    pub children: HashMap<u32, Sightings<Child>>,
     pub exited: bool,
     /// The process it was forked from while watching, a copy of which it is.
     pub parent: Option<Box<PythonProcess>>,
@@ -105,6 +109,7 @@ impl Watched {
             version: None,
             threads: HashMap::new(),
             descriptors: HashMap::new(),
+            children: HashMap::new(),
             exited: false,
             parent: None,
             forked: false,

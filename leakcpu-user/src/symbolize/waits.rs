@@ -28,7 +28,13 @@ pub fn name_wait(wait: Wait, descriptor: Option<&Descriptor>) -> NamedWait {
         _ => None,
     };
     let file = match descriptor {
-        Some(Descriptor::File { path } | Descriptor::Tty { path }) => Some(path.clone()),
+        Some(
+            Descriptor::File { path }
+            | Descriptor::Tty { path }
+            | Descriptor::Device { path }
+            | Descriptor::MadeUp { path },
+        ) => Some(path.clone()),
+        Some(Descriptor::Pipe { path }) => path.clone(),
         _ => None,
     };
     NamedWait {
@@ -69,7 +75,9 @@ fn reason(wait: Wait, syscall: Option<&str>, descriptor: Option<&Descriptor>) ->
             Reason::Sleep
         }
         // A socket with a timeout waits in poll on that one socket.
-        "poll" | "ppoll" if has(wait_flags::HAS_FD) => single_poll(descriptor),
+        "poll" | "ppoll" if has(wait_flags::HAS_FD) => {
+            single_poll(descriptor, has(wait_flags::POLLS_WRITE))
+        }
         "select" | "pselect6" | "poll" | "ppoll" | "epoll_wait" | "epoll_pwait"
         | "epoll_pwait2" => Reason::PollWait,
         "accept" | "accept4" => Reason::NetAccept,
@@ -110,11 +118,14 @@ fn reason(wait: Wait, syscall: Option<&str>, descriptor: Option<&Descriptor>) ->
     }
 }
 
-fn single_poll(descriptor: Option<&Descriptor>) -> Reason {
+/// A poll on one descriptor, for writing or for reading.
+fn single_poll(descriptor: Option<&Descriptor>, for_writing: bool) -> Reason {
     match descriptor {
         Some(Descriptor::Socket(socket)) if socket.listening => Reason::NetAccept,
+        Some(Descriptor::Socket(socket)) if for_writing && socket.connecting => Reason::NetConnect,
+        Some(Descriptor::Socket(_)) if for_writing => Reason::NetSend,
         Some(Descriptor::Socket(_)) => Reason::NetRecv,
-        Some(Descriptor::Pipe) => Reason::Pipe,
+        Some(Descriptor::Pipe { .. }) => Reason::Pipe,
         Some(Descriptor::Tty { .. }) => Reason::Tty,
         _ => Reason::PollWait,
     }
@@ -128,13 +139,16 @@ fn transfer(
 ) -> Reason {
     match descriptor {
         Some(Descriptor::Socket(_)) => network,
-        Some(Descriptor::Pipe) => Reason::Pipe,
+        Some(Descriptor::Pipe { .. }) => Reason::Pipe,
         Some(Descriptor::Tty { .. }) => Reason::Tty,
         Some(Descriptor::Epoll | Descriptor::Notifier) => Reason::PollWait,
         Some(Descriptor::File { .. }) => disk,
+        Some(Descriptor::Device { .. } | Descriptor::MadeUp { .. } | Descriptor::Other { .. }) => {
+            Reason::KernelOther
+        }
         // Closed before it could be looked at: D tells a disk, S does not.
-        _ if uninterruptible => disk,
-        _ => Reason::KernelOther,
+        None if uninterruptible => disk,
+        None => Reason::KernelOther,
     }
 }
 
@@ -158,7 +172,9 @@ mod tests {
 
     #[test]
     fn look_alikes_are_told_apart() {
-        use wait_flags::{GIL, HAS_FD, HAS_NFDS, IN_IOWAIT, NATIVE_THREAD, UNINTERRUPTIBLE};
+        use wait_flags::{
+            GIL, HAS_FD, HAS_NFDS, IN_IOWAIT, NATIVE_THREAD, POLLS_WRITE, UNINTERRUPTIBLE,
+        };
         let socket = Descriptor::Socket(Socket::default());
         let listener = Descriptor::Socket(Socket {
             listening: true,
@@ -179,7 +195,7 @@ mod tests {
         );
         // One call, three things.
         assert_eq!(
-            reason_of(0, HAS_FD, 3, Some(&Descriptor::Pipe)),
+            reason_of(0, HAS_FD, 3, Some(&Descriptor::Pipe { path: None })),
             Reason::Pipe
         );
         assert_eq!(reason_of(0, HAS_FD, 3, Some(&socket)), Reason::NetRecv);
@@ -187,6 +203,19 @@ mod tests {
             reason_of(0, HAS_FD | UNINTERRUPTIBLE, 3, Some(&file)),
             Reason::DiskRead
         );
+        let device = Descriptor::Device { path: "/x".into() };
+        let made_up = Descriptor::MadeUp { path: "/x".into() };
+        for none in [device, made_up] {
+            assert_eq!(reason_of(0, HAS_FD, 3, Some(&none)), Reason::KernelOther);
+        }
+        // Sending and connecting with a timeout.
+        let connecting = Descriptor::Socket(Socket {
+            connecting: true,
+            ..Socket::default()
+        });
+        let out = HAS_FD | POLLS_WRITE;
+        assert_eq!(reason_of(7, out, 3, Some(&socket)), Reason::NetSend);
+        assert_eq!(reason_of(7, out, 3, Some(&connecting)), Reason::NetConnect);
         // Futexes.
         assert_eq!(reason_of(202, GIL, 0, None), Reason::Gil);
         assert_eq!(reason_of(202, 0, 0, None), Reason::Lock);

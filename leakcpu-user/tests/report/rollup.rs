@@ -13,6 +13,7 @@ fn kind() -> impl Strategy<Value = StackTimeKind> {
         syscall: None,
         peer: None,
         file: None,
+        child: None,
     };
     prop_oneof![
         Just(StackTimeKind::OnCpuUser),

@@ -82,7 +82,7 @@ impl Place {
     }
 
     /// A path in here as this process sees it.
-    pub(super) fn seen_from_here(&self, path: &Path) -> PathBuf {
+    pub fn seen_from_here(&self, path: &Path) -> PathBuf {
         let inside = path.strip_prefix("/").unwrap_or(path);
         match self {
             // The temporary folder is the same inside.

@@ -233,8 +233,13 @@ fn times(process: &Process, function: &FunctionTimes, waits: &[Wait], full: Full
         });
         let what = match wait {
             _ if full < Fullness::Waits => reason.name().to_owned(),
-            Some(wait) => waited_for(*reason, wait.peer.as_deref(), wait.file.as_deref()),
-            None => waited_for(*reason, None, None),
+            Some(wait) => waited_for(
+                *reason,
+                wait.peer.as_deref(),
+                wait.file.as_deref(),
+                wait.child.as_ref(),
+            ),
+            None => waited_for(*reason, None, None, None),
         };
         parts.push(format!("{} {what}", duration(*ns)));
     }

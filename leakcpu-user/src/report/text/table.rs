@@ -216,7 +216,12 @@ fn resting(process: &Process) -> (Option<(String, String)>, Vec<String>) {
         let file_line = short_file_line(&function.file, frame.line);
         Some((function.name.clone(), file_line))
     });
-    let what = waited_for(wait.reason, wait.peer.as_deref(), wait.file.as_deref());
+    let what = waited_for(
+        wait.reason,
+        wait.peer.as_deref(),
+        wait.file.as_deref(),
+        wait.child.as_ref(),
+    );
     (place, vec![what])
 }
 

@@ -1,34 +1,8 @@
-//! `cargo xtask table`: what the end-to-end tests find out about every interpreter in
-//! every form, as docs/interpreters.md and as the README's table.
+//! The tables of the interpreters: each form of each one, and each one in short.
 
-use std::{
-    collections::BTreeMap,
-    fmt::Write as _,
-    fs,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt::Write as _};
 
-use anyhow::{Context as _, Result, bail};
-use clap::Args;
 use serde::Deserialize;
-
-use crate::{
-    host::Host,
-    marks::{self, Marks},
-    roots, setup,
-    tally::Tally,
-    test::{everything, kernel},
-};
-
-/// Arguments of `table`.
-#[derive(Args)]
-pub struct Arguments {
-    /// Write the tables from the rows of an earlier run
-    #[arg(long, value_name = "FILE")]
-    rows: Option<PathBuf>,
-}
 
 /// Columns in the order of the table.
 const COLUMNS: [&str; 6] = [
@@ -40,15 +14,9 @@ const COLUMNS: [&str; 6] = [
     "container",
 ];
 
-/// The lines between which a file's table stands.
-const MARKS: Marks = Marks {
-    begin: "<!-- cargo xtask table: begin -->",
-    end: "<!-- cargo xtask table: end -->",
-};
-
 /// A line of what the tests write.
 #[derive(Deserialize)]
-struct Row {
+pub(super) struct Row {
     version: String,
     form: String,
     /// Why the form could not be made here.
@@ -63,64 +31,6 @@ impl Row {
     }
 }
 
-/// Runs the task.
-pub fn run(host: &Host, arguments: &Arguments) -> Result<ExitCode> {
-    if let Some(rows) = &arguments.rows {
-        put_all(host, &read(rows)?)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    setup::ensure(host)?;
-    roots::ensure(host, Duration::from_mins(30));
-    let built = everything(host)?;
-    let named = |name: &str, is_test: bool| {
-        built
-            .iter()
-            .find(|executable| executable.name == name && executable.is_test == is_test)
-            .with_context(|| format!("cargo built no {name}"))
-    };
-    // Absolute, for the tests run in a folder of their own.
-    let rows = std::path::absolute(host.target().join("interpreters.jsonl"))?;
-    marks::write(host, &rows, "")?;
-    let tally = kernel(
-        host,
-        &named("pyobserve", false)?.path,
-        named("interpreters", true)?,
-        &["--ignored", "--nocapture"],
-        &[("PYOBSERVE_TABLE", rows.as_os_str())],
-    )?;
-    put_all(host, &read(&rows)?)?;
-    eprintln!("{tally}; the rows are in {}", rows.display());
-    Ok(if tally.failed == 0 && tally != Tally::default() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
-}
-
-fn put_all(host: &Host, rows: &[Row]) -> Result<()> {
-    for (file, table) in [
-        ("docs/interpreters.md", full(rows)),
-        ("README.md", short(rows)),
-    ] {
-        MARKS.put(host, &host.workspace.join(file), &table)?;
-        eprintln!("wrote the table of {file}");
-    }
-    Ok(())
-}
-
-fn read(file: &Path) -> Result<Vec<Row>> {
-    let text =
-        fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let rows: Vec<Row> = text
-        .lines()
-        .map(|line| serde_json::from_str(line).with_context(|| format!("no row: {line}")))
-        .collect::<Result<_>>()?;
-    if rows.is_empty() {
-        bail!("the tests wrote no row");
-    }
-    Ok(rows)
-}
-
 fn head(first: &str) -> String {
     let mut table = format!("| {first}");
     for column in COLUMNS {
@@ -133,7 +43,7 @@ fn head(first: &str) -> String {
 }
 
 /// Each form of each interpreter.
-fn full(rows: &[Row]) -> String {
+pub(super) fn full(rows: &[Row]) -> String {
     let mut table = head("CPython");
     for row in rows.iter().filter(|row| row.skipped.is_none()) {
         let _ = write!(table, "| {} {}", row.version, row.form);
@@ -162,7 +72,7 @@ fn full(rows: &[Row]) -> String {
 }
 
 /// Each interpreter, with the number of forms.
-fn short(rows: &[Row]) -> String {
+pub(super) fn short(rows: &[Row]) -> String {
     let mut versions: Vec<&str> = rows.iter().map(|row| row.version.as_str()).collect();
     versions.dedup();
     let mut table = head("CPython");

@@ -1,0 +1,137 @@
+//! Every reason of blocked time: a workload that proves it, and look-alikes that must
+//! not get it. What is found goes into the table of docs/reasons.md, which
+//! `cargo xtask table` writes.
+
+use std::{
+    env, thread,
+    time::{Duration, Instant},
+};
+
+use leakcpu_tests::{
+    interpreter::{self, Interpreter},
+    observe,
+    problems::Problems,
+    report::{self, ns},
+    single_step::SingleStep,
+    waits::{waits, write},
+    workload::Workload,
+};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::Value;
+
+/// The groups of `workloads/waits`.
+const GROUPS: [&str; 10] = [
+    "sleeping", "children", "spawning", "pipes", "network", "polling", "locks", "native", "disk",
+    "gil",
+];
+
+/// The oldest, Debian's, which is linked statically, and the newest.
+fn interpreters() -> Vec<&'static Interpreter> {
+    let all = interpreter::all();
+    let debian = all
+        .iter()
+        .find(|python| python.is_local() && python.path.starts_with("/usr/bin"));
+    let mut few: Vec<&Interpreter> = [all.first(), debian, all.last()]
+        .into_iter()
+        .flatten()
+        .copied()
+        .collect();
+    few.dedup();
+    few
+}
+
+#[test]
+fn every_reason_and_its_look_alikes() {
+    let mut problems = Problems::new();
+    // Some of them, to look at one thing.
+    let only = env::var("PYOBSERVE_GROUPS").ok();
+    for python in interpreters() {
+        for group in GROUPS {
+            if only
+                .as_ref()
+                .is_some_and(|only| !only.split(',').any(|one| one == group))
+            {
+                continue;
+            }
+            eprintln!("{python} {group}");
+            observe_twice(python, group, &mut problems);
+        }
+    }
+    problems.finish();
+}
+
+/// Once more if something was wrong: on a busy machine a thread may be kept from
+/// reading its own clocks.
+fn observe_twice(python: &Interpreter, group: &str, problems: &mut Problems) {
+    let mut wrong = Problems::new();
+    let mut rows = group_on(python, group, &mut wrong);
+    if wrong.count() > 0 {
+        eprintln!("AGAIN: {python} {group}");
+        wrong = Problems::new();
+        rows = group_on(python, group, &mut wrong);
+    }
+    write(&rows);
+    if wrong.count() > 0 {
+        problems.add(format!("{python} {group}: {} problems", wrong.count()));
+    }
+}
+
+fn group_on(python: &Interpreter, group: &str, problems: &mut Problems) -> Vec<Value> {
+    let workload = Workload::start(python, "reasons.py", &[group]);
+    let pid = workload.pid;
+    let report = observe::classify(pid, "2500ms", &[]);
+    let ready = workload.ready.clone();
+    let last = workload.finish();
+    let mut rows = Vec::new();
+    for wait in waits(report.process(pid), report.window().1, &ready, &last) {
+        problems.about(format!("{} {}", python.version, wait.name));
+        let before = problems.count();
+        wait.check(python, problems);
+        rows.push(wait.row(python, problems.count() == before));
+    }
+    rows
+}
+
+/// Stopped by a signal, and by a tracer: neither is what the thread waited for before.
+#[test]
+fn stopped_and_traced() {
+    let mut problems = Problems::new();
+    let python = interpreter::newest();
+    let workload = Workload::start(python, "reasons.py", &["sleeping"]);
+    let pid = workload.pid;
+    let args = ["classify", "-p", &pid.to_string(), "-d", "4s", "--json"];
+    let running = observe::start(observe::command(&args));
+    observe::until_attached(&running);
+
+    let process = Pid::from_raw(i32::try_from(pid).expect("a pid fits"));
+    let stopped = Instant::now();
+    kill(process, Signal::SIGSTOP).expect("it is ours");
+    thread::sleep(Duration::from_millis(700));
+    kill(process, Signal::SIGCONT).expect("it is ours");
+    let stopped = nanoseconds(stopped.elapsed());
+
+    let traced = Instant::now();
+    let stepper = SingleStep::take(pid);
+    thread::sleep(Duration::from_millis(500));
+    drop(stepper);
+    let traced = nanoseconds(traced.elapsed());
+
+    let report = running.wait().report();
+    let process = report.process(pid);
+    let of = |tid: i64| {
+        let time = &report::thread(process, tid)["time"];
+        ns(&time["blocked_by_reason"], "stopped")
+    };
+    let sleeper = ns(&workload.ready["waits"]["nap"], "tid");
+    let allowed = 100_000_000;
+    problems.near("stopped", of(sleeper), stopped, allowed);
+    problems.near("and traced", of(i64::from(pid)), stopped + traced, allowed);
+    problems.finish();
+}
+
+fn nanoseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_nanos()).expect("it is short")
+}

@@ -1,0 +1,1 @@
+"""Waits by group, for `reasons.py`."""
