@@ -53,6 +53,8 @@ pub enum Counter {
     NativeStackFailed,
     /// The kernel stack of a sample could not be taken or kept.
     KernelStackFailed,
+    /// A wait for a CPU found the map of rivals full: who ran instead is not known.
+    RivalsFull,
     /// On-CPU samples taken of watched threads (not a loss: the denominator).
     OnCpuSamples,
     /// Stacks captured, on and off CPU (not a loss: the denominator).
@@ -63,7 +65,7 @@ pub enum Counter {
 
 impl Counter {
     /// Number of counters.
-    pub const COUNT: u32 = 27;
+    pub const COUNT: u32 = 28;
 
     /// All counters, in index order.
     pub const ALL: [Self; Self::COUNT as usize] = [
@@ -91,6 +93,7 @@ impl Counter {
         Self::NativeLeavesFull,
         Self::NativeStackFailed,
         Self::KernelStackFailed,
+        Self::RivalsFull,
         Self::OnCpuSamples,
         Self::StacksWalked,
         Self::FramesWalked,
@@ -123,6 +126,7 @@ impl Counter {
             Self::NativeLeavesFull => "native_leaves_full",
             Self::NativeStackFailed => "native_stack_failed",
             Self::KernelStackFailed => "kernel_stack_failed",
+            Self::RivalsFull => "rivals_full",
             Self::OnCpuSamples => "on_cpu_samples",
             Self::StacksWalked => "stacks_walked",
             Self::FramesWalked => "frames_walked",

@@ -7,6 +7,7 @@ use aya_ebpf::{
 use leakcpu_common::{
     config::{MAX_SWITCH_FRAMES, MAX_SWITCH_LOOKS, MAX_SYSCALLS},
     counters::Counter,
+    rival::MIN_RIVAL_WAIT_NS,
     stack::flags,
     syscall::wait_arg,
     thread::{GIL_REARM_NS, ThreadState, run_state, thread_flags},
@@ -18,8 +19,9 @@ use crate::{
     globals::{FRAME_LIMIT, HAS_PREV_STATE_ARG},
     maps::{PROCESSES, SYSCALLS, THREADS, stopped},
     python::{self, Captured, Limits},
+    rivals,
     task::{Task, UserRegisters, reg},
-    totals,
+    throttle, totals,
 };
 
 /// Task states, `include/linux/sched.h`: any of the low seven bits is a wait,
@@ -66,7 +68,7 @@ pub fn sched_switch(ctx: BtfTracePointContext) -> i32 {
             now_ns = now();
         }
         // SAFETY: as above.
-        switch_in(unsafe { &mut *thread }, now_ns);
+        switch_in(unsafe { &mut *thread }, next, prev, now_ns);
     }
     0
 }
@@ -161,6 +163,7 @@ fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state:
         read_reason(thread.pid, &mut wait);
     } else {
         thread.involuntary_switches += 1;
+        throttle::begin_wait(thread, task, true);
     }
     if wait.flags & wait_flags::GIL != 0 {
         if thread.flags & thread_flags::AFTER_GIL_WAIT != 0 && burst_ns < GIL_REARM_NS {
@@ -236,7 +239,7 @@ fn read_reason(pid: u32, wait: &mut Wait) {
 }
 
 #[inline(always)]
-fn switch_in(thread: &mut ThreadState, mut now_ns: u64) {
+fn switch_in(thread: &mut ThreadState, task: Task, prev: Task, mut now_ns: u64) {
     if now_ns < thread.state_since_ns {
         // User space began to watch it after `now_ns` was taken for the other thread.
         now_ns = thread.state_since_ns;
@@ -252,8 +255,13 @@ fn switch_in(thread: &mut ThreadState, mut now_ns: u64) {
         thread.blocked_ns += span_ns;
         thread.off_blocked_ns = span_ns;
     } else if before == run_state::RUNNABLE || before == run_state::UNKNOWN {
-        thread.runnable_ns += span_ns;
-        runnable_ns = span_ns;
+        let throttled_ns = throttle::end_wait(thread, task, span_ns);
+        runnable_ns = span_ns - throttled_ns;
+        thread.throttled_ns += throttled_ns;
+        thread.runnable_ns += runnable_ns;
+        if runnable_ns >= MIN_RIVAL_WAIT_NS {
+            rivals::charge(thread.pid, prev, runnable_ns);
+        }
     } else {
         return;
     }
@@ -313,4 +321,5 @@ fn woken(ctx: &BtfTracePointContext) {
     thread.off_blocked_ns = span_ns;
     thread.run_state = run_state::RUNNABLE;
     thread.state_since_ns = now_ns;
+    throttle::begin_wait(thread, task, false);
 }

@@ -8,9 +8,12 @@ use aya_ebpf::{
     },
 };
 
+use leakcpu_common::rival::COMM_BYTES;
+
 use crate::globals::{
-    BIT_TASK_IN_IOWAIT, HAS_TASK_PT_REGS, OFF_STACK_PT_REGS, OFF_TASK_FSBASE, OFF_TASK_PID,
-    OFF_TASK_STACK, OFF_TASK_START_BOOTTIME, OFF_TASK_STATE, OFF_TASK_TGID,
+    BIT_TASK_IN_IOWAIT, HAS_TASK_PT_REGS, OFF_STACK_PT_REGS, OFF_TASK_CFS_RQ, OFF_TASK_COMM,
+    OFF_TASK_FSBASE, OFF_TASK_PID, OFF_TASK_STACK, OFF_TASK_START_BOOTTIME, OFF_TASK_STATE,
+    OFF_TASK_TGID, OFF_TASK_THROTTLED,
 };
 
 /// Indices of 64-bit words in x86-64's `struct pt_regs`
@@ -82,6 +85,27 @@ impl Task {
         self.field(&OFF_TASK_FSBASE)
     }
 
+    /// The fair run queue that the task is or was last on.
+    #[inline(always)]
+    pub fn cfs_rq(self) -> Struct {
+        Struct(self.field(&OFF_TASK_CFS_RQ))
+    }
+
+    /// Taken off its run queue, for the group has used up its CPU quota; only where
+    /// `HAS_TASK_THROTTLED`.
+    #[inline(always)]
+    pub fn is_throttled(self) -> bool {
+        self.field::<u8>(&OFF_TASK_THROTTLED) != 0
+    }
+
+    /// The kernel's name for the task; empty if it cannot be read.
+    #[inline(always)]
+    pub fn comm(self) -> [u8; COMM_BYTES] {
+        let address = self.0 as u64 + u64::from(OFF_TASK_COMM.load());
+        // SAFETY: the helper faults safely and reports it.
+        unsafe { bpf_probe_read_kernel(address as *const [u8; COMM_BYTES]) }.unwrap_or_default()
+    }
+
     /// The bit `in_iowait`.
     #[inline(always)]
     pub fn in_iowait(self) -> bool {
@@ -89,6 +113,24 @@ impl Task {
         // SAFETY: as in `field`; the byte holding the bit.
         let byte: u8 = unsafe { self.0.cast::<u8>().add((bit >> 3) as usize).read_volatile() };
         (byte >> (bit & 7)) & 1 == 1
+    }
+}
+
+/// A structure of the kernel, reached from a trusted task: a fault in reading it gives zero.
+#[derive(Clone, Copy)]
+pub struct Struct(pub *const u8);
+
+impl Struct {
+    /// A field of it.
+    #[inline(always)]
+    pub fn field<T: Copy>(self, offset: &Global<u32>) -> T {
+        // SAFETY: a direct load from a BTF pointer, as in `Task::field`.
+        unsafe {
+            self.0
+                .add(offset.load() as usize)
+                .cast::<T>()
+                .read_volatile()
+        }
     }
 }
 
@@ -101,7 +143,7 @@ pub fn current_fsbase() -> Option<u64> {
 }
 
 #[inline(always)]
-fn read_kernel(addr: u64) -> Option<u64> {
+pub fn read_kernel(addr: u64) -> Option<u64> {
     // SAFETY: the helper faults safely and reports it.
     unsafe { bpf_probe_read_kernel(addr as *const u64) }.ok()
 }

@@ -6,6 +6,7 @@ use aya::maps::{MapData, StackTraceMap};
 use leakcpu_common::{
     counters::Counter,
     native::{LeafKey, NO_STACK},
+    rival::{Rival, RivalKey},
     syscall::{SyscallTally, TallyKey},
     thread::{ThreadState, run_state, thread_flags},
     totals::{Totals, TotalsKey},
@@ -37,6 +38,9 @@ impl ThreadRecord {
             open_ns = end_ns.saturating_sub(state.state_since_ns);
             match run_state_at_end {
                 run_state::ON_CPU => state.on_cpu_ns += open_ns,
+                run_state::RUNNABLE if state.flags & thread_flags::THROTTLED != 0 => {
+                    state.throttled_ns += open_ns;
+                }
                 run_state::RUNNABLE => state.runnable_ns += open_ns,
                 run_state::BLOCKED => state.blocked_ns += open_ns,
                 _ => {}
@@ -82,6 +86,8 @@ pub struct Snapshot {
     pub tallies: HashMap<u32, Vec<(u32, SyscallTally)>>,
     /// Samples by instruction, of each entry of the totals.
     pub leaves: HashMap<TotalsKey, Vec<(LeafKey, u64)>>,
+    /// Who ran while threads of a process were ready to, by its pid.
+    pub rivals: HashMap<u32, Vec<(RivalKey, Rival)>>,
     /// Native user stacks by id, as far as leaves name them.
     pub user_stacks: HashMap<i32, Vec<u64>>,
     /// Kernel stacks by id, as far as leaves name them.
@@ -121,6 +127,14 @@ impl Snapshot {
                 .push((key, samples));
         }
         snapshot.add_leaves_to_totals();
+        for entry in &maps.rivals {
+            let (key, rival) = entry?;
+            snapshot
+                .rivals
+                .entry(key.pid)
+                .or_default()
+                .push((key, rival));
+        }
         for counter in Counter::ALL {
             snapshot.counters.push((counter, maps.counter(counter)?));
         }

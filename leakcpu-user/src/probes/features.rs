@@ -1,6 +1,9 @@
 //! What the running kernel is like, as far as the programs must know.
 
-use super::kernel_btf::{BtfError, KernelBtf};
+use super::{
+    kernel_btf::{BtfError, KernelBtf},
+    throttle_clock::ThrottleClock,
+};
 
 /// Bytes of a kernel stack on x86-64 (`THREAD_SIZE`) and of `struct pt_regs`.
 const THREAD_SIZE: u32 = 16_384;
@@ -39,6 +42,10 @@ pub struct KernelFacts {
     pub has_task_pt_regs: bool,
     /// `sched_switch` passes the previous state (5.18).
     pub has_prev_state_arg: bool,
+    /// `task_struct.comm`, bytes.
+    pub task_comm: u32,
+    /// Where the quota's part of a wait is read; `None` without CPU quotas.
+    pub throttle: Option<ThrottleClock>,
 }
 
 impl KernelFacts {
@@ -66,6 +73,8 @@ impl KernelFacts {
             // name we index; the function that implements the helper is.
             has_task_pt_regs: btf.has_func("bpf_task_pt_regs"),
             has_prev_state_arg: btf.tracepoint_args("sched_switch")? >= 4,
+            task_comm: btf.byte_offset("task_struct", "comm")?,
+            throttle: ThrottleClock::from_btf(btf),
         })
     }
 }

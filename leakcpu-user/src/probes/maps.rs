@@ -12,6 +12,7 @@ use leakcpu_common::{
     names::maps as names,
     native::LeafKey,
     process::PyProcess,
+    rival::{Rival, RivalKey},
     syscall::{SyscallSpec, SyscallTally, TallyKey},
     thread::ThreadState,
     totals::{Totals, TotalsKey},
@@ -42,6 +43,8 @@ pub struct KernelMaps<'a> {
     pub tallies: HashMap<&'a mut MapData, TallyKey, SyscallTally>,
     /// What sampled threads were executing.
     pub leaves: HashMap<&'a mut MapData, LeafKey, u64>,
+    /// Who ran while watched threads were ready to.
+    pub rivals: HashMap<&'a mut MapData, RivalKey, Rival>,
     /// Native user stacks, where they are asked for.
     pub user_stacks: StackTraceMap<&'a mut MapData>,
     /// Kernel stacks, where they are asked for.
@@ -67,6 +70,7 @@ impl<'a> KernelMaps<'a> {
             suspects,
             tallies,
             leaves,
+            rivals,
             user_stacks,
             kernel_stacks,
         ] = ebpf.maps_disjoint_mut([
@@ -79,6 +83,7 @@ impl<'a> KernelMaps<'a> {
             names::SUSPECTS,
             names::TALLIES,
             names::LEAVES,
+            names::RIVALS,
             names::USER_STACKS,
             names::KERNEL_STACKS,
         ]);
@@ -92,6 +97,7 @@ impl<'a> KernelMaps<'a> {
             suspects: typed(suspects, names::SUSPECTS)?,
             tallies: typed(tallies, names::TALLIES)?,
             leaves: typed(leaves, names::LEAVES)?,
+            rivals: typed(rivals, names::RIVALS)?,
             user_stacks: typed(user_stacks, names::USER_STACKS)?,
             kernel_stacks: typed(kernel_stacks, names::KERNEL_STACKS)?,
         })

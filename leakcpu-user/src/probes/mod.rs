@@ -7,6 +7,7 @@ mod loader;
 mod maps;
 mod sources;
 mod syscalls;
+mod throttle_clock;
 
 pub use features::{KernelFacts, KernelFactsError};
 pub use kernel_btf::{BtfError, KernelBtf, VMLINUX_BTF};

@@ -51,6 +51,7 @@ impl Session {
                     totals: snapshot.totals.get(&key).map_or(&[], Vec::as_slice),
                     natives: native.as_ref(),
                     evidence: self.suspects.evidence.get(&record.state.tid),
+                    measures_throttling: self.probes.facts.throttle.is_some(),
                     stacks_missing: 0,
                 };
                 threads.push(builder.build());

@@ -23,6 +23,8 @@ pub(super) struct ThreadBuilder<'a> {
     pub totals: &'a [(TotalsKey, Totals)],
     pub evidence: Option<&'a Evidence>,
     pub natives: Option<&'a ProcessNatives>,
+    /// The kernel tells a quota's part of the waits for a CPU.
+    pub measures_throttling: bool,
     /// Stacks whose frames were lost on the way.
     pub stacks_missing: u64,
 }
@@ -60,12 +62,12 @@ impl ThreadBuilder<'_> {
     fn times(&self) -> ThreadTimes {
         let state = &self.record.state;
         let wall_ns = self.record.wall_ns();
-        let known = state.on_cpu_ns + state.runnable_ns + state.blocked_ns;
+        let known = state.on_cpu_ns + state.runnable_ns + state.throttled_ns + state.blocked_ns;
         ThreadTimes {
             wall_ns,
             on_cpu_ns: state.on_cpu_ns,
             runnable_ns: state.runnable_ns,
-            throttled_ns: None,
+            throttled_ns: self.measures_throttling.then_some(state.throttled_ns),
             blocked_ns: state.blocked_ns,
             unaccounted_ns: wall_ns.saturating_sub(known),
             gil_wait_ns: state.gil_wait_ns,
