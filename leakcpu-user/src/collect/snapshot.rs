@@ -12,6 +12,7 @@ use leakcpu_common::{
     totals::{Totals, TotalsKey},
 };
 
+use super::Baseline;
 use crate::{
     model::Loss,
     probes::{KernelMaps, ProbeError},
@@ -70,7 +71,8 @@ impl ThreadRecord {
     }
 }
 
-fn generation(state: &ThreadState) -> u32 {
+/// Tells two owners of one tid apart; equal to the kernel side's.
+pub(super) fn generation(state: &ThreadState) -> u32 {
     // The low half, as the kernel side stores it.
     u32::try_from((state.start_boottime_ns >> 20) & u64::from(u32::MAX)).unwrap_or(0)
 }
@@ -97,15 +99,24 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Reads the maps. Call it after [`KernelMaps::stop`], with the same time.
-    pub fn read(maps: &KernelMaps<'_>, end_ns: u64) -> Result<Self, ProbeError> {
+    /// Reads the maps, less what they held when the window began. Call it after
+    /// [`KernelMaps::stop`], with the same time.
+    pub fn read(
+        maps: &KernelMaps<'_>,
+        baseline: &Baseline,
+        end_ns: u64,
+    ) -> Result<Self, ProbeError> {
         let mut snapshot = Self::default();
         for entry in &maps.threads {
             let (_, state) = entry?;
-            snapshot.threads.push(ThreadRecord::close(state, end_ns));
+            let record = baseline.trim(ThreadRecord::close(state, end_ns));
+            snapshot.threads.extend(record);
         }
         for entry in &maps.totals {
             let (key, totals) = entry?;
+            let Some(totals) = baseline.totals(&key, totals) else {
+                continue;
+            };
             snapshot
                 .totals
                 .entry((key.tid, key.generation))
@@ -114,6 +125,10 @@ impl Snapshot {
         }
         for entry in &maps.leaves {
             let (key, samples) = entry?;
+            let samples = baseline.samples(&key, samples);
+            if samples == 0 {
+                continue;
+            }
             read_stack(&maps.user_stacks, key.user_stack, &mut snapshot.user_stacks)?;
             read_stack(
                 &maps.kernel_stacks,
@@ -129,6 +144,7 @@ impl Snapshot {
         snapshot.add_leaves_to_totals();
         for entry in &maps.rivals {
             let (key, rival) = entry?;
+            let rival = baseline.rival(&key, rival);
             snapshot
                 .rivals
                 .entry(key.pid)
@@ -136,7 +152,8 @@ impl Snapshot {
                 .push((key, rival));
         }
         for counter in Counter::ALL {
-            snapshot.counters.push((counter, maps.counter(counter)?));
+            let n = baseline.counter(counter, maps.counter(counter)?);
+            snapshot.counters.push((counter, n));
         }
         Ok(snapshot)
     }

@@ -2,7 +2,7 @@
 
 use leakcpu_common::{
     syscall::wait_arg,
-    thread::run_state,
+    thread::{run_state, thread_flags},
     totals::{NO_SYSCALL, Totals, TotalsKey, Wait, state, wait_flags},
 };
 
@@ -124,6 +124,9 @@ impl ThreadBuilder<'_> {
         }
         let (blocked_ns, runnable_ns) = match self.record.run_state_at_end {
             run_state::BLOCKED => (self.record.open_ns, 0),
+            run_state::RUNNABLE if state.flags & thread_flags::THROTTLED != 0 => {
+                (state.off_blocked_ns, 0)
+            }
             run_state::RUNNABLE => (state.off_blocked_ns, self.record.open_ns),
             _ => return None,
         };

@@ -28,7 +28,7 @@ use aya::maps::{MapData, RingBuf};
 use leakcpu_common::thread::run_state;
 
 use crate::{
-    collect::{Event, RawStack, Snapshot, ThreadRecord, decode, monotonic_ns, unix_ns},
+    collect::{Baseline, Event, RawStack, Snapshot, ThreadRecord, decode, monotonic_ns, unix_ns},
     discovery::{Discovery, DiscoveryError},
     interpreter::Interpreters,
     model::Profile,
@@ -106,6 +106,7 @@ pub struct Session {
     meter: CostMeter,
     start_unix_ns: u64,
     start_ns: u64,
+    baseline: Baseline,
 }
 
 impl Session {
@@ -136,12 +137,14 @@ impl Session {
             meter: CostMeter::default(),
             start_unix_ns: unix_ns(),
             start_ns: monotonic_ns(),
+            baseline: Baseline::default(),
         };
         session.watch_targets()?;
         session.look_at_code();
         // The window begins when everything that runs now is watched.
         session.start_unix_ns = unix_ns();
         session.start_ns = monotonic_ns();
+        session.baseline = Baseline::read(&session.probes.maps()?, session.start_ns)?;
         session.meter.start_cpu_ns = own_usage().0;
         tracing::info!(processes = session.watched.len(), "watching");
         Ok(session)
@@ -187,8 +190,11 @@ impl Session {
         self.meter.end();
         self.drain()?;
         self.retry_pending()?;
-        let mut snapshot = Snapshot::read(&self.probes.maps()?, end_ns)?;
-        snapshot.threads.append(&mut self.ended);
+        let mut snapshot = Snapshot::read(&self.probes.maps()?, &self.baseline, end_ns)?;
+        let ended = std::mem::take(&mut self.ended);
+        snapshot
+            .threads
+            .extend(ended.into_iter().filter_map(|r| self.baseline.trim(r)));
         self.look_up_descriptors(&snapshot);
         self.look_at_all_code();
         Ok(self.assemble(&snapshot, end_ns))
