@@ -7,6 +7,8 @@
 mod binary;
 mod cgroup;
 mod code;
+mod cpu_quota;
+mod cpu_time;
 mod descriptors;
 mod error;
 mod maps;
@@ -18,10 +20,14 @@ mod thread;
 pub use binary::FileId;
 pub use cgroup::{CgroupFacts, container_id, systemd_unit};
 pub use code::{Backing, CodeRange, code_ranges, open_code, perf_map};
+pub use cpu_quota::{CpuHierarchy, QuotaStat};
+pub use cpu_time::{CpuTime, is_virtual_machine};
 pub use descriptors::{Descriptor, Socket, SocketTable, descriptor};
 pub use error::DiscoveryError;
 pub use maps::Mapping;
-pub use process::{ProcessFacts, clock_tick_ns, process_facts, process_of, start_boottime_ns};
+pub use process::{
+    ProcessFacts, clock_tick_ns, comm, process_facts, process_of, start_boottime_ns,
+};
 pub use scan::{Discovery, Inspection, PythonImage, PythonTarget, Scan};
 pub use thread::{
     SchedStat, SyscallState, ThreadFacts, ThreadIds, sched_stat, syscall_state, thread_facts,

@@ -6,7 +6,7 @@ use leakcpu_common::{
     totals::{NO_SYSCALL, Totals, TotalsKey, Wait, state, wait_flags},
 };
 
-use super::{native::ProcessNatives, suspects::Evidence, watched::Watched};
+use super::{machine::Machine, native::ProcessNatives, suspects::Evidence, watched::Watched};
 use crate::{
     collect::ThreadRecord,
     discovery::SyscallState,
@@ -25,6 +25,7 @@ pub(super) struct ThreadBuilder<'a> {
     pub natives: Option<&'a ProcessNatives>,
     /// The kernel tells a quota's part of the waits for a CPU.
     pub measures_throttling: bool,
+    pub machine: &'a Machine,
     /// Stacks whose frames were lost on the way.
     pub stacks_missing: u64,
 }
@@ -56,6 +57,7 @@ impl ThreadBuilder<'_> {
             involuntary_switches: state.involuntary_switches,
             stack_times,
             tallies: self.tallies(),
+            accounts: self.machine.accounts(&state),
         }
     }
 
@@ -70,6 +72,7 @@ impl ThreadBuilder<'_> {
             throttled_ns: self.measures_throttling.then_some(state.throttled_ns),
             blocked_ns: state.blocked_ns,
             unaccounted_ns: wall_ns.saturating_sub(known),
+            steal_ns: self.machine.steal_ns(state.on_cpu_ns),
             gil_wait_ns: state.gil_wait_ns,
         }
     }

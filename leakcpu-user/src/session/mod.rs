@@ -6,12 +6,14 @@
 //!
 //! [`Profile`]: crate::model::Profile
 
+mod accounts;
 mod assemble;
 mod build;
 mod cost;
 mod descriptors;
 mod kernel_entry;
 mod life;
+mod machine;
 mod native;
 mod stacks;
 mod suspects;
@@ -36,6 +38,7 @@ use crate::{
     symbolize::{Symbolizer, native::NativeSymbolizer},
 };
 use cost::{CostMeter, own_usage};
+use machine::Machine;
 use native::UnknownCode;
 use suspects::Suspects;
 use watched::Watched;
@@ -107,6 +110,7 @@ pub struct Session {
     start_unix_ns: u64,
     start_ns: u64,
     baseline: Baseline,
+    machine: Machine,
 }
 
 impl Session {
@@ -138,6 +142,7 @@ impl Session {
             start_unix_ns: unix_ns(),
             start_ns: monotonic_ns(),
             baseline: Baseline::default(),
+            machine: Machine::default(),
         };
         session.watch_targets()?;
         session.look_at_code();
@@ -145,6 +150,7 @@ impl Session {
         session.start_unix_ns = unix_ns();
         session.start_ns = monotonic_ns();
         session.baseline = Baseline::read(&session.probes.maps()?, session.start_ns)?;
+        session.begin_accounts()?;
         session.meter.start_cpu_ns = own_usage().0;
         tracing::info!(processes = session.watched.len(), "watching");
         Ok(session)
@@ -185,6 +191,7 @@ impl Session {
     /// Ends the window and makes the profile.
     pub fn finish(mut self) -> Result<Profile, SessionError> {
         self.suspects.disarm(&mut self.probes)?;
+        self.end_accounts()?;
         let end_ns = monotonic_ns();
         self.probes.maps()?.stop(end_ns)?;
         self.meter.end();
@@ -214,6 +221,7 @@ impl Session {
         self.look_at_code();
         self.look_at_unknown_code()?;
         self.meter.tick(self.ticks);
+        self.keep_accounts()?;
         if self.ticks.is_multiple_of(SUSPECT_TICKS) {
             self.look_again()?;
             let watched = &self.watched;
