@@ -27,6 +27,9 @@ pub enum Counter {
     TstateNotFound,
     /// A thread was switched in without a wake-up having been seen.
     WakeupMissed,
+    /// A switch of a watched thread was not seen: the time since the one before it is
+    /// unaccounted.
+    SwitchMissed,
     /// A thread id was reused before its predecessor's figures were collected.
     ThreadSlotReused,
     /// The saved user registers could not be read: the wait has no reason.
@@ -65,7 +68,7 @@ pub enum Counter {
 
 impl Counter {
     /// Number of counters.
-    pub const COUNT: u32 = 28;
+    pub const COUNT: u32 = 29;
 
     /// All counters, in index order.
     pub const ALL: [Self; Self::COUNT as usize] = [
@@ -80,6 +83,7 @@ impl Counter {
         Self::TstateReadFailed,
         Self::TstateNotFound,
         Self::WakeupMissed,
+        Self::SwitchMissed,
         Self::ThreadSlotReused,
         Self::RegistersUnreadable,
         Self::PollfdReadFailed,
@@ -113,6 +117,7 @@ impl Counter {
             Self::TstateReadFailed => "tstate_read_failed",
             Self::TstateNotFound => "tstate_not_found",
             Self::WakeupMissed => "wakeup_missed",
+            Self::SwitchMissed => "switch_missed",
             Self::ThreadSlotReused => "thread_slot_reused",
             Self::RegistersUnreadable => "registers_unreadable",
             Self::PollfdReadFailed => "pollfd_read_failed",

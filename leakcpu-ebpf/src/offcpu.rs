@@ -115,7 +115,12 @@ fn note_initial(thread: &mut ThreadState, was: u32, span_ns: u64) {
 fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state: u32, now_ns: u64) {
     let burst_ns = now_ns.saturating_sub(thread.state_since_ns);
     note_initial(thread, run_state::ON_CPU, burst_ns);
-    thread.on_cpu_ns += burst_ns;
+    if thread.run_state == run_state::RUNNABLE || thread.run_state == run_state::BLOCKED {
+        // It came to a CPU unseen, nobody knows when.
+        count::one(Counter::SwitchMissed);
+    } else {
+        thread.on_cpu_ns += burst_ns;
+    }
     thread.state_since_ns = now_ns;
     if prev_state & STATE_DEAD != 0 {
         thread.run_state = run_state::DEAD;
@@ -263,6 +268,8 @@ fn switch_in(thread: &mut ThreadState, task: Task, prev: Task, mut now_ns: u64) 
             rivals::charge(thread.pid, prev, runnable_ns);
         }
     } else {
+        // It left the CPU unseen.
+        count::one(Counter::SwitchMissed);
         return;
     }
     if thread.off_since_ns == 0 {

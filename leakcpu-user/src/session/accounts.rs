@@ -111,6 +111,9 @@ impl Looks {
             .first
             .iter()
             .chain(&self.last)
+            // The scheduler adds the whole of a wait when it ends, we what came since
+            // watching began.
+            .filter(|look| look.run_state != run_state::UNKNOWN || initial != run_state::RUNNABLE)
             .map(|look| look.figures(initial))
             .collect();
         if all.len() < 2 {
