@@ -88,6 +88,12 @@ pub mod globals {
     pub const OFF_RQ_CLOCK_LESS: &str = "OFF_RQ_CLOCK_LESS";
     /// 1 if something is to be taken off.
     pub const HAS_RQ_CLOCK_LESS: &str = "HAS_RQ_CLOCK_LESS";
+    /// Byte offset of `task_struct.sched_info.last_arrival`.
+    pub const OFF_TASK_LAST_ARRIVAL: &str = "OFF_TASK_LAST_ARRIVAL";
+    /// Byte offset of `rq.clock`.
+    pub const OFF_RQ_CLOCK: &str = "OFF_RQ_CLOCK";
+    /// 1 if the kernel notes when a task came to a CPU (`CONFIG_SCHED_INFO`).
+    pub const HAS_LAST_ARRIVAL: &str = "HAS_LAST_ARRIVAL";
     /// Byte offset of `task_struct.comm`.
     pub const OFF_TASK_COMM: &str = "OFF_TASK_COMM";
     /// Frames recorded at most, between `MIN_FRAMES` and `MAX_FRAMES`.

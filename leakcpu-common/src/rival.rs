@@ -29,9 +29,9 @@ pub struct RivalKey {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Rival {
-    /// Time that threads of the watched process were ready to run before they followed it
-    /// on the CPU.
-    pub waited_ns: u64,
+    /// Time that it was on the CPU right before threads of the watched process, while they
+    /// were ready to run.
+    pub ran_ns: u64,
     /// How often.
     pub count: u64,
     /// The kernel's name for the rival's thread when it was first met.

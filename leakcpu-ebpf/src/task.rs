@@ -11,9 +11,9 @@ use aya_ebpf::{
 use leakcpu_common::rival::COMM_BYTES;
 
 use crate::globals::{
-    BIT_TASK_IN_IOWAIT, HAS_TASK_PT_REGS, OFF_STACK_PT_REGS, OFF_TASK_CFS_RQ, OFF_TASK_COMM,
-    OFF_TASK_FSBASE, OFF_TASK_PID, OFF_TASK_STACK, OFF_TASK_START_BOOTTIME, OFF_TASK_STATE,
-    OFF_TASK_TGID, OFF_TASK_THROTTLED,
+    BIT_TASK_IN_IOWAIT, HAS_TASK_PT_REGS, OFF_CFS_RQ_RQ, OFF_RQ_CLOCK, OFF_STACK_PT_REGS,
+    OFF_TASK_CFS_RQ, OFF_TASK_COMM, OFF_TASK_FSBASE, OFF_TASK_LAST_ARRIVAL, OFF_TASK_PID,
+    OFF_TASK_STACK, OFF_TASK_START_BOOTTIME, OFF_TASK_STATE, OFF_TASK_TGID, OFF_TASK_THROTTLED,
 };
 
 /// Indices of 64-bit words in x86-64's `struct pt_regs`
@@ -96,6 +96,15 @@ impl Task {
     #[inline(always)]
     pub fn is_throttled(self) -> bool {
         self.field::<u8>(&OFF_TASK_THROTTLED) != 0
+    }
+
+    /// How long it has been on its CPU; too long for the idle task, of which that is not
+    /// noted. Only where `HAS_LAST_ARRIVAL`.
+    #[inline(always)]
+    pub fn burst_ns(self) -> u64 {
+        let rq = Struct(self.cfs_rq().field::<*const u8>(&OFF_CFS_RQ_RQ));
+        let now_ns: u64 = rq.field(&OFF_RQ_CLOCK);
+        now_ns.saturating_sub(self.field(&OFF_TASK_LAST_ARRIVAL))
     }
 
     /// The kernel's name for the task; empty if it cannot be read.

@@ -14,6 +14,7 @@
 )]
 
 pub mod call_graph;
+pub mod cgroup;
 pub mod clocks;
 pub mod collapsed;
 pub mod compiler;

@@ -4,6 +4,9 @@ use super::say::{duration, percent};
 use super::{Because, Spin, Thresholds};
 use crate::model::{Accounts, Thread};
 
+/// Name of the figure in the reason that is given where they do not.
+pub const RESIDUAL: &str = "residual_share";
+
 /// The accounts of `threads`, if they differ by more than they may.
 pub(super) fn beyond(
     threads: &[(&Thread, Option<&Spin>)],
@@ -30,7 +33,7 @@ pub(super) fn reason(accounts: &Accounts) -> Because {
             duration(accounts.residual_ns),
             duration(accounts.span_ns)
         ),
-        name: "residual_share",
+        name: RESIDUAL,
         value: accounts.residual_share(),
         unit: "ratio",
     }

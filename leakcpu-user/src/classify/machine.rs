@@ -110,20 +110,20 @@ impl Subject<'_> {
 
     /// Who had the CPUs.
     fn ran_instead(&self) -> Option<Because> {
-        let all: u64 = self.process.ran_instead.iter().map(|r| r.waited_ns).sum();
+        let all: u64 = self.process.ran_instead.iter().map(|r| r.ran_ns).sum();
         let share = |ns: u64| ns as f64 / all.max(1) as f64;
         let named: Vec<_> = self
             .process
             .ran_instead
             .iter()
             .take(NAMED)
-            .filter(|rival| share(rival.waited_ns) >= NAMED_MIN_SHARE)
+            .filter(|rival| share(rival.ran_ns) >= NAMED_MIN_SHARE)
             .collect();
         let first = named.first()?;
         let names: Vec<String> = named
             .iter()
             .map(|rival| {
-                let part = percent(share(rival.waited_ns));
+                let part = percent(share(rival.ran_ns));
                 match rival.pid {
                     0 => format!("nobody, on an idle CPU ({part})"),
                     pid if pid == self.process.pid.0 => format!("its own threads ({part})"),
@@ -134,7 +134,7 @@ impl Subject<'_> {
         Some(reason(
             format!("meanwhile ran {}", names.join(", ")),
             "ran_instead_ns",
-            first.waited_ns as f64,
+            first.ran_ns as f64,
             "ns",
         ))
     }

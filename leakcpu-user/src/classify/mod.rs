@@ -19,6 +19,7 @@ mod waiting;
 
 use std::collections::BTreeMap;
 
+pub use accounts::RESIDUAL;
 pub use class::{Class, Detail};
 pub use service::service_name;
 pub use spin::Spin;

@@ -119,7 +119,7 @@ impl Baseline {
     /// The window's part of what a rival is charged with.
     pub(super) fn rival(&self, key: &RivalKey, mut rival: Rival) -> Rival {
         if let Some(before) = self.rivals.get(key) {
-            rival.waited_ns = rival.waited_ns.saturating_sub(before.waited_ns);
+            rival.ran_ns = rival.ran_ns.saturating_sub(before.ran_ns);
             rival.count = rival.count.saturating_sub(before.count);
         }
         rival

@@ -85,9 +85,10 @@ pub struct RanInstead {
     pub pid: u32,
     /// The kernel's name for it.
     pub name: String,
-    /// Waits for a CPU that ended when it left that CPU: estimated.
-    pub waited_ns: u64,
-    /// How many.
+    /// For how long it was on a CPU that they waited for, right before they got it. Who ran
+    /// earlier in a long wait is not seen.
+    pub ran_ns: u64,
+    /// How many such waits.
     pub count: u64,
 }
 

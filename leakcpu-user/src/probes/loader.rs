@@ -344,7 +344,10 @@ fn open(facts: &KernelFacts, config: &LoadConfig) -> Result<Ebpf, ProbeError> {
     let every_exec = u32::from(config.watch_every_exec);
     let native = u32::from(config.native_stacks);
     let kernel = u32::from(config.kernel_stacks);
-    let has_clock = u32::from(facts.throttle.is_some());
+    let has_clock = u32::from(facts.measures_throttling());
+    let queue = facts.queue.unwrap_or_default();
+    let has_arrival = u32::from(facts.queue.is_some() && facts.task_last_arrival.is_some());
+    let last_arrival = facts.task_last_arrival.unwrap_or_default();
     let throttle = facts.throttle.unwrap_or_default();
     let has_throttled = u32::from(throttle.task_throttled.is_some());
     let task_throttled = throttle.task_throttled.unwrap_or_default();
@@ -365,15 +368,18 @@ fn open(facts: &KernelFacts, config: &LoadConfig) -> Result<Ebpf, ProbeError> {
         (globals::HAS_TASK_PT_REGS, &pt_regs),
         (globals::HAS_PREV_STATE_ARG, &prev_state),
         (globals::OFF_TASK_COMM, &facts.task_comm),
+        (globals::HAS_LAST_ARRIVAL, &has_arrival),
+        (globals::OFF_TASK_LAST_ARRIVAL, &last_arrival),
+        (globals::OFF_RQ_CLOCK, &queue.rq_clock),
         (globals::HAS_THROTTLE_CLOCK, &has_clock),
         (globals::HAS_TASK_THROTTLED, &has_throttled),
         (globals::HAS_RQ_CLOCK_LESS, &has_less),
-        (globals::OFF_TASK_CFS_RQ, &throttle.task_cfs_rq),
+        (globals::OFF_TASK_CFS_RQ, &queue.task_cfs_rq),
         (globals::OFF_TASK_THROTTLED, &task_throttled),
         (globals::OFF_CFS_RQ_THROTTLE_COUNT, &throttle.throttle_count),
         (globals::OFF_CFS_RQ_THROTTLED_SINCE, &throttle.since),
         (globals::OFF_CFS_RQ_THROTTLED_TIME, &throttle.time),
-        (globals::OFF_CFS_RQ_RQ, &throttle.rq),
+        (globals::OFF_CFS_RQ_RQ, &queue.cfs_rq_rq),
         (globals::OFF_RQ_THROTTLE_CLOCK, &throttle.rq_clock),
         (globals::OFF_RQ_CLOCK_LESS, &clock_less),
         (globals::FRAME_LIMIT, &config.frame_limit),

@@ -5,8 +5,6 @@ use super::kernel_btf::{BtfError, KernelBtf};
 /// Byte offsets that `leakcpu-ebpf`'s `throttle` reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ThrottleClock {
-    /// `task_struct.se.cfs_rq`.
-    pub task_cfs_rq: u32,
     /// `task_struct.throttled` (6.18); `None` where whole queues are throttled.
     pub task_throttled: Option<u32>,
     /// `cfs_rq.throttle_count`.
@@ -15,8 +13,6 @@ pub struct ThrottleClock {
     pub since: u32,
     /// What it had gathered before.
     pub time: u32,
-    /// `cfs_rq.rq`.
-    pub rq: u32,
     /// The clock of `struct rq` that the queue's is taken from.
     pub rq_clock: u32,
     /// What is to be taken off that.
@@ -62,12 +58,10 @@ impl ThrottleClock {
         (since, time, clock, less): &(&str, &str, &str, Option<&str>),
     ) -> Result<Self, BtfError> {
         Ok(Self {
-            task_cfs_rq: btf.byte_offset("task_struct", "se.cfs_rq")?,
             task_throttled: btf.byte_offset("task_struct", "throttled").ok(),
             throttle_count: btf.byte_offset("cfs_rq", "throttle_count")?,
             since: btf.byte_offset("cfs_rq", since)?,
             time: btf.byte_offset("cfs_rq", time)?,
-            rq: btf.byte_offset("cfs_rq", "rq")?,
             rq_clock: btf.byte_offset("rq", clock)?,
             rq_clock_less: less.map(|name| btf.byte_offset("rq", name)).transpose()?,
             is_task_clock: *clock != "clock",

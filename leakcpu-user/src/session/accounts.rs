@@ -87,6 +87,8 @@ impl Look {
 struct Looks {
     pid: u32,
     start_boottime_ns: u64,
+    /// The first and the latest before an event told what it does.
+    unknown: Vec<Look>,
     first: Vec<Look>,
     last: Vec<Look>,
     count: u64,
@@ -95,6 +97,11 @@ struct Looks {
 impl Looks {
     fn add(&mut self, look: Look) {
         self.count += 1;
+        if look.run_state == run_state::UNKNOWN {
+            self.unknown.truncate(1);
+            self.unknown.push(look);
+            return;
+        }
         if self.first.len() < KEPT {
             self.first.push(look);
             return;
@@ -107,13 +114,17 @@ impl Looks {
 
     /// The two looks furthest apart whose scheduler's figures are the least stale.
     fn ends(&self, initial: u32) -> Option<(Figures, Figures)> {
-        let all: Vec<Figures> = self
-            .first
+        // Of a wait for a CPU the scheduler adds the whole when it ends, we what came since
+        // watching began.
+        let unknown: &[Look] = if initial == run_state::RUNNABLE {
+            &[]
+        } else {
+            &self.unknown
+        };
+        let all: Vec<Figures> = unknown
             .iter()
+            .chain(&self.first)
             .chain(&self.last)
-            // The scheduler adds the whole of a wait when it ends, we what came since
-            // watching began.
-            .filter(|look| look.run_state != run_state::UNKNOWN || initial != run_state::RUNNABLE)
             .map(|look| look.figures(initial))
             .collect();
         if all.len() < 2 {

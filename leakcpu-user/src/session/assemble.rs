@@ -52,7 +52,7 @@ impl Session {
                     totals: snapshot.totals.get(&key).map_or(&[], Vec::as_slice),
                     natives: native.as_ref(),
                     evidence: self.suspects.evidence.get(&record.state.tid),
-                    measures_throttling: self.probes.facts.throttle.is_some(),
+                    measures_throttling: self.probes.facts.measures_throttling(),
                     machine: &self.machine,
                     stacks_missing: 0,
                 };

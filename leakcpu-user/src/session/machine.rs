@@ -130,20 +130,20 @@ pub(super) fn ran_instead(snapshot: &Snapshot, pid: u32) -> Vec<RanInstead> {
     let noted: &[(RivalKey, Rival)] = snapshot.rivals.get(&pid).map_or(&[], Vec::as_slice);
     for (key, rival) in noted {
         let sum = sums.entry(key.rival_pid).or_insert((0, 0, rival.comm));
-        sum.0 += rival.waited_ns;
+        sum.0 += rival.ran_ns;
         sum.1 += rival.count;
     }
     let mut rivals: Vec<RanInstead> = sums
         .into_iter()
-        .filter(|(_, (waited_ns, ..))| *waited_ns > 0)
-        .map(|(pid, (waited_ns, count, comm))| RanInstead {
+        .filter(|(_, (ran_ns, ..))| *ran_ns > 0)
+        .map(|(pid, (ran_ns, count, comm))| RanInstead {
             pid,
             name: name_of(pid, comm),
-            waited_ns,
+            ran_ns,
             count,
         })
         .collect();
-    rivals.sort_by_key(|rival| std::cmp::Reverse(rival.waited_ns));
+    rivals.sort_by_key(|rival| std::cmp::Reverse(rival.ran_ns));
     rivals.truncate(MAX_RIVALS);
     rivals
 }
