@@ -27,8 +27,9 @@ pub enum Counter {
     TstateNotFound,
     /// A thread was switched in without a wake-up having been seen.
     WakeupMissed,
-    /// A switch of a watched thread was not seen: the time since the one before it is
-    /// unaccounted.
+    /// A switch of a watched thread was not seen, as while another program attaches to the
+    /// same tracepoint. One to a CPU is made good by the run queue's own notes; after one
+    /// from a CPU the time since the switch before it is unaccounted.
     SwitchMissed,
     /// A thread id was reused before its predecessor's figures were collected.
     ThreadSlotReused,

@@ -32,6 +32,9 @@ pub mod thread_flags {
     pub const FORK_COPY: u32 = 64;
     /// Ready to run, and its group has used up its CPU quota.
     pub const THROTTLED: u32 = 128;
+    /// A sample met it before any switch did: that it ran since watching began is to be
+    /// proved by its next switch.
+    pub const FOUND_RUNNING: u32 = 256;
 }
 
 /// On-CPU bursts shorter than this between two GIL waits belong to one wait:

@@ -16,7 +16,7 @@ use leakcpu_common::{
 
 use crate::{
     count,
-    globals::{FRAME_LIMIT, HAS_PREV_STATE_ARG},
+    globals::{FRAME_LIMIT, HAS_LAST_ARRIVAL, HAS_PREV_STATE_ARG},
     maps::{PROCESSES, SYSCALLS, THREADS, stopped},
     python::{self, Captured, Limits},
     rivals,
@@ -31,6 +31,8 @@ const STATE_WAITS: u32 = 0x7f;
 const STATE_UNINTERRUPTIBLE: u32 = 0x02;
 const STATE_STOPPED_OR_TRACED: u32 = 0x0c;
 const STATE_DEAD: u32 = 0x80;
+/// The run queue's clock and `CLOCK_MONOTONIC` are read at different moments of a switch.
+const CLOCKS_DIFFER_NS: u64 = 100_000;
 /// `FUTEX_PRIVATE_FLAG`.
 const FUTEX_PRIVATE: u64 = 128;
 
@@ -114,10 +116,17 @@ fn note_initial(thread: &mut ThreadState, was: u32, span_ns: u64) {
 #[inline(always)]
 fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state: u32, now_ns: u64) {
     let burst_ns = now_ns.saturating_sub(thread.state_since_ns);
+    let found =
+        thread.run_state == run_state::UNKNOWN || thread.flags & thread_flags::FOUND_RUNNING != 0;
     note_initial(thread, run_state::ON_CPU, burst_ns);
-    if thread.run_state == run_state::RUNNABLE || thread.run_state == run_state::BLOCKED {
-        // It came to a CPU unseen, nobody knows when.
+    thread.flags &= !thread_flags::FOUND_RUNNING;
+    if found && came_since(task, burst_ns) {
+        thread.initial_state = run_state::RUNNABLE;
         count::one(Counter::SwitchMissed);
+        came_unseen(thread, task, burst_ns);
+    } else if thread.run_state == run_state::RUNNABLE || thread.run_state == run_state::BLOCKED {
+        count::one(Counter::SwitchMissed);
+        came_unseen(thread, task, burst_ns);
     } else {
         thread.on_cpu_ns += burst_ns;
     }
@@ -180,6 +189,36 @@ fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state:
     thread.flags &= !thread_flags::AFTER_GIL_WAIT;
     thread.wait = wait;
     thread.wait_stack = stack;
+}
+
+/// Whether a thread that leaves a CPU, found there when watching began `span_ns` ago, came
+/// to it later than that, unseen.
+#[inline(always)]
+fn came_since(task: Task, span_ns: u64) -> bool {
+    HAS_LAST_ARRIVAL.load() == 1 && task.burst_ns() + CLOCKS_DIFFER_NS < span_ns
+}
+
+/// Splits a span that ends on a CPU, of which the switch to it was not seen: the run queue
+/// says when it came. Without that the span stays unaccounted.
+#[inline(always)]
+fn came_unseen(thread: &mut ThreadState, task: Task, span_ns: u64) {
+    if HAS_LAST_ARRIVAL.load() == 0 {
+        return;
+    }
+    let burst_ns = task.burst_ns();
+    if burst_ns > span_ns {
+        return;
+    }
+    let off_ns = span_ns - burst_ns;
+    thread.on_cpu_ns += burst_ns;
+    if thread.run_state == run_state::BLOCKED {
+        count::one(Counter::WakeupMissed);
+        thread.blocked_ns += off_ns;
+        return;
+    }
+    let throttled_ns = throttle::end_wait(thread, task, off_ns);
+    thread.throttled_ns += throttled_ns;
+    thread.runnable_ns += off_ns - throttled_ns;
 }
 
 /// Fills in the system call the thread waits in and what its arguments name.

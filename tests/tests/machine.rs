@@ -282,8 +282,12 @@ fn another_copy_takes_no_time_away() {
     );
     let missed = report.loss("switch_missed");
     eprintln!("{missed} switches missed");
-    if missed == 0 {
-        problems.equal("unaccounted", &ns(time, "unaccounted_ns"), &0);
+    let unaccounted = ns(time, "unaccounted_ns");
+    problems.check(
+        unaccounted == 0 || missed > 0,
+        format!("{unaccounted} ns are unaccounted and nothing was missed"),
+    );
+    if unaccounted == 0 {
         agrees_with_the_scheduler(process, &mut problems);
     }
     workload.finish();
