@@ -112,15 +112,15 @@ impl Subject<'_> {
     fn ran_instead(&self) -> Option<Because> {
         let all: u64 = self.process.ran_instead.iter().map(|r| r.ran_ns).sum();
         let share = |ns: u64| ns as f64 / all.max(1) as f64;
-        let named: Vec<_> = self
+        let rivals: Vec<_> = self
             .process
             .ran_instead
             .iter()
             .take(NAMED)
             .filter(|rival| share(rival.ran_ns) >= NAMED_MIN_SHARE)
             .collect();
-        let first = named.first()?;
-        let names: Vec<String> = named
+        let first = rivals.first()?;
+        let names: Vec<String> = rivals
             .iter()
             .map(|rival| {
                 let part = percent(share(rival.ran_ns));

@@ -39,13 +39,12 @@ struct Look {
 }
 
 /// What both say of one moment.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Figures {
     at_ns: u64,
     on_cpu_ns: u64,
     ready_ns: u64,
-    scheduler_on_cpu_ns: u64,
-    scheduler_delay_ns: u64,
+    scheduler: SchedStat,
 }
 
 impl Look {
@@ -76,8 +75,7 @@ impl Look {
             at_ns: self.at_ns,
             on_cpu_ns: self.on_cpu_ns + open_ns,
             ready_ns: self.ready_ns,
-            scheduler_on_cpu_ns: self.scheduler.on_cpu_ns,
-            scheduler_delay_ns: self.scheduler.runnable_ns,
+            scheduler: self.scheduler,
         }
     }
 }
@@ -132,7 +130,7 @@ impl Looks {
         }
         let (early, late) = all.split_at((all.len() / 2).min(KEPT));
         let freshest = |looks: &[Figures]| {
-            let stale = |f: &Figures| i128::from(f.on_cpu_ns) - i128::from(f.scheduler_on_cpu_ns);
+            let stale = |f: &Figures| i128::from(f.on_cpu_ns) - i128::from(f.scheduler.on_cpu_ns);
             looks.iter().copied().min_by_key(stale)
         };
         let late = &late[late.len().saturating_sub(KEPT)..];
@@ -233,12 +231,14 @@ impl Auditor {
             span_ns: to.at_ns.saturating_sub(from.at_ns),
             on_cpu_ns,
             schedstat_on_cpu_ns: to
-                .scheduler_on_cpu_ns
-                .saturating_sub(from.scheduler_on_cpu_ns),
+                .scheduler
+                .on_cpu_ns
+                .saturating_sub(from.scheduler.on_cpu_ns),
             ready_ns: to.ready_ns.saturating_sub(from.ready_ns),
             schedstat_run_delay_ns: to
-                .scheduler_delay_ns
-                .saturating_sub(from.scheduler_delay_ns),
+                .scheduler
+                .runnable_ns
+                .saturating_sub(from.scheduler.runnable_ns),
             taken_ns,
             residual_ns: 0,
         };
