@@ -59,7 +59,9 @@ pub fn sched_switch(ctx: BtfTracePointContext) -> i32 {
         // SAFETY: a thread's own switch-out, wake-up and switch-in are ordered
         // by the scheduler (`on_cpu`, the run-queue locks), so this is the only
         // writer now.
-        switch_out(unsafe { &mut *thread }, prev, preempted, prev_state, now_ns);
+        let thread = unsafe { &mut *thread };
+        make_good(thread, prev, now_ns);
+        switch_out(thread, prev, preempted, prev_state, now_ns);
     }
     // Looked up only now: the verifier would follow the walk once for each outcome.
     if let Some(thread) = watched(next.tid()) {
@@ -70,7 +72,7 @@ pub fn sched_switch(ctx: BtfTracePointContext) -> i32 {
             now_ns = now();
         }
         // SAFETY: as above.
-        switch_in(unsafe { &mut *thread }, next, prev, now_ns);
+        switch_in(unsafe { &mut *thread }, next, Some(prev), now_ns);
     }
     0
 }
@@ -116,20 +118,8 @@ fn note_initial(thread: &mut ThreadState, was: u32, span_ns: u64) {
 #[inline(always)]
 fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state: u32, now_ns: u64) {
     let burst_ns = now_ns.saturating_sub(thread.state_since_ns);
-    let found =
-        thread.run_state == run_state::UNKNOWN || thread.flags & thread_flags::FOUND_RUNNING != 0;
     note_initial(thread, run_state::ON_CPU, burst_ns);
-    thread.flags &= !thread_flags::FOUND_RUNNING;
-    if found && came_since(task, burst_ns) {
-        thread.initial_state = run_state::RUNNABLE;
-        count::one(Counter::SwitchMissed);
-        came_unseen(thread, task, burst_ns);
-    } else if thread.run_state == run_state::RUNNABLE || thread.run_state == run_state::BLOCKED {
-        count::one(Counter::SwitchMissed);
-        came_unseen(thread, task, burst_ns);
-    } else {
-        thread.on_cpu_ns += burst_ns;
-    }
+    thread.on_cpu_ns += burst_ns;
     thread.state_since_ns = now_ns;
     if prev_state & STATE_DEAD != 0 {
         thread.run_state = run_state::DEAD;
@@ -191,34 +181,36 @@ fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state:
     thread.wait_stack = stack;
 }
 
-/// Whether a thread that leaves a CPU, found there when watching began `span_ns` ago, came
-/// to it later than that, unseen.
+/// Makes good for a switch to the CPU that `task` now leaves, if that was not seen: the
+/// run queue knows when it came. Where it does not, the span stays unaccounted.
 #[inline(always)]
-fn came_since(task: Task, span_ns: u64) -> bool {
-    HAS_LAST_ARRIVAL.load() == 1 && task.burst_ns() + CLOCKS_DIFFER_NS < span_ns
-}
-
-/// Splits a span that ends on a CPU, of which the switch to it was not seen: the run queue
-/// says when it came. Without that the span stays unaccounted.
-#[inline(always)]
-fn came_unseen(thread: &mut ThreadState, task: Task, span_ns: u64) {
+fn make_good(thread: &mut ThreadState, task: Task, now_ns: u64) {
+    let was = thread.run_state;
+    let found = was == run_state::UNKNOWN || thread.flags & thread_flags::FOUND_RUNNING != 0;
+    if !found && was != run_state::RUNNABLE && was != run_state::BLOCKED {
+        return;
+    }
+    let span_ns = now_ns.saturating_sub(thread.state_since_ns);
     if HAS_LAST_ARRIVAL.load() == 0 {
+        if !found {
+            count::one(Counter::SwitchMissed);
+            thread.run_state = run_state::ON_CPU;
+            thread.state_since_ns = now_ns;
+        }
         return;
     }
     let burst_ns = task.burst_ns();
-    if burst_ns > span_ns {
-        return;
+    if found {
+        thread.flags &= !thread_flags::FOUND_RUNNING;
+        if burst_ns + CLOCKS_DIFFER_NS >= span_ns {
+            // It has run since watching began.
+            return;
+        }
+        thread.run_state = run_state::UNKNOWN;
     }
-    let off_ns = span_ns - burst_ns;
-    thread.on_cpu_ns += burst_ns;
-    if thread.run_state == run_state::BLOCKED {
-        count::one(Counter::WakeupMissed);
-        thread.blocked_ns += off_ns;
-        return;
-    }
-    let throttled_ns = throttle::end_wait(thread, task, off_ns);
-    thread.throttled_ns += throttled_ns;
-    thread.runnable_ns += off_ns - throttled_ns;
+    count::one(Counter::SwitchMissed);
+    let off_ns = span_ns.saturating_sub(burst_ns);
+    switch_in(thread, task, None, thread.state_since_ns + off_ns);
 }
 
 /// Fills in the system call the thread waits in and what its arguments name.
@@ -283,7 +275,7 @@ fn read_reason(pid: u32, wait: &mut Wait) {
 }
 
 #[inline(always)]
-fn switch_in(thread: &mut ThreadState, task: Task, prev: Task, mut now_ns: u64) {
+fn switch_in(thread: &mut ThreadState, task: Task, rival: Option<Task>, mut now_ns: u64) {
     if now_ns < thread.state_since_ns {
         // User space began to watch it after `now_ns` was taken for the other thread.
         now_ns = thread.state_since_ns;
@@ -303,8 +295,10 @@ fn switch_in(thread: &mut ThreadState, task: Task, prev: Task, mut now_ns: u64) 
         runnable_ns = span_ns - throttled_ns;
         thread.throttled_ns += throttled_ns;
         thread.runnable_ns += runnable_ns;
-        if runnable_ns >= MIN_RIVAL_WAIT_NS {
-            rivals::charge(thread.pid, prev, runnable_ns);
+        if let Some(rival) = rival
+            && runnable_ns >= MIN_RIVAL_WAIT_NS
+        {
+            rivals::charge(thread.pid, rival, runnable_ns);
         }
     } else {
         // It left the CPU unseen.
