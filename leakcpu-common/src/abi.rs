@@ -7,6 +7,7 @@ use crate::{
     native::LeafKey,
     process::{CHANGEABLE_SLOTS, PyProcess},
     python::PyLayout,
+    rival::{Rival, RivalKey},
     stack::RawFrame,
     syscall::{SyscallSpec, SyscallTally, TallyKey},
     thread::ThreadState,
@@ -27,7 +28,9 @@ const _: () = assert!(size_of::<LeafKey>() == 48);
 const _: () = assert!(size_of::<TallyKey>() == 8);
 const _: () = assert!(size_of::<SyscallTally>() == 48);
 const _: () = assert!(size_of::<SyscallSpec>() == 8);
-const _: () = assert!(size_of::<ThreadState>() == 15 * 8 + 8 + 6 * 4 + 4 * 8);
+const _: () = assert!(size_of::<ThreadState>() == 18 * 8 + 8 + 6 * 4 + 4 * 8);
+const _: () = assert!(size_of::<RivalKey>() == 16);
+const _: () = assert!(size_of::<Rival>() == 32);
 const _: () = assert!(size_of::<PyProcess>() == size_of::<PyLayout>() + 40 + CHANGEABLE_SLOTS);
 const _: () = assert!(align_of::<PyProcess>() == 8);
 const _: () = assert!(size_of::<PyLayout>() == 88);

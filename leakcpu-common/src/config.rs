@@ -74,6 +74,36 @@ pub mod globals {
     pub const HAS_TASK_PT_REGS: &str = "HAS_TASK_PT_REGS";
     /// 1 if `sched_switch` passes the previous state as its fourth argument (5.18).
     pub const HAS_PREV_STATE_ARG: &str = "HAS_PREV_STATE_ARG";
+    /// Byte offset of `task_struct.se.cfs_rq`.
+    pub const OFF_TASK_CFS_RQ: &str = "OFF_TASK_CFS_RQ";
+    /// Byte offset of `task_struct.throttled` (6.18).
+    pub const OFF_TASK_THROTTLED: &str = "OFF_TASK_THROTTLED";
+    /// 1 if tasks of a throttled group leave the run queue one by one (6.18).
+    pub const HAS_TASK_THROTTLED: &str = "HAS_TASK_THROTTLED";
+    /// 1 if the kernel has CPU quotas (`CONFIG_CFS_BANDWIDTH`) and the fields below.
+    pub const HAS_THROTTLE_CLOCK: &str = "HAS_THROTTLE_CLOCK";
+    /// Byte offset of `cfs_rq.throttle_count`.
+    pub const OFF_CFS_RQ_THROTTLE_COUNT: &str = "OFF_CFS_RQ_THROTTLE_COUNT";
+    /// Byte offset of `cfs_rq.throttled_clock_self` (6.6) or what was there before.
+    pub const OFF_CFS_RQ_THROTTLED_SINCE: &str = "OFF_CFS_RQ_THROTTLED_SINCE";
+    /// Byte offset of `cfs_rq.throttled_clock_self_time` (6.6) or what was there before.
+    pub const OFF_CFS_RQ_THROTTLED_TIME: &str = "OFF_CFS_RQ_THROTTLED_TIME";
+    /// Byte offset of `cfs_rq.rq`.
+    pub const OFF_CFS_RQ_RQ: &str = "OFF_CFS_RQ_RQ";
+    /// Byte offset of that clock of `struct rq` which the two fields above are read from.
+    pub const OFF_RQ_THROTTLE_CLOCK: &str = "OFF_RQ_THROTTLE_CLOCK";
+    /// Byte offset of what is to be taken off that clock (`rq.lost_idle_time`).
+    pub const OFF_RQ_CLOCK_LESS: &str = "OFF_RQ_CLOCK_LESS";
+    /// 1 if something is to be taken off.
+    pub const HAS_RQ_CLOCK_LESS: &str = "HAS_RQ_CLOCK_LESS";
+    /// Byte offset of `task_struct.sched_info.last_arrival`.
+    pub const OFF_TASK_LAST_ARRIVAL: &str = "OFF_TASK_LAST_ARRIVAL";
+    /// Byte offset of `rq.clock`.
+    pub const OFF_RQ_CLOCK: &str = "OFF_RQ_CLOCK";
+    /// 1 if the kernel notes when a task came to a CPU (`CONFIG_SCHED_INFO`).
+    pub const HAS_LAST_ARRIVAL: &str = "HAS_LAST_ARRIVAL";
+    /// Byte offset of `task_struct.comm`.
+    pub const OFF_TASK_COMM: &str = "OFF_TASK_COMM";
     /// Frames recorded at most, between `MIN_FRAMES` and `MAX_FRAMES`.
     pub const FRAME_LIMIT: &str = "FRAME_LIMIT";
     /// 1 if children of watched processes are watched too.

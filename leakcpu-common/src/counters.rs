@@ -27,6 +27,10 @@ pub enum Counter {
     TstateNotFound,
     /// A thread was switched in without a wake-up having been seen.
     WakeupMissed,
+    /// A switch of a watched thread was not seen, as while another program attaches to the
+    /// same tracepoint. One to a CPU is made good by the run queue's own notes; after one
+    /// from a CPU the time since the switch before it is unaccounted.
+    SwitchMissed,
     /// A thread id was reused before its predecessor's figures were collected.
     ThreadSlotReused,
     /// The saved user registers could not be read: the wait has no reason.
@@ -57,6 +61,8 @@ pub enum Counter {
     NativeStackFailed,
     /// The kernel stack of a sample could not be taken or kept.
     KernelStackFailed,
+    /// A wait for a CPU found the map of rivals full: who ran instead is not known.
+    RivalsFull,
     /// On-CPU samples taken of watched threads (not a loss: the denominator).
     OnCpuSamples,
     /// Stacks captured, on and off CPU (not a loss: the denominator).
@@ -67,7 +73,7 @@ pub enum Counter {
 
 impl Counter {
     /// Number of counters.
-    pub const COUNT: u32 = 28;
+    pub const COUNT: u32 = 30;
 
     /// All counters, in index order.
     pub const ALL: [Self; Self::COUNT as usize] = [
@@ -82,6 +88,7 @@ impl Counter {
         Self::TstateReadFailed,
         Self::TstateNotFound,
         Self::WakeupMissed,
+        Self::SwitchMissed,
         Self::ThreadSlotReused,
         Self::RegistersUnreadable,
         Self::PollfdReadFailed,
@@ -96,6 +103,7 @@ impl Counter {
         Self::SampleRingFull,
         Self::NativeStackFailed,
         Self::KernelStackFailed,
+        Self::RivalsFull,
         Self::OnCpuSamples,
         Self::StacksWalked,
         Self::FramesWalked,
@@ -115,6 +123,7 @@ impl Counter {
             Self::TstateReadFailed => "tstate_read_failed",
             Self::TstateNotFound => "tstate_not_found",
             Self::WakeupMissed => "wakeup_missed",
+            Self::SwitchMissed => "switch_missed",
             Self::ThreadSlotReused => "thread_slot_reused",
             Self::RegistersUnreadable => "registers_unreadable",
             Self::PollfdReadFailed => "pollfd_read_failed",
@@ -129,6 +138,7 @@ impl Counter {
             Self::SampleRingFull => "sample_ring_full",
             Self::NativeStackFailed => "native_stack_failed",
             Self::KernelStackFailed => "kernel_stack_failed",
+            Self::RivalsFull => "rivals_full",
             Self::OnCpuSamples => "on_cpu_samples",
             Self::StacksWalked => "stacks_walked",
             Self::FramesWalked => "frames_walked",

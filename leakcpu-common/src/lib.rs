@@ -20,6 +20,7 @@ pub mod names;
 pub mod native;
 pub mod process;
 pub mod python;
+pub mod rival;
 pub mod stack;
 pub mod syscall;
 pub mod thread;

@@ -32,6 +32,8 @@ pub mod maps {
     pub const SWITCH_WALKS: &str = "SWITCH_WALKS";
     /// Native user stacks by id, where they are asked for.
     pub const USER_STACKS: &str = "USER_STACKS";
+    /// `RivalKey -> Rival`: who had the CPU while a watched thread was ready to run.
+    pub const RIVALS: &str = "RIVALS";
     /// Kernel stacks by id, where they are asked for.
     pub const KERNEL_STACKS: &str = "KERNEL_STACKS";
 }

@@ -30,6 +30,11 @@ pub mod thread_flags {
     /// A copy of its parent that has not called exec since: what it does until then
     /// is not a program's of its own.
     pub const FORK_COPY: u32 = 64;
+    /// Ready to run, and its group has used up its CPU quota.
+    pub const THROTTLED: u32 = 128;
+    /// A sample met it before any switch did: that it ran since watching began is to be
+    /// proved by its next switch.
+    pub const FOUND_RUNNING: u32 = 256;
 }
 
 /// On-CPU bursts shorter than this between two GIL waits belong to one wait:
@@ -54,11 +59,13 @@ pub struct ThreadState {
     pub ended_ns: u64,
     /// Time on a CPU.
     pub on_cpu_ns: u64,
-    /// Time ready but not running.
+    /// Time ready but not running, the quota's part left out.
     pub runnable_ns: u64,
+    /// Time ready but not running, for its group had used up its CPU quota.
+    pub throttled_ns: u64,
     /// Time blocked.
     pub blocked_ns: u64,
-    /// Coalesced span of GIL waits; overlaps the three above.
+    /// Coalesced span of GIL waits; overlaps the four above.
     pub gil_wait_ns: u64,
     /// Length of the interval that was open when watching began.
     pub initial_ns: u64,
@@ -66,6 +73,11 @@ pub struct ThreadState {
     pub off_since_ns: u64,
     /// Blocked part of the current time off the CPU, known from the wake-up on.
     pub off_blocked_ns: u64,
+    /// The run queue (`struct cfs_rq`) that it waits on, whose throttle clock tells the
+    /// quota's part; 0 if it does not.
+    pub throttle_queue: u64,
+    /// What that clock showed when the wait began.
+    pub throttle_clock_ns: u64,
     /// Address of its `PyThreadState` in the main interpreter; 0 if not known.
     pub tstate: u64,
     /// Address of its `PyThreadState` in another interpreter than the main one, in which

@@ -3,6 +3,7 @@
 use crate::{
     native::LeafKey,
     process::PyProcess,
+    rival::{Rival, RivalKey},
     syscall::{SyscallSpec, SyscallTally, TallyKey},
     thread::ThreadState,
     totals::{Totals, TotalsKey},
@@ -19,6 +20,8 @@ macro_rules! pod {
 pod!(
     LeafKey,
     PyProcess,
+    Rival,
+    RivalKey,
     SyscallSpec,
     SyscallTally,
     TallyKey,

@@ -21,8 +21,10 @@ mod offcpu;
 mod oncpu;
 mod process;
 mod python;
+mod rivals;
 mod syscalls;
 mod task;
+mod throttle;
 mod totals;
 
 #[cfg(target_arch = "bpf")]

@@ -12,6 +12,7 @@ use leakcpu_common::{
         MAX_SWITCH_FRAMES, MAX_SWITCH_LOOKS, MAX_SYSCALLS, SWITCH_BUDGET_NS, SWITCH_WALK_SLOTS,
     },
     counters::Counter,
+    rival::MIN_RIVAL_WAIT_NS,
     stack::flags,
     syscall::{pollfd, wait_arg},
     thread::{GIL_REARM_NS, ThreadState, run_state, thread_flags},
@@ -20,11 +21,12 @@ use leakcpu_common::{
 
 use crate::{
     count,
-    globals::{FRAME_LIMIT, HAS_PREV_STATE_ARG, SWITCH_WALKS_TIMED},
+    globals::{FRAME_LIMIT, HAS_LAST_ARRIVAL, HAS_PREV_STATE_ARG, SWITCH_WALKS_TIMED},
     maps::{PROCESSES, SYSCALLS, THREADS, stopped},
     python::{self, Captured, Limits},
+    rivals,
     task::{Task, UserRegisters, reg},
-    totals,
+    throttle, totals,
 };
 
 /// Task states, `include/linux/sched.h`: any of the low seven bits is a wait,
@@ -34,6 +36,8 @@ const STATE_WAITS: u32 = 0x7f;
 const STATE_UNINTERRUPTIBLE: u32 = 0x02;
 const STATE_STOPPED_OR_TRACED: u32 = 0x0c;
 const STATE_DEAD: u32 = 0x80;
+/// The run queue's clock and `CLOCK_MONOTONIC` are read at different moments of a switch.
+const CLOCKS_DIFFER_NS: u64 = 100_000;
 /// `FUTEX_PRIVATE_FLAG`.
 const FUTEX_PRIVATE: u64 = 128;
 
@@ -60,7 +64,9 @@ pub fn sched_switch(ctx: BtfTracePointContext) -> i32 {
         // SAFETY: a thread's own switch-out, wake-up and switch-in are ordered
         // by the scheduler (`on_cpu`, the run-queue locks), so this is the only
         // writer now.
-        switch_out(unsafe { &mut *thread }, prev, preempted, prev_state, now_ns);
+        let thread = unsafe { &mut *thread };
+        make_good(thread, prev, now_ns);
+        switch_out(thread, prev, preempted, prev_state, now_ns);
     }
     // Looked up only now: the verifier would follow the walk once for each outcome.
     if let Some(thread) = watched(next.tid()) {
@@ -71,7 +77,7 @@ pub fn sched_switch(ctx: BtfTracePointContext) -> i32 {
             now_ns = now();
         }
         // SAFETY: as above.
-        switch_in(unsafe { &mut *thread }, now_ns);
+        switch_in(unsafe { &mut *thread }, next, Some(prev), now_ns);
     }
     0
 }
@@ -170,6 +176,7 @@ fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state:
         read_reason(thread.pid, &mut wait);
     } else {
         thread.involuntary_switches += 1;
+        throttle::begin_wait(thread, task, true);
     }
     if wait.flags & wait_flags::GIL != 0 {
         if thread.flags & thread_flags::AFTER_GIL_WAIT != 0 && burst_ns < GIL_REARM_NS {
@@ -195,6 +202,38 @@ fn note_walk(ns: u64) {
         // SAFETY: this CPU's slot; switches of one CPU never overlap.
         unsafe { *walks += 1 };
     }
+}
+
+/// Makes good for a switch to the CPU that `task` now leaves, if that was not seen: the
+/// run queue knows when it came. Where it does not, the span stays unaccounted.
+#[inline(always)]
+fn make_good(thread: &mut ThreadState, task: Task, now_ns: u64) {
+    let was = thread.run_state;
+    let found = was == run_state::UNKNOWN || thread.flags & thread_flags::FOUND_RUNNING != 0;
+    if !found && was != run_state::RUNNABLE && was != run_state::BLOCKED {
+        return;
+    }
+    let span_ns = now_ns.saturating_sub(thread.state_since_ns);
+    if HAS_LAST_ARRIVAL.load() == 0 {
+        if !found {
+            count::one(Counter::SwitchMissed);
+            thread.run_state = run_state::ON_CPU;
+            thread.state_since_ns = now_ns;
+        }
+        return;
+    }
+    let burst_ns = task.burst_ns();
+    if found {
+        thread.flags &= !thread_flags::FOUND_RUNNING;
+        if burst_ns + CLOCKS_DIFFER_NS >= span_ns {
+            // It has run since watching began.
+            return;
+        }
+        thread.run_state = run_state::UNKNOWN;
+    }
+    count::one(Counter::SwitchMissed);
+    let off_ns = span_ns.saturating_sub(burst_ns);
+    switch_in(thread, task, None, thread.state_since_ns + off_ns);
 }
 
 /// Fills in the system call the thread waits in and what its arguments name.
@@ -262,7 +301,7 @@ fn read_reason(pid: u32, wait: &mut Wait) {
 }
 
 #[inline(always)]
-fn switch_in(thread: &mut ThreadState, mut now_ns: u64) {
+fn switch_in(thread: &mut ThreadState, task: Task, rival: Option<Task>, mut now_ns: u64) {
     if now_ns < thread.state_since_ns {
         // User space began to watch it after `now_ns` was taken for the other thread.
         now_ns = thread.state_since_ns;
@@ -278,9 +317,18 @@ fn switch_in(thread: &mut ThreadState, mut now_ns: u64) {
         thread.blocked_ns += span_ns;
         thread.off_blocked_ns = span_ns;
     } else if before == run_state::RUNNABLE || before == run_state::UNKNOWN {
-        thread.runnable_ns += span_ns;
-        runnable_ns = span_ns;
+        let throttled_ns = throttle::end_wait(thread, task, span_ns);
+        runnable_ns = span_ns - throttled_ns;
+        thread.throttled_ns += throttled_ns;
+        thread.runnable_ns += runnable_ns;
+        if let Some(rival) = rival
+            && runnable_ns >= MIN_RIVAL_WAIT_NS
+        {
+            rivals::charge(thread.pid, rival, runnable_ns);
+        }
     } else {
+        // It left the CPU unseen.
+        count::one(Counter::SwitchMissed);
         return;
     }
     if thread.off_since_ns == 0 {
@@ -339,4 +387,5 @@ fn woken(ctx: &BtfTracePointContext) {
     thread.off_blocked_ns = span_ns;
     thread.run_state = run_state::RUNNABLE;
     thread.state_since_ns = now_ns;
+    throttle::begin_wait(thread, task, false);
 }

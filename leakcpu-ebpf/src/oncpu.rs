@@ -8,7 +8,7 @@ use leakcpu_common::{
     config::{MAX_FRAMES, MAX_SYSCALLS},
     counters::Counter,
     stack::flags,
-    thread::run_state,
+    thread::{run_state, thread_flags},
     totals::{NO_SYSCALL, Wait, state, wait_flags},
 };
 
@@ -46,6 +46,7 @@ fn sample(ctx: &PerfEventContext) {
     if thread.run_state == run_state::UNKNOWN {
         // No switch since watching began, and it runs: it has run all along.
         thread.run_state = run_state::ON_CPU;
+        thread.flags |= thread_flags::FOUND_RUNNING;
         thread.initial_state = run_state::ON_CPU;
     }
     count::one(Counter::OnCpuSamples);

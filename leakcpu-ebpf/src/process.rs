@@ -196,6 +196,8 @@ fn begin_anew(thread: &mut ThreadState, now_ns: u64) {
     thread.initial_ns = 0;
     thread.on_cpu_ns = 0;
     thread.runnable_ns = 0;
+    thread.throttled_ns = 0;
+    thread.throttle_queue = 0;
     thread.blocked_ns = 0;
     thread.gil_wait_ns = 0;
     thread.off_since_ns = 0;

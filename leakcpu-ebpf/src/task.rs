@@ -9,9 +9,12 @@ use aya_ebpf::{
     },
 };
 
+use leakcpu_common::rival::COMM_BYTES;
+
 use crate::globals::{
-    BIT_TASK_IN_IOWAIT, HAS_TASK_PT_REGS, OFF_STACK_PT_REGS, OFF_TASK_FSBASE, OFF_TASK_PID,
-    OFF_TASK_STACK, OFF_TASK_START_BOOTTIME, OFF_TASK_STATE, OFF_TASK_TGID,
+    BIT_TASK_IN_IOWAIT, HAS_TASK_PT_REGS, OFF_CFS_RQ_RQ, OFF_RQ_CLOCK, OFF_STACK_PT_REGS,
+    OFF_TASK_CFS_RQ, OFF_TASK_COMM, OFF_TASK_FSBASE, OFF_TASK_LAST_ARRIVAL, OFF_TASK_PID,
+    OFF_TASK_STACK, OFF_TASK_START_BOOTTIME, OFF_TASK_STATE, OFF_TASK_TGID, OFF_TASK_THROTTLED,
 };
 
 /// Indices of 64-bit words in x86-64's `struct pt_regs`
@@ -83,6 +86,44 @@ impl Task {
         self.field(&OFF_TASK_FSBASE)
     }
 
+    /// The fair run queue that the task is or was last on.
+    #[inline(always)]
+    pub fn cfs_rq(self) -> Struct {
+        Struct(self.field(&OFF_TASK_CFS_RQ))
+    }
+
+    /// Taken off its run queue, for the group has used up its CPU quota; only where
+    /// `HAS_TASK_THROTTLED`.
+    #[inline(always)]
+    pub fn is_throttled(self) -> bool {
+        self.field::<u8>(&OFF_TASK_THROTTLED) != 0
+    }
+
+    /// How long it has been on its CPU; too long for the idle task, of which that is not
+    /// noted. Only where `HAS_LAST_ARRIVAL`.
+    #[inline(always)]
+    pub fn burst_ns(self) -> u64 {
+        let rq = Struct(self.cfs_rq().field::<*const u8>(&OFF_CFS_RQ_RQ));
+        let now_ns: u64 = rq.field(&OFF_RQ_CLOCK);
+        now_ns.saturating_sub(self.field(&OFF_TASK_LAST_ARRIVAL))
+    }
+
+    /// The kernel's name for the task; empty if it cannot be read.
+    #[inline(always)]
+    pub fn comm(self) -> [u8; COMM_BYTES] {
+        let address = self.0 as u64 + u64::from(OFF_TASK_COMM.load());
+        let mut comm = [0; COMM_BYTES];
+        // SAFETY: the helper writes the whole array: zeroes if the memory cannot be read.
+        unsafe {
+            bpf_probe_read_kernel(
+                (&raw mut comm).cast(),
+                COMM_BYTES as u32,
+                address as *const _,
+            );
+        }
+        comm
+    }
+
     /// The bit `in_iowait`.
     #[inline(always)]
     pub fn in_iowait(self) -> bool {
@@ -90,6 +131,24 @@ impl Task {
         // SAFETY: as in `field`; the byte holding the bit.
         let byte: u8 = unsafe { self.0.cast::<u8>().add((bit >> 3) as usize).read_volatile() };
         (byte >> (bit & 7)) & 1 == 1
+    }
+}
+
+/// A structure of the kernel, reached from a trusted task: a fault in reading it gives zero.
+#[derive(Clone, Copy)]
+pub struct Struct(pub *const u8);
+
+impl Struct {
+    /// A field of it.
+    #[inline(always)]
+    pub fn field<T: Copy>(self, offset: &Global<u32>) -> T {
+        // SAFETY: a direct load from a BTF pointer, as in `Task::field`.
+        unsafe {
+            self.0
+                .add(offset.load() as usize)
+                .cast::<T>()
+                .read_volatile()
+        }
     }
 }
 
@@ -102,7 +161,7 @@ pub fn current_fsbase() -> Option<u64> {
 }
 
 #[inline(always)]
-fn read_kernel(addr: u64) -> Option<u64> {
+pub fn read_kernel(addr: u64) -> Option<u64> {
     let mut value = 0_u64;
     // SAFETY: the helper writes 8 bytes or fails, and faults safely.
     let ret = unsafe { bpf_probe_read_kernel((&raw mut value).cast(), 8, addr as *const _) };

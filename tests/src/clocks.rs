@@ -45,6 +45,12 @@ impl Clock {
         v0 + grown
     }
 
+    /// The most by which it grew between two readings.
+    pub fn largest_step(&self) -> i64 {
+        let steps = self.0.windows(2).map(|pair| pair[1].1 - pair[0].1);
+        steps.max().unwrap_or(0)
+    }
+
     /// How much it grew between two moments.
     pub fn grown(&self, begin: i64, end: i64) -> i64 {
         self.at(end) - self.at(begin)

@@ -14,6 +14,7 @@
 )]
 
 pub mod call_graph;
+pub mod cgroup;
 pub mod checks;
 pub mod clocks;
 pub mod collapsed;

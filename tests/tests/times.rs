@@ -42,6 +42,10 @@ fn times_on(python: &Interpreter, problems: &mut Problems) {
     let process = report.process(pid);
     problems.check(process["unreadable"].is_null(), &process["unreadable"]);
     adds_up(process, problems);
+    let accounts = &process["accounts"];
+    let residual = accounts["residual_share"].as_f64().unwrap_or(f64::NAN);
+    eprintln!("  residual {:.3} %", residual * 100.0);
+    problems.check(residual < 0.02, format!("residual: {accounts}"));
     let (_, window_end) = report.window();
     let mut on_cpu_kernel = 0;
     let roles = ready["tids"].as_object().expect("tids is an object");
@@ -54,6 +58,8 @@ fn times_on(python: &Interpreter, problems: &mut Problems) {
         on_cpu_kernel += kernel[&tid].on_cpu.grown(begin, window_end);
         let delay = kernel[&tid].run_delay.grown(begin, window_end);
         let off_cpu = ns(time, "wall_ns") - on_cpu;
+        // A wait for a CPU is added when it ends, wherever the window does.
+        let late = allowed + kernel[&tid].run_delay.largest_step();
         problems.near(
             format!("{role}: on CPU"),
             ns(time, "on_cpu_ns"),
@@ -64,13 +70,13 @@ fn times_on(python: &Interpreter, problems: &mut Problems) {
             format!("{role}: runnable"),
             ns(time, "runnable_ns"),
             delay,
-            allowed,
+            late,
         );
         problems.near(
             format!("{role}: blocked"),
             ns(time, "blocked_ns"),
             off_cpu - delay,
-            allowed,
+            late,
         );
         if let Some(waits) = truth["waits"][role].as_array() {
             // By the thread's own clocks: from the call to its return, so the way to
@@ -118,6 +124,14 @@ fn adds_up(process: &Value, problems: &mut Problems) {
         let (name, time) = (&thread["tid"], &thread["time"]);
         let wall = ns(time, "wall_ns");
         problems.equal(format!("sum of {name}"), &sum_of_parts(time), &wall);
+        let reasons = time["blocked_by_reason"].as_object().expect("an object");
+        let by_reason: i64 = reasons.values().filter_map(Value::as_i64).sum();
+        problems.between(
+            format!("{name}: reasons of its blocked time"),
+            by_reason,
+            ns(time, "blocked_ns") - wall / 200,
+            ns(time, "blocked_ns"),
+        );
         problems.check(
             ns(time, "unaccounted_ns") * 200 <= wall,
             format!(

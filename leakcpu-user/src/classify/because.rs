@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::decide::Decision;
 use super::say::{count, duration, grouped, number, part_of, percent};
 use super::spent::{Bucket, Spent};
-use super::{Because, Class, Spin, Thresholds, waited_for};
+use super::{Because, Class, Spin, Thresholds, accounts, waited_for};
 use crate::model::{Process, StackTimeKind, Thread};
 
 /// What is judged, and on what.
@@ -33,10 +33,12 @@ pub(super) fn because(subject: &Subject<'_>, decision: &Decision) -> Vec<Because
     if decision.class != Class::CpuStarved && decision.class != Class::Idle {
         reasons.extend(subject.throttled_besides());
     }
+    reasons.extend(subject.stolen());
+    reasons.extend(accounts::beyond(subject.threads, subject.limits).map(|a| accounts::reason(&a)));
     reasons
 }
 
-fn reason(text: String, name: &'static str, value: f64, unit: &'static str) -> Because {
+pub(super) fn reason(text: String, name: &'static str, value: f64, unit: &'static str) -> Because {
     Because {
         text,
         name,
@@ -47,7 +49,7 @@ fn reason(text: String, name: &'static str, value: f64, unit: &'static str) -> B
 
 impl Subject<'_> {
     /// `9.9 of 10.0 s`, or for several threads `29.6 s (4 threads)`.
-    fn span(&self, ns: u64) -> String {
+    pub(super) fn span(&self, ns: u64) -> String {
         if self.threads.len() > 1 && ns > self.wall_ns / 2 {
             let threads = count(self.threads.len() as u64, "thread", "threads");
             format!("{} ({threads})", duration(ns))
@@ -56,7 +58,7 @@ impl Subject<'_> {
         }
     }
 
-    fn on_cpu(&self) -> Because {
+    pub(super) fn on_cpu(&self) -> Because {
         let ns = self.spent.on_cpu_ns;
         let text = format!("{} on a CPU", self.span(ns));
         reason(text, "on_cpu_ns", ns as f64, "ns")
@@ -219,34 +221,6 @@ impl Subject<'_> {
         ]
     }
 
-    fn starved(&self, decision: &Decision) -> Vec<Because> {
-        let ns = self.spent.starved_ns();
-        let why = match decision.detail {
-            Some(super::Detail::Throttled) => "held back by a CPU quota",
-            _ => "ready to run with no CPU free",
-        };
-        let mut reasons = vec![
-            reason(
-                format!("{} {why}", self.span(ns)),
-                "starved_ns",
-                ns as f64,
-                "ns",
-            ),
-            self.on_cpu(),
-        ];
-        if let Some(inner) = decision.otherwise.filter(|c| *c != Class::Unknown) {
-            let share = self.spent.without_starvation().ranking();
-            let share = share.first().map_or(0.0, |&(_, share)| share);
-            reasons.push(reason(
-                format!("with a CPU of its own it would be {inner}"),
-                "otherwise_share",
-                share,
-                "ratio",
-            ));
-        }
-        reasons
-    }
-
     fn idle(&self) -> Vec<Because> {
         let active = self.spent.active_ns();
         vec![reason(
@@ -316,17 +290,5 @@ impl Subject<'_> {
             ns as f64,
             "ns",
         )]
-    }
-
-    fn throttled_besides(&self) -> Option<Because> {
-        let ns = self.spent.get(Bucket::Throttled);
-        (ns as f64 >= self.wall_ns as f64 * 0.1).then(|| {
-            reason(
-                format!("and {} held back by a CPU quota", self.span(ns)),
-                "throttled_ns",
-                ns as f64,
-                "ns",
-            )
-        })
     }
 }

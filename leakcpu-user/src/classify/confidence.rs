@@ -8,7 +8,8 @@
 //!   10 s 0.998; for rest, the watched time with 100 ms. Samples: the lower end of
 //!   the 95 % Wilson interval of "all of them are so", `n / (n + 1.96^2)`, times
 //!   the share of samples that were not lost.
-//! - `accounted`: the share of wall time that scheduler events explain.
+//! - `accounted`: the share of wall time that scheduler events explain, less what our
+//!   times and the scheduler's own put into different states, if that is above 2 %.
 //! - `known`: 1 less 0.3 of the share of time whose kind is a reasoned guess (a
 //!   receive that never ended, a lock that may be a queue).
 //!
@@ -23,6 +24,9 @@ use super::spent::Spent;
 pub(super) struct Quality {
     /// Wall time that no event explains, as a share.
     pub unaccounted_share: f64,
+    /// Time that the scheduler's own accounts put into another state, as a share; 0 if it
+    /// is as little as it should be.
+    pub residual_share: f64,
     /// Samples lost of all, as a share.
     pub lost_share: f64,
     /// Time watched.
@@ -56,7 +60,7 @@ fn finish(decision: &Decision, spent: &Spent, quality: Quality, evidence: f64) -
     };
     let guessed = spent.guessed_ns as f64 / spent.total_ns().max(1) as f64;
     let known = 1.0 - 0.3 * guessed.min(1.0);
-    let accounted = 1.0 - quality.unaccounted_share.clamp(0.0, 1.0);
+    let accounted = 1.0 - (quality.unaccounted_share + quality.residual_share).clamp(0.0, 1.0);
     let confidence = base * evidence * accounted * known;
     (confidence * 100.0).round() / 100.0
 }

@@ -1,10 +1,12 @@
 //! States of time to classes with confidence: pure, thresholds in one documented struct.
 
+mod accounts;
 mod because;
 mod blame;
 mod class;
 mod confidence;
 mod decide;
+mod machine;
 pub mod say;
 mod service;
 mod spent;
@@ -17,6 +19,7 @@ mod waiting;
 
 use std::collections::BTreeMap;
 
+pub use accounts::RESIDUAL;
 pub use class::{Class, Detail};
 pub use service::service_name;
 pub use spin::Spin;
@@ -159,8 +162,10 @@ fn verdict(
     let decision = decide(case, limits);
     let wall: u64 = threads.iter().map(|(t, _)| t.times.wall_ns).sum();
     let unaccounted: u64 = threads.iter().map(|(t, _)| t.times.unaccounted_ns).sum();
+    let residual = accounts::beyond(threads, limits);
     let quality = Quality {
         unaccounted_share: unaccounted as f64 / wall.max(1) as f64,
+        residual_share: residual.map_or(0.0, |accounts| accounts.residual_share()),
         lost_share,
         wall_ns: case.wall_ns,
     };
@@ -222,6 +227,7 @@ fn of_function(
     };
     let quality = Quality {
         unaccounted_share: 0.0,
+        residual_share: 0.0,
         lost_share,
         wall_ns: span_ns,
     };

@@ -19,6 +19,15 @@ pub struct Thresholds {
     /// ... from one wait of this length.
     pub function_min_wait_ns: u64,
 
+    /// The scheduler's own accounts may differ from ours by this share of the time; more
+    /// lowers the confidence, ...
+    pub max_residual_share: f64,
+    /// ... if it is more than this per thread: the scheduler counts running threads at
+    /// ticks only, of up to 10 ms.
+    pub max_residual_ns: u64,
+    /// What the hypervisor took is said if it is this share of the time on a CPU.
+    pub steal_min_share: f64,
+
     /// Starved if runnable/(runnable + on-CPU) is at least this ...
     pub starved_min_share: f64,
     /// ... and the runnable time is at least this much per second of wall time ...
@@ -93,6 +102,9 @@ impl Default for Thresholds {
             function_min_ns: 100_000_000,
             function_min_events: 10,
             function_min_wait_ns: 1_000_000_000,
+            max_residual_share: 0.02,
+            max_residual_ns: 10_000_000,
+            steal_min_share: 0.05,
             starved_min_share: 0.25,
             starved_min_ns_per_s: 50_000_000,
             starved_min_active_share: 0.2,

@@ -1,10 +1,12 @@
 //! Draining maps and rings: decoding, ordering, loss. No names, no policy.
 
+mod baseline;
 mod clock;
 mod ring;
 mod samples;
 mod snapshot;
 
+pub use baseline::Baseline;
 pub use clock::{boottime_minus_monotonic_ns, monotonic_ns, unix_ns};
 pub use ring::{CopiedCode, DecodeError, Event, RawStack, decode};
 pub use samples::Samples;

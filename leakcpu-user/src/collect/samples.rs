@@ -34,6 +34,12 @@ impl Samples {
         }
     }
 
+    /// Forgets what was counted: the window begins now.
+    pub fn begin(&mut self) {
+        self.counts.clear();
+        self.unplaced.clear();
+    }
+
     /// Counts one record of the ring.
     pub fn add(&mut self, mut record: &[u8]) {
         let Ok(key) = leaf_key(&mut record) else {

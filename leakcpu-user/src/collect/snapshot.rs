@@ -6,12 +6,13 @@ use aya::maps::{MapData, StackTraceMap};
 use leakcpu_common::{
     counters::Counter,
     native::{LeafKey, NO_STACK},
+    rival::{Rival, RivalKey},
     syscall::{SyscallTally, TallyKey},
     thread::{ThreadState, run_state, thread_flags},
     totals::{Totals, TotalsKey},
 };
 
-use super::Samples;
+use super::{Baseline, Samples};
 use crate::{
     model::Loss,
     probes::{KernelMaps, ProbeError},
@@ -38,6 +39,9 @@ impl ThreadRecord {
             open_ns = end_ns.saturating_sub(state.state_since_ns);
             match run_state_at_end {
                 run_state::ON_CPU => state.on_cpu_ns += open_ns,
+                run_state::RUNNABLE if state.flags & thread_flags::THROTTLED != 0 => {
+                    state.throttled_ns += open_ns;
+                }
                 run_state::RUNNABLE => state.runnable_ns += open_ns,
                 run_state::BLOCKED => state.blocked_ns += open_ns,
                 _ => {}
@@ -67,7 +71,8 @@ impl ThreadRecord {
     }
 }
 
-fn generation(state: &ThreadState) -> u32 {
+/// Tells two owners of one tid apart; equal to the kernel side's.
+pub(super) fn generation(state: &ThreadState) -> u32 {
     // The low half, as the kernel side stores it.
     u32::try_from((state.start_boottime_ns >> 20) & u64::from(u32::MAX)).unwrap_or(0)
 }
@@ -83,6 +88,8 @@ pub struct Snapshot {
     pub tallies: HashMap<u32, Vec<(u32, SyscallTally)>>,
     /// Samples by instruction, of each entry of the totals.
     pub leaves: HashMap<TotalsKey, Vec<(LeafKey, u64)>>,
+    /// Who ran while threads of a process were ready to, by its pid.
+    pub rivals: HashMap<u32, Vec<(RivalKey, Rival)>>,
     /// Native user stacks by id, as far as leaves name them.
     pub user_stacks: HashMap<i32, Vec<u64>>,
     /// Kernel stacks by id, as far as leaves name them.
@@ -92,16 +99,25 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Reads the maps. Call it after [`KernelMaps::stop`], with the same time.
-    /// `samples` are those of the whole window.
-    pub fn read(maps: &KernelMaps<'_>, samples: &Samples, end_ns: u64) -> Result<Self, ProbeError> {
+    /// Reads the maps, less what they held when the window began. Call it after
+    /// [`KernelMaps::stop`], with the same time. `samples` are those of the whole window.
+    pub fn read(
+        maps: &KernelMaps<'_>,
+        baseline: &Baseline,
+        samples: &Samples,
+        end_ns: u64,
+    ) -> Result<Self, ProbeError> {
         let mut snapshot = Self::default();
         for entry in &maps.threads {
             let (_, state) = entry?;
-            snapshot.threads.push(ThreadRecord::close(state, end_ns));
+            let record = baseline.trim(ThreadRecord::close(state, end_ns));
+            snapshot.threads.extend(record);
         }
         for entry in &maps.totals {
             let (key, totals) = entry?;
+            let Some(totals) = baseline.totals(&key, totals) else {
+                continue;
+            };
             snapshot
                 .totals
                 .entry((key.tid, key.generation))
@@ -122,8 +138,18 @@ impl Snapshot {
                 .push((key, count));
         }
         snapshot.add_samples_to_totals(samples.by_totals());
+        for entry in &maps.rivals {
+            let (key, rival) = entry?;
+            let rival = baseline.rival(&key, rival);
+            snapshot
+                .rivals
+                .entry(key.pid)
+                .or_default()
+                .push((key, rival));
+        }
         for counter in Counter::ALL {
-            snapshot.counters.push((counter, maps.counter(counter)?));
+            let n = baseline.counter(counter, maps.counter(counter)?);
+            snapshot.counters.push((counter, n));
         }
         Ok(snapshot)
     }

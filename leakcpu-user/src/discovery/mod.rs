@@ -8,6 +8,8 @@ mod binary;
 mod cgroup;
 mod children;
 mod code;
+mod cpu_quota;
+mod cpu_time;
 mod descriptors;
 mod error;
 mod files;
@@ -21,10 +23,14 @@ pub use binary::FileId;
 pub use cgroup::{CgroupFacts, container_id, systemd_unit};
 pub use children::{Child, awaited_child};
 pub use code::{Backing, CodeRange, code_ranges, open_code, perf_map};
+pub use cpu_quota::{CpuHierarchy, QuotaStat};
+pub use cpu_time::{CpuTime, is_virtual_machine};
 pub use descriptors::{Descriptor, Socket, Tables, descriptor};
 pub use error::DiscoveryError;
 pub use maps::Mapping;
-pub use process::{ProcessFacts, clock_tick_ns, process_facts, process_of, start_boottime_ns};
+pub use process::{
+    ProcessFacts, clock_tick_ns, comm, process_facts, process_of, start_boottime_ns,
+};
 pub use scan::{Discovery, Inspection, PythonImage, PythonTarget, Scan};
 pub use thread::{
     SchedStat, SyscallState, ThreadFacts, ThreadIds, sched_stat, syscall_state, thread_facts,

@@ -109,6 +109,13 @@ pub fn process_of(tid: u32) -> Result<u32, DiscoveryError> {
         .ok_or_else(|| procfile::malformed(tid, "status"))
 }
 
+/// The kernel's name for the main thread of `pid`.
+pub fn comm(pid: u32) -> Result<String, DiscoveryError> {
+    Ok(procfile::read_text(pid, "comm")?
+        .trim_end_matches('\n')
+        .to_owned())
+}
+
 /// Reads the facts of `pid`. What only a privileged reader sees (executable,
 /// working directory) is `None` for others.
 pub fn process_facts(pid: u32) -> Result<ProcessFacts, DiscoveryError> {
@@ -142,9 +149,7 @@ pub fn process_facts(pid: u32) -> Result<ProcessFacts, DiscoveryError> {
         parent_pid: stat.parent_pid,
         state: stat.state,
         is_kernel_thread: stat.is_kernel_thread(),
-        comm: procfile::read_text(pid, "comm")?
-            .trim_end_matches('\n')
-            .to_owned(),
+        comm: comm(pid)?,
         exe: procfile::link(pid, "exe").map(|exe| {
             exe.strip_suffix(" (deleted)")
                 .map(str::to_owned)

@@ -6,6 +6,7 @@ mod kernel;
 mod privileges;
 mod programs;
 mod pythons;
+mod times;
 
 use serde::Serialize;
 
@@ -97,6 +98,7 @@ pub fn all() -> Vec<Check> {
     let mut checks = kernel::checks();
     checks.extend(privileges::checks());
     checks.extend(programs::checks());
+    checks.extend(times::checks());
     checks.extend(pythons::checks());
     checks
 }

@@ -8,6 +8,7 @@
 mod apportion;
 mod function;
 mod ids;
+mod machine;
 mod mixed;
 mod native;
 mod native_sums;
@@ -23,6 +24,7 @@ mod waits;
 pub use apportion::apportion;
 pub use function::{FunctionTimes, LineTimes, Rollup};
 pub use ids::{FunctionId, NativeId, NativeStackId, Pid, StackId, Tid};
+pub use machine::{Accounts, CpuQuota, RanInstead};
 pub use mixed::{MixedFrame, MixedStack, merge};
 pub use native::{
     Code, Leaf, Naming, NativeEnd, NativeFrame, NativeFunction, NativeStack, NativeTimes,

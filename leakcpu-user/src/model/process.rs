@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Function, NativeFunction, NativeStack, Pid, Stack, Thread};
+use super::{CpuQuota, Function, NativeFunction, NativeStack, Pid, RanInstead, Stack, Thread};
 
 /// What is known of the interpreter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +61,12 @@ pub struct Process {
     /// Native stacks, indexed by `NativeStackId`; empty unless asked for.
     #[serde(default)]
     pub native_stacks: Vec<NativeStack>,
+    /// CPU quotas that hold for it, innermost group first.
+    #[serde(default)]
+    pub quotas: Vec<CpuQuota>,
+    /// Who had the CPU while its threads were ready to run, most first.
+    #[serde(default)]
+    pub ran_instead: Vec<RanInstead>,
     /// Why its stacks could not be read, if so.
     pub unreadable: Option<Unreadable>,
     /// Directories of the standard library and of installed packages of this

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::apportion::{apportion, at_most};
-use super::{Process, Reason, StackTimeKind, Thread, ThreadTimes};
+use super::{Accounts, Process, Reason, StackTimeKind, Thread, ThreadTimes};
 
 /// On-CPU time by mode: estimated from samples, sums to the exact on-CPU time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,13 +49,19 @@ impl ThreadTimes {
         self.wall_ns += other.wall_ns;
         self.on_cpu_ns += other.on_cpu_ns;
         self.runnable_ns += other.runnable_ns;
-        self.throttled_ns = match (self.throttled_ns, other.throttled_ns) {
-            (None, None) => None,
-            (a, b) => Some(a.unwrap_or(0) + b.unwrap_or(0)),
-        };
+        self.throttled_ns = sum_of_known(self.throttled_ns, other.throttled_ns);
+        self.steal_ns = sum_of_known(self.steal_ns, other.steal_ns);
         self.blocked_ns += other.blocked_ns;
         self.unaccounted_ns += other.unaccounted_ns;
         self.gil_wait_ns += other.gil_wait_ns;
+    }
+}
+
+/// What is not known adds nothing.
+fn sum_of_known(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    match (a, b) {
+        (None, None) => None,
+        (a, b) => Some(a.unwrap_or(0) + b.unwrap_or(0)),
     }
 }
 
@@ -135,6 +141,15 @@ impl Process {
             sum.add(&thread.times);
         }
         sum
+    }
+
+    /// Its times beside the scheduler's, of all threads that could be compared.
+    pub fn accounts(&self) -> Option<Accounts> {
+        let mut sum = Accounts::default();
+        for accounts in self.threads.iter().filter_map(|thread| thread.accounts) {
+            sum.add(&accounts);
+        }
+        (sum.threads > 0).then_some(sum)
     }
 
     /// User and kernel share of the on-CPU time. `None` unless every thread that

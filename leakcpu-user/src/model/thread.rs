@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{StackTime, Tid};
+use super::{Accounts, StackTime, Tid};
 
 /// Exact times of one thread (or sums over threads). Except `gil_wait_ns`,
 /// `steal_ns` and the user/kernel split they sum to `wall_ns`.
@@ -21,6 +21,10 @@ pub struct ThreadTimes {
     pub blocked_ns: u64,
     /// `wall_ns` less the four above; negative never, by construction.
     pub unaccounted_ns: u64,
+    /// Taken by the hypervisor, part of `on_cpu_ns`: estimated; `None` where that cannot
+    /// be known.
+    #[serde(default)]
+    pub steal_ns: Option<u64>,
     /// Coalesced span of GIL waits, outside the partition.
     pub gil_wait_ns: u64,
 }
@@ -68,4 +72,7 @@ pub struct Thread {
     pub stack_times: Vec<StackTime>,
     /// Evidence of useless system calls, if they were traced.
     pub tallies: Vec<SyscallTally>,
+    /// Its times beside the scheduler's; `None` if they could not be compared.
+    #[serde(default)]
+    pub accounts: Option<Accounts>,
 }

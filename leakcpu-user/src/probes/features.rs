@@ -1,6 +1,9 @@
 //! What the running kernel is like, as far as the programs must know.
 
-use super::kernel_btf::{BtfError, KernelBtf};
+use super::{
+    kernel_btf::{BtfError, KernelBtf},
+    throttle_clock::ThrottleClock,
+};
 
 /// Bytes of a kernel stack on x86-64 (`THREAD_SIZE`) and of `struct pt_regs`.
 const THREAD_SIZE: u32 = 16_384;
@@ -39,9 +42,22 @@ pub struct KernelFacts {
     pub has_task_pt_regs: bool,
     /// `sched_switch` passes the previous state (5.18).
     pub has_prev_state_arg: bool,
+    /// `task_struct.comm`, bytes.
+    pub task_comm: u32,
+    /// From a task to its run queue; `None` without groups (`CONFIG_FAIR_GROUP_SCHED`).
+    pub queue: Option<RunQueue>,
+    /// `task_struct.sched_info.last_arrival`, bytes; `None` without `CONFIG_SCHED_INFO`.
+    pub task_last_arrival: Option<u32>,
+    /// Where the quota's part of a wait is read; `None` without CPU quotas.
+    pub throttle: Option<ThrottleClock>,
 }
 
 impl KernelFacts {
+    /// Whether the kernel tells which part of a wait for a CPU is a quota's.
+    pub const fn measures_throttling(&self) -> bool {
+        self.throttle.is_some() && self.queue.is_some()
+    }
+
     /// Looks the facts up in the kernel's BTF.
     pub fn from_btf(btf: &KernelBtf) -> Result<Self, KernelFactsError> {
         let either = |new: &str, old: &str| {
@@ -66,6 +82,33 @@ impl KernelFacts {
             // name we index; the function that implements the helper is.
             has_task_pt_regs: btf.has_func("bpf_task_pt_regs"),
             has_prev_state_arg: btf.tracepoint_args("sched_switch")? >= 4,
+            task_comm: btf.byte_offset("task_struct", "comm")?,
+            queue: RunQueue::from_btf(btf).ok(),
+            task_last_arrival: btf
+                .byte_offset("task_struct", "sched_info.last_arrival")
+                .ok(),
+            throttle: ThrottleClock::from_btf(btf),
+        })
+    }
+}
+
+/// The way from a task to the clock of its run queue, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunQueue {
+    /// `task_struct.se.cfs_rq`.
+    pub task_cfs_rq: u32,
+    /// `cfs_rq.rq`.
+    pub cfs_rq_rq: u32,
+    /// `rq.clock`.
+    pub rq_clock: u32,
+}
+
+impl RunQueue {
+    fn from_btf(btf: &KernelBtf) -> Result<Self, BtfError> {
+        Ok(Self {
+            task_cfs_rq: btf.byte_offset("task_struct", "se.cfs_rq")?,
+            cfs_rq_rq: btf.byte_offset("cfs_rq", "rq")?,
+            rq_clock: btf.byte_offset("rq", "clock")?,
         })
     }
 }

@@ -171,6 +171,8 @@ pub struct Probes {
     /// Sources that could not be loaded, and why.
     pub skipped: Vec<(&'static Source, ProbeError)>,
     config: LoadConfig,
+    /// What the running kernel is like.
+    pub facts: KernelFacts,
 }
 
 impl Probes {
@@ -201,6 +203,7 @@ impl Probes {
             flush_log,
             skipped,
             config,
+            facts,
         };
         let mut specs = KernelMaps::new(&mut probes.ebpf)?.syscalls;
         for (number, spec) in SyscallTable::default().entries() {
@@ -353,6 +356,15 @@ fn open(facts: &KernelFacts, config: &LoadConfig) -> Result<Ebpf, ProbeError> {
     let native = u32::from(config.native_stacks);
     let kernel = u32::from(config.kernel_stacks);
     let timed = u32::from(config.time_switch_walks);
+    let has_clock = u32::from(facts.measures_throttling());
+    let queue = facts.queue.unwrap_or_default();
+    let has_arrival = u32::from(facts.queue.is_some() && facts.task_last_arrival.is_some());
+    let last_arrival = facts.task_last_arrival.unwrap_or_default();
+    let throttle = facts.throttle.unwrap_or_default();
+    let has_throttled = u32::from(throttle.task_throttled.is_some());
+    let task_throttled = throttle.task_throttled.unwrap_or_default();
+    let has_less = u32::from(throttle.rq_clock_less.is_some());
+    let clock_less = throttle.rq_clock_less.unwrap_or_default();
     // It parses the kernel's BTF for itself; ours is read afterwards, so that only
     // one copy of it is in memory at a time.
     let mut loader = EbpfLoader::new();
@@ -367,6 +379,21 @@ fn open(facts: &KernelFacts, config: &LoadConfig) -> Result<Ebpf, ProbeError> {
         (globals::OFF_STACK_PT_REGS, &facts.stack_pt_regs),
         (globals::HAS_TASK_PT_REGS, &pt_regs),
         (globals::HAS_PREV_STATE_ARG, &prev_state),
+        (globals::OFF_TASK_COMM, &facts.task_comm),
+        (globals::HAS_LAST_ARRIVAL, &has_arrival),
+        (globals::OFF_TASK_LAST_ARRIVAL, &last_arrival),
+        (globals::OFF_RQ_CLOCK, &queue.rq_clock),
+        (globals::HAS_THROTTLE_CLOCK, &has_clock),
+        (globals::HAS_TASK_THROTTLED, &has_throttled),
+        (globals::HAS_RQ_CLOCK_LESS, &has_less),
+        (globals::OFF_TASK_CFS_RQ, &queue.task_cfs_rq),
+        (globals::OFF_TASK_THROTTLED, &task_throttled),
+        (globals::OFF_CFS_RQ_THROTTLE_COUNT, &throttle.throttle_count),
+        (globals::OFF_CFS_RQ_THROTTLED_SINCE, &throttle.since),
+        (globals::OFF_CFS_RQ_THROTTLED_TIME, &throttle.time),
+        (globals::OFF_CFS_RQ_RQ, &queue.cfs_rq_rq),
+        (globals::OFF_RQ_THROTTLE_CLOCK, &throttle.rq_clock),
+        (globals::OFF_RQ_CLOCK_LESS, &clock_less),
         (globals::FRAME_LIMIT, &config.frame_limit),
         (globals::FOLLOW_CHILDREN, &follow),
         (globals::WATCH_EVERY_EXEC, &every_exec),

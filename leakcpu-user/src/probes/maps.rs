@@ -11,6 +11,7 @@ use leakcpu_common::{
     counters::Counter,
     names::maps as names,
     process::PyProcess,
+    rival::{Rival, RivalKey},
     syscall::{SyscallSpec, SyscallTally, TallyKey},
     thread::ThreadState,
     totals::{Totals, TotalsKey},
@@ -39,6 +40,8 @@ pub struct KernelMaps<'a> {
     pub suspects: HashMap<&'a mut MapData, u32, u32>,
     /// The tallies.
     pub tallies: HashMap<&'a mut MapData, TallyKey, SyscallTally>,
+    /// Who ran while watched threads were ready to.
+    pub rivals: HashMap<&'a mut MapData, RivalKey, Rival>,
     /// Native user stacks, where they are asked for.
     pub user_stacks: StackTraceMap<&'a mut MapData>,
     /// Kernel stacks, where they are asked for.
@@ -65,6 +68,7 @@ impl<'a> KernelMaps<'a> {
             syscalls,
             suspects,
             tallies,
+            rivals,
             user_stacks,
             kernel_stacks,
             switch_walks,
@@ -77,6 +81,7 @@ impl<'a> KernelMaps<'a> {
             names::SYSCALLS,
             names::SUSPECTS,
             names::TALLIES,
+            names::RIVALS,
             names::USER_STACKS,
             names::KERNEL_STACKS,
             names::SWITCH_WALKS,
@@ -90,6 +95,7 @@ impl<'a> KernelMaps<'a> {
             syscalls: typed(syscalls, names::SYSCALLS)?,
             suspects: typed(suspects, names::SUSPECTS)?,
             tallies: typed(tallies, names::TALLIES)?,
+            rivals: typed(rivals, names::RIVALS)?,
             user_stacks: typed(user_stacks, names::USER_STACKS)?,
             kernel_stacks: typed(kernel_stacks, names::KERNEL_STACKS)?,
             switch_walks: typed(switch_walks, names::SWITCH_WALKS)?,

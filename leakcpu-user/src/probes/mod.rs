@@ -7,10 +7,12 @@ mod loader;
 mod maps;
 mod sources;
 mod syscalls;
+mod throttle_clock;
 
-pub use features::{KernelFacts, KernelFactsError};
+pub use features::{KernelFacts, KernelFactsError, RunQueue};
 pub use kernel_btf::{BtfError, KernelBtf, VMLINUX_BTF};
 pub use loader::{LoadConfig, MapSizes, ProbeError, Probes, object_is_built_in, verifier_excerpt};
 pub use maps::KernelMaps;
 pub use sources::{Attach, SOURCES, Source};
 pub use syscalls::{SyscallTable, syscall_name, syscall_spec};
+pub use throttle_clock::ThrottleClock;

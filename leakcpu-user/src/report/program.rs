@@ -111,6 +111,8 @@ mod tests {
             natives: Vec::new(),
             native_stacks: Vec::new(),
             unreadable: None,
+            quotas: Vec::new(),
+            ran_instead: Vec::new(),
             library_dirs: Vec::new(),
         })
     }

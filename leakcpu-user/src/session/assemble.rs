@@ -8,6 +8,7 @@ use super::{
     Session, Targets,
     build::ThreadBuilder,
     cost::own_usage,
+    machine::ran_instead,
     watched::{Interpreter, Watched},
 };
 use crate::{
@@ -51,6 +52,8 @@ impl Session {
                     totals: snapshot.totals.get(&key).map_or(&[], Vec::as_slice),
                     natives: native.as_ref(),
                     evidence: self.suspects.evidence.get(&record.state.tid),
+                    measures_throttling: self.probes.facts.measures_throttling(),
+                    machine: &self.machine,
                     stacks_missing: 0,
                 };
                 threads.push(builder.build());
@@ -60,6 +63,8 @@ impl Session {
                 *loss.entry((*name).to_owned()).or_default() += n;
             }
             let mut process = Self::process(watched, threads, end_ns);
+            process.quotas = self.machine.quotas(watched);
+            process.ran_instead = ran_instead(snapshot, *pid);
             if let Some(native) = native.take() {
                 (process.natives, process.native_stacks) = native.into_parts();
             }
@@ -126,6 +131,8 @@ impl Session {
             stacks,
             natives: Vec::new(),
             native_stacks: Vec::new(),
+            quotas: Vec::new(),
+            ran_instead: Vec::new(),
             unreadable: unreadable(watched),
             library_dirs: library_dirs(watched.stacks.files()),
         }

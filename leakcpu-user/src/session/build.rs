@@ -3,11 +3,11 @@
 use leakcpu_common::{
     stack::flags,
     syscall::{pollfd, wait_arg},
-    thread::run_state,
+    thread::{run_state, thread_flags},
     totals::{NO_SYSCALL, Totals, TotalsKey, Wait, state, wait_flags},
 };
 
-use super::{native::ProcessNatives, suspects::Evidence, watched::Watched};
+use super::{machine::Machine, native::ProcessNatives, suspects::Evidence, watched::Watched};
 use crate::{
     collect::ThreadRecord,
     discovery::SyscallState,
@@ -24,6 +24,9 @@ pub(super) struct ThreadBuilder<'a> {
     pub totals: &'a [(TotalsKey, Totals)],
     pub evidence: Option<&'a Evidence>,
     pub natives: Option<&'a ProcessNatives>,
+    /// The kernel tells a quota's part of the waits for a CPU.
+    pub measures_throttling: bool,
+    pub machine: &'a Machine,
     /// Stacks whose frames were lost on the way.
     pub stacks_missing: u64,
 }
@@ -55,20 +58,22 @@ impl ThreadBuilder<'_> {
             involuntary_switches: state.involuntary_switches,
             stack_times,
             tallies: self.tallies(),
+            accounts: self.machine.accounts(&state),
         }
     }
 
     fn times(&self) -> ThreadTimes {
         let state = &self.record.state;
         let wall_ns = self.record.wall_ns();
-        let known = state.on_cpu_ns + state.runnable_ns + state.blocked_ns;
+        let known = state.on_cpu_ns + state.runnable_ns + state.throttled_ns + state.blocked_ns;
         ThreadTimes {
             wall_ns,
             on_cpu_ns: state.on_cpu_ns,
             runnable_ns: state.runnable_ns,
-            throttled_ns: None,
+            throttled_ns: self.measures_throttling.then_some(state.throttled_ns),
             blocked_ns: state.blocked_ns,
             unaccounted_ns: wall_ns.saturating_sub(known),
+            steal_ns: self.machine.steal_ns(state.on_cpu_ns),
             gil_wait_ns: state.gil_wait_ns,
         }
     }
@@ -132,6 +137,9 @@ impl ThreadBuilder<'_> {
         }
         let (blocked_ns, runnable_ns) = match self.record.run_state_at_end {
             run_state::BLOCKED => (self.record.open_ns, 0),
+            run_state::RUNNABLE if state.flags & thread_flags::THROTTLED != 0 => {
+                (state.off_blocked_ns, 0)
+            }
             run_state::RUNNABLE => (state.off_blocked_ns, self.record.open_ns),
             _ => return None,
         };

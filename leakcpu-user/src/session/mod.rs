@@ -6,12 +6,14 @@
 //!
 //! [`Profile`]: crate::model::Profile
 
+mod accounts;
 mod assemble;
 mod build;
 mod cost;
 mod descriptors;
 mod kernel_entry;
 mod life;
+mod machine;
 mod native;
 mod sightings;
 mod stacks;
@@ -29,7 +31,9 @@ use aya::maps::{MapData, RingBuf};
 use leakcpu_common::thread::run_state;
 
 use crate::{
-    collect::{Event, RawStack, Samples, Snapshot, ThreadRecord, decode, monotonic_ns, unix_ns},
+    collect::{
+        Baseline, Event, RawStack, Samples, Snapshot, ThreadRecord, decode, monotonic_ns, unix_ns,
+    },
     discovery::{Discovery, DiscoveryError},
     interpreter::Interpreters,
     model::Profile,
@@ -37,6 +41,7 @@ use crate::{
     symbolize::{Symbolizer, native::NativeSymbolizer},
 };
 use cost::{CostMeter, own_usage};
+use machine::Machine;
 use native::UnknownCode;
 use suspects::Suspects;
 use watched::Watched;
@@ -111,6 +116,8 @@ pub struct Session {
     meter: CostMeter,
     start_unix_ns: u64,
     start_ns: u64,
+    baseline: Baseline,
+    machine: Machine,
 }
 
 impl Session {
@@ -150,12 +157,18 @@ impl Session {
             meter: CostMeter::default(),
             start_unix_ns: unix_ns(),
             start_ns: monotonic_ns(),
+            baseline: Baseline::default(),
+            machine: Machine::default(),
         };
         session.watch_targets()?;
         session.look_at_code();
         // The window begins when everything that runs now is watched.
         session.start_unix_ns = unix_ns();
         session.start_ns = monotonic_ns();
+        session.drain_samples();
+        session.samples.begin();
+        session.baseline = Baseline::read(&session.probes.maps()?, session.start_ns)?;
+        session.begin_accounts()?;
         session.meter.start_cpu_ns = own_usage().0;
         tracing::info!(processes = session.watched.len(), "watching");
         Ok(session)
@@ -196,14 +209,19 @@ impl Session {
     /// Ends the window and makes the profile.
     pub fn finish(mut self) -> Result<Profile, SessionError> {
         self.suspects.disarm(&mut self.probes)?;
+        self.end_accounts()?;
         let end_ns = monotonic_ns();
         self.probes.maps()?.stop(end_ns)?;
         self.meter.end();
         self.meter.end_cpu_ns = own_usage().0;
         self.drain()?;
         self.retry_pending()?;
-        let mut snapshot = Snapshot::read(&self.probes.maps()?, &self.samples, end_ns)?;
-        snapshot.threads.append(&mut self.ended);
+        let mut snapshot =
+            Snapshot::read(&self.probes.maps()?, &self.baseline, &self.samples, end_ns)?;
+        let ended = std::mem::take(&mut self.ended);
+        snapshot
+            .threads
+            .extend(ended.into_iter().filter_map(|r| self.baseline.trim(r)));
         self.look_up_descriptors(&snapshot);
         self.look_at_all_code();
         Ok(self.assemble(&snapshot, end_ns))
@@ -223,6 +241,7 @@ impl Session {
         self.look_at_code();
         self.look_at_unknown_code()?;
         self.meter.tick(self.ticks);
+        self.keep_accounts()?;
         if self.ticks.is_multiple_of(SUSPECT_TICKS) {
             self.look_again()?;
             let watched = &self.watched;
@@ -234,10 +253,14 @@ impl Session {
         self.look_up_current()
     }
 
-    fn drain(&mut self) -> Result<(), SessionError> {
+    fn drain_samples(&mut self) {
         while let Some(record) = self.sample_ring.next() {
             self.samples.add(&record);
         }
+    }
+
+    fn drain(&mut self) -> Result<(), SessionError> {
+        self.drain_samples();
         let mut decoded = Vec::new();
         let mut undecoded = 0;
         while let Some(item) = self.events.next() {

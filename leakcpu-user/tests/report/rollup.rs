@@ -75,12 +75,14 @@ fn thread() -> impl Strategy<Value = Thread> {
                     throttled_ns: None,
                     blocked_ns,
                     unaccounted_ns: 0,
+                    steal_ns: None,
                     gil_wait_ns,
                 },
                 voluntary_switches: 3,
                 involuntary_switches: 0,
                 stack_times,
                 tallies: Vec::new(),
+                accounts: None,
             },
         )
 }

@@ -3,7 +3,9 @@
 use crate::fixtures;
 use crate::fixtures::{all, profile};
 use pyobserve::model::Profile;
-use pyobserve::report::{FlameKind, write_collapsed, write_collapsed_off_cpu, write_flamegraph};
+use pyobserve::report::{
+    Borders, FlameKind, write_collapsed, write_collapsed_off_cpu, write_flamegraph,
+};
 
 fn everything() -> Profile {
     profile(all().into_iter().map(|truth| truth.process).collect())
@@ -11,13 +13,13 @@ fn everything() -> Profile {
 
 fn collapsed(profile: &Profile) -> String {
     let mut out = Vec::new();
-    write_collapsed(profile, &mut out).unwrap();
+    write_collapsed(profile, Borders::Hidden, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
 fn off_cpu(profile: &Profile) -> String {
     let mut out = Vec::new();
-    write_collapsed_off_cpu(profile, &mut out).unwrap();
+    write_collapsed_off_cpu(profile, Borders::Hidden, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -113,7 +115,7 @@ fn flame_graphs_are_pictures_and_an_empty_one_says_so() {
             (profile(Vec::new()), "nothing was seen"),
         ] {
             let mut out = Vec::new();
-            write_flamegraph(&profile, kind, &mut out).unwrap();
+            write_flamegraph(&profile, kind, Borders::Hidden, &mut out).unwrap();
             let svg = String::from_utf8(out).unwrap();
             assert!(svg.contains("<svg") && svg.trim_end().ends_with("</svg>"));
             assert!(

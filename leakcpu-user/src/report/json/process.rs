@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::function::FunctionDto;
-use super::verdict::{FindingDto, VerdictDto};
+use super::verdict::{FindingDto, VerdictDto, rounded};
 use crate::classify::ProcessVerdicts;
 use crate::diagnose::ProcessFindings;
 use crate::model::{
-    CpuSplit, Process, PythonFacts, Reason, Rollup, Thread, ThreadTimes, Unreadable, Wait,
+    Accounts, CpuQuota, CpuSplit, Process, PythonFacts, RanInstead, Reason, Rollup, Thread,
+    ThreadTimes, Unreadable, Wait,
 };
 
 #[derive(Clone, Debug, Serialize)]
@@ -26,6 +27,9 @@ pub(super) struct ProcessDto {
     systemd_unit: Option<String>,
     verdict: VerdictDto,
     time: TimeDto,
+    accounts: Option<AccountsDto>,
+    quotas: Vec<CpuQuota>,
+    ran_instead: Vec<RanInstead>,
     waits: Vec<WaitDto>,
     threads: Vec<ThreadDto>,
     functions: Vec<FunctionDto>,
@@ -60,6 +64,13 @@ struct TimeDto {
 }
 
 #[derive(Clone, Debug, Serialize)]
+struct AccountsDto {
+    #[serde(flatten)]
+    figures: Accounts,
+    residual_share: f64,
+}
+
+#[derive(Clone, Debug, Serialize)]
 struct WaitDto {
     reason: Reason,
     peer: Option<String>,
@@ -81,6 +92,7 @@ struct ThreadDto {
     name: Option<String>,
     verdict: VerdictDto,
     time: TimeDto,
+    accounts: Option<AccountsDto>,
     unattributed_ns: u64,
 }
 
@@ -109,6 +121,9 @@ impl ProcessDto {
                 process.cpu_split(),
                 process.blocked_by_reason(),
             ),
+            accounts: process.accounts().map(AccountsDto::from),
+            quotas: process.quotas.clone(),
+            ran_instead: process.ran_instead.clone(),
             waits: process
                 .waits()
                 .iter()
@@ -125,6 +140,7 @@ impl ProcessDto {
                     name: thread.name.clone(),
                     verdict: VerdictDto::from(verdict),
                     time: TimeDto::of_thread(thread),
+                    accounts: thread.accounts.map(AccountsDto::from),
                     unattributed_ns: *unattributed_ns,
                 })
                 .collect(),
@@ -151,6 +167,15 @@ impl From<&PythonFacts> for PythonDto {
     }
 }
 
+impl From<Accounts> for AccountsDto {
+    fn from(figures: Accounts) -> Self {
+        Self {
+            figures,
+            residual_share: rounded(figures.residual_share()),
+        }
+    }
+}
+
 impl TimeDto {
     fn new(
         times: &ThreadTimes,
@@ -166,7 +191,7 @@ impl TimeDto {
             throttled_ns: times.throttled_ns,
             blocked_ns: times.blocked_ns,
             unaccounted_ns: times.unaccounted_ns,
-            steal_ns: None,
+            steal_ns: times.steal_ns,
             on_cpu_user_ns: split.map(|s| s.user_ns),
             on_cpu_kernel_ns: split.map(|s| s.kernel_ns),
             gc_ns: None,

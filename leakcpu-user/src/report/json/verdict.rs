@@ -112,6 +112,6 @@ impl From<&Finding> for FindingDto {
     }
 }
 
-fn rounded(value: f64) -> f64 {
+pub(super) fn rounded(value: f64) -> f64 {
     (value * 1e6).round() / 1e6
 }

@@ -86,7 +86,7 @@ pub fn write_text(
         lines.extend(table::table(&rows, width));
         lines.extend(table::idle_line(&folded, width));
     }
-    let notes = notes::notes(profile, width);
+    let notes = notes::notes(profile, classification, width);
 
     let wants_block = |row: &&Row<'_>| row.class() != Class::Idle || active == 0;
     let blocks: Vec<&Row<'_>> = rows.iter().filter(wants_block).collect();

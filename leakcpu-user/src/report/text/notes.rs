@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::line::{Line, Look, wrap};
 use crate::classify::say::{count, duration, percent};
+use crate::classify::{Classification, RESIDUAL};
 use crate::model::{Profile, Thread};
 
 /// Whether any named counter of loss is not zero.
@@ -12,10 +13,11 @@ pub(super) fn is_anything_lost(profile: &Profile) -> bool {
 }
 
 /// A blank line and one `!` line per note; nothing if there is none.
-pub(super) fn notes(profile: &Profile, width: usize) -> Vec<Line> {
+pub(super) fn notes(profile: &Profile, classification: &Classification, width: usize) -> Vec<Line> {
     let mut texts = Vec::new();
     texts.extend(unreadable(profile));
     texts.extend(losses(profile));
+    texts.extend(disagreements(classification));
     for step in &profile.sampling.steps {
         texts.push(format!(
             "sampled at {} Hz from {} on: {}",
@@ -61,6 +63,19 @@ fn unreadable(profile: &Profile) -> Vec<String> {
             };
             let pids = pids[..pids.len().min(shown)].join(" ");
             format!("no stacks of {pids}{more}: {reason}; times and verdict are from the kernel alone -> {fix}")
+        })
+        .collect()
+}
+
+/// Processes whose times the scheduler's own accounts do not bear out.
+fn disagreements(classification: &Classification) -> Vec<String> {
+    classification
+        .processes
+        .iter()
+        .filter_map(|process| {
+            let because = &process.verdict.because;
+            let reason = because.iter().find(|b| b.name == RESIDUAL)?;
+            Some(format!("{}: {}", process.pid, reason.text))
         })
         .collect()
 }

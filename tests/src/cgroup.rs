@@ -1,0 +1,114 @@
+//! A control group with a CPU quota, v1 or v2, whichever this host has.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process, thread,
+    time::{Duration, Instant},
+};
+
+/// Where the controller `cpu` is mounted, and whether that is v2.
+fn hierarchy() -> Option<(PathBuf, bool)> {
+    let mounts = fs::read_to_string("/proc/mounts").ok()?;
+    let mut unified = None;
+    for line in mounts.lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        let [_, place, kind, options, ..] = words.as_slice() else {
+            continue;
+        };
+        if *kind == "cgroup" && options.split(',').any(|option| option == "cpu") {
+            return Some((PathBuf::from(place), false));
+        }
+        if *kind == "cgroup2" {
+            unified = Some((PathBuf::from(place), true));
+        }
+    }
+    unified
+}
+
+/// A group of its own; gone when dropped, as soon as nobody is in it.
+#[derive(Debug)]
+pub struct QuotaGroup {
+    path: PathBuf,
+    /// Its name as `/proc/PID/cgroup` has it.
+    pub name: String,
+    is_v2: bool,
+}
+
+impl QuotaGroup {
+    /// Makes a group whose tasks may run for `quota` of each 100 ms. `None`, and why on
+    /// stderr, where none can be made.
+    pub fn new(what: &str, quota: Duration) -> Option<Self> {
+        let Some((mount, is_v2)) = hierarchy() else {
+            eprintln!("skipped: no cgroup hierarchy with the controller `cpu` is mounted");
+            return None;
+        };
+        let name = format!("pyobserve-test-{}-{what}", process::id());
+        let group = Self {
+            path: mount.join(&name),
+            name: format!("/{name}"),
+            is_v2,
+        };
+        let made = if is_v2 {
+            fs::write(mount.join("cgroup.subtree_control"), "+cpu")
+                .and_then(|()| fs::create_dir(&group.path))
+                .and_then(|()| group.write("cpu.max", &format!("{} 100000", quota.as_micros())))
+        } else {
+            fs::create_dir(&group.path)
+                .and_then(|()| group.write("cpu.cfs_period_us", "100000"))
+                .and_then(|()| group.write("cpu.cfs_quota_us", &quota.as_micros().to_string()))
+        };
+        match made {
+            Ok(()) => Some(group),
+            Err(error) => {
+                eprintln!(
+                    "skipped: no group with a quota in {}: {error}",
+                    mount.display()
+                );
+                None
+            }
+        }
+    }
+
+    fn write(&self, file: &str, text: &str) -> std::io::Result<()> {
+        fs::write(self.path.join(file), text)
+    }
+
+    /// Moves a process into it.
+    pub fn take(&self, pid: u32) {
+        self.write("cgroup.procs", &pid.to_string())
+            .unwrap_or_else(|e| panic!("cannot move {pid} into {}: {e}", self.path.display()));
+    }
+
+    /// For how long its tasks were held back so far, in nanoseconds, as the kernel says.
+    pub fn throttled_ns(&self) -> i64 {
+        let (figure, unit) = if self.is_v2 {
+            ("throttled_usec", 1_000)
+        } else {
+            ("throttled_time", 1)
+        };
+        let text = fs::read_to_string(self.path.join("cpu.stat")).expect("a group has a cpu.stat");
+        let value = text
+            .lines()
+            .find_map(|line| line.strip_prefix(figure)?.trim().parse::<i64>().ok());
+        value.unwrap_or_else(|| panic!("no {figure} in {text:?}")) * unit
+    }
+}
+
+impl Drop for QuotaGroup {
+    fn drop(&mut self) {
+        let started = Instant::now();
+        // Its last task may still be on its way out.
+        while fs::remove_dir(&self.path).is_err() && is_there(&self.path) {
+            if started.elapsed() > Duration::from_secs(5) {
+                eprintln!("{} is left behind", self.path.display());
+                return;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+fn is_there(path: &Path) -> bool {
+    path.exists()
+}
