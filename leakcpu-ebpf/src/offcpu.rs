@@ -204,10 +204,10 @@ fn note_walk(ns: u64) {
     }
 }
 
-/// Makes good for a switch to the CPU that `task` now leaves, if that was not seen: the
+/// Makes good for a switch to the CPU that `task` is on, if that was not seen: the
 /// run queue knows when it came. Where it does not, the span stays unaccounted.
 #[inline(always)]
-fn make_good(thread: &mut ThreadState, task: Task, now_ns: u64) {
+pub fn make_good(thread: &mut ThreadState, task: Task, now_ns: u64) {
     let was = thread.run_state;
     let found = was == run_state::UNKNOWN || thread.flags & thread_flags::FOUND_RUNNING != 0;
     if !found && was != run_state::RUNNABLE && was != run_state::BLOCKED {

@@ -16,7 +16,7 @@ use crate::{
     count,
     globals::FRAME_LIMIT,
     maps::{SYSCALLS, THREADS, stopped},
-    native, python, task,
+    native, offcpu, python, task,
     task::{UserRegisters, reg},
 };
 
@@ -48,6 +48,12 @@ fn sample(ctx: &PerfEventContext) {
         thread.run_state = run_state::ON_CPU;
         thread.flags |= thread_flags::FOUND_RUNNING;
         thread.initial_state = run_state::ON_CPU;
+    }
+    if (thread.run_state == run_state::RUNNABLE || thread.run_state == run_state::BLOCKED)
+        && let Some(task) = task::current()
+    {
+        // That it came to a CPU was not seen, and it may not leave before the window's end.
+        offcpu::make_good(thread, task, now_ns);
     }
     count::one(Counter::OnCpuSamples);
     let Some(thread_id) = task::current_fsbase() else {

@@ -152,6 +152,19 @@ impl Struct {
     }
 }
 
+/// The current task, for programs that have no task argument; `None` on kernels that
+/// give no pointer that the verifier trusts (it came with `bpf_task_pt_regs`, 5.15, or
+/// before).
+#[inline(always)]
+pub fn current() -> Option<Task> {
+    if HAS_TASK_PT_REGS.load() == 0 {
+        return None;
+    }
+    // SAFETY: the helper has no preconditions; the branch is dead to the verifier on
+    // kernels without it.
+    Some(Task::new(unsafe { bpf_get_current_task_btf() }.cast()))
+}
+
 /// `fsbase` of the current task, for programs that have no task argument.
 #[inline(always)]
 pub fn current_fsbase() -> Option<u64> {
