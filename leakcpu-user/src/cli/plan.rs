@@ -98,9 +98,10 @@ impl Plan {
             max_leaves: classify.max_leaves as usize,
             format,
             all: classify.all,
-            borders: match classify.c_calls {
-                true => Borders::Marked,
-                false => Borders::Hidden,
+            borders: if classify.c_calls {
+                Borders::Marked
+            } else {
+                Borders::Hidden
             },
             fail_on: classify.fail_on.clone(),
             exit_status: classify.exit_status,

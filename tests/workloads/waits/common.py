@@ -20,6 +20,9 @@ WAITS = []
 #: Calls into it keep the GIL: the clocks are read without another thread in between.
 WITH_GIL = ctypes.PyDLL(None)
 
+#: Set before children are ended that others wait for with the GIL held.
+ENDING = threading.Event()
+
 _folders = []
 
 
@@ -173,6 +176,8 @@ def children():
 
 def clean_up():
     """Ends our children and removes the folders."""
+    ENDING.set()
+    time.sleep(0.2)
     for pid in children():
         try:
             os.kill(pid, signal.SIGKILL)

@@ -3,7 +3,7 @@
 import os
 import time
 
-from .common import folder, in_child, waits
+from .common import ENDING, folder, in_child, waits
 
 SLOW = 0.04
 
@@ -29,7 +29,7 @@ def slow_exec(wait):
         (os.POSIX_SPAWN_OPEN, 9, path, os.O_RDONLY, 0),
     ]
     wait.ready()
-    while True:
+    while not ENDING.is_set():
         begun = wait.begin()
         child = os.posix_spawn("/bin/true", ["true"], os.environ, file_actions=actions)  # here
         wait.end(begun)
