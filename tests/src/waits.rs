@@ -119,7 +119,7 @@ impl Wait<'_> {
             return;
         };
         let own = self.own_ns();
-        problems.check(own > wall / 50, format!("it hardly waits: {own} ns"));
+        problems.check(own > wall / 100, format!("it hardly waits: {own} ns"));
         let allowed = match reason {
             // Of a thread that computes all the time the clocks also differ by interrupts
             // and by what the hypervisor takes.
@@ -156,7 +156,11 @@ impl Wait<'_> {
                     }
                     other => other.clone(),
                 };
-                problems.equal(field, &longest[field], &want);
+                // Where one number stands for many in a row, the report may name none.
+                let may_lack = texts(&self.truth["facts"]["or_unnamed"]).any(|f| f == fact);
+                if !(may_lack && longest[field].is_null()) {
+                    problems.equal(field, &longest[field], &want);
+                }
             }
         }
     }

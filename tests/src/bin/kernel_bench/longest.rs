@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use super::{Figure, Setting, Watch, Workload};
 
 /// What no walk at a switch may take.
-const AIM_US: f64 = 20.0;
+const AIM_US: u32 = 20;
 /// One walk in this many may take longer: while the hypervisor has the CPU, the clock
 /// runs on.
 const LONGER: u64 = 1_000;
@@ -40,7 +40,7 @@ pub fn walks(setting: &Setting) -> Result<Vec<Figure>> {
             what: format!("switch, longest walk, {what}"),
             value: us,
             unit: "us",
-            aim: Some(AIM_US),
+            aim: Some(f64::from(AIM_US)),
             note: format!(
                 "{all} walks of {:.0} frames; {outside} took longer than {AIM_US} us",
                 seen.frames / seen.stacks.max(1.0)
