@@ -27,8 +27,8 @@ pub enum Counter {
     TstateNotFound,
     /// A thread was switched in without a wake-up having been seen.
     WakeupMissed,
-    /// A switch of a watched thread was not seen, as while another program attaches to the
-    /// same tracepoint. One to a CPU is made good by the run queue's own notes; after one
+    /// A switch of a watched thread was not seen. On 6.18 some are left out, up to one a
+    /// second; why is not known (docs/times.md). One to a CPU is made good by the run queue's own notes; after one
     /// from a CPU the time since the switch before it is unaccounted.
     SwitchMissed,
     /// A thread id was reused before its predecessor's figures were collected.

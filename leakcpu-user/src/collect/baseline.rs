@@ -192,6 +192,27 @@ mod tests {
         state.on_cpu_ns + state.runnable_ns + state.throttled_ns + state.blocked_ns
     }
 
+    /// The baseline of a window that begins at 1000, with one thread.
+    fn at_1000(state: ThreadState) -> Baseline {
+        let mut baseline = Baseline {
+            start_ns: 1_000,
+            ..Baseline::default()
+        };
+        baseline.add_thread(state);
+        baseline
+    }
+
+    /// A thread watched since 100, without an event since.
+    fn found() -> ThreadState {
+        ThreadState {
+            tid: 7,
+            watched_since_ns: 100,
+            state_since_ns: 100,
+            run_state: run_state::UNKNOWN,
+            ..ThreadState::default()
+        }
+    }
+
     #[test]
     fn what_came_before_the_window_is_taken_off() {
         let early = ThreadState {
@@ -204,11 +225,7 @@ mod tests {
             run_state: run_state::BLOCKED,
             ..ThreadState::default()
         };
-        let mut baseline = Baseline {
-            start_ns: 1_000,
-            ..Baseline::default()
-        };
-        baseline.add_thread(early);
+        let baseline = at_1000(early);
         // It woke at 1200, ran from 1250 and was on a CPU when the window ended.
         let late = ThreadState {
             blocked_ns: 900,
@@ -240,36 +257,16 @@ mod tests {
 
     #[test]
     fn a_wait_that_covers_the_window_is_as_long_as_the_window() {
-        let state = ThreadState {
-            tid: 7,
-            watched_since_ns: 100,
-            state_since_ns: 100,
-            run_state: run_state::UNKNOWN,
-            ..ThreadState::default()
-        };
-        let mut baseline = Baseline {
-            start_ns: 1_000,
-            ..Baseline::default()
-        };
-        baseline.add_thread(state);
+        let state = found();
+        let baseline = at_1000(state);
         let record = baseline.trim(ThreadRecord::close(state, 3_000)).unwrap();
         assert_eq!((record.wall_ns(), record.open_ns), (2_000, 2_000));
     }
 
     #[test]
     fn the_state_in_which_it_was_found_may_be_learnt_late() {
-        let found = ThreadState {
-            tid: 7,
-            watched_since_ns: 100,
-            state_since_ns: 100,
-            run_state: run_state::UNKNOWN,
-            ..ThreadState::default()
-        };
-        let mut baseline = Baseline {
-            start_ns: 1_000,
-            ..Baseline::default()
-        };
-        baseline.add_thread(found);
+        let found = found();
+        let baseline = at_1000(found);
         let woken = ThreadState {
             blocked_ns: 1_400,
             initial_ns: 1_400,

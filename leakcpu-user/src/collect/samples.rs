@@ -60,17 +60,12 @@ impl Samples {
     }
 
     fn add_unplaced(&mut self, key: TotalsKey) {
-        let is_full = self.unplaced.len() >= self.limit;
-        let lost = match self.unplaced.entry(key) {
-            Entry::Occupied(mut count) => {
-                *count.get_mut() += 1;
-                "native_leaves_full"
-            }
-            Entry::Vacant(empty) if !is_full => {
-                empty.insert(1);
-                "native_leaves_full"
-            }
-            Entry::Vacant(_) => "samples_lost",
+        let has_room = self.unplaced.len() < self.limit || self.unplaced.contains_key(&key);
+        let lost = if has_room {
+            *self.unplaced.entry(key).or_default() += 1;
+            "native_leaves_full"
+        } else {
+            "samples_lost"
         };
         *self.loss.entry(lost).or_default() += 1;
     }
