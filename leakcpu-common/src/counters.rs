@@ -17,8 +17,10 @@ pub enum Counter {
     ProcessesFull,
     /// A process-life event found the ring buffer full.
     EventRingFull,
-    /// A walk ended at the frame limit before the root.
+    /// A walk ended before the root: at the frame limit, or for the next reason.
     StacksTruncated,
+    /// A walk at a context switch ended for it had taken its time.
+    WalkCut,
     /// A frame could not be read (paged out, or the chain changed): the stack is partial.
     FrameReadFailed,
     /// A `PyThreadState` could not be read.
@@ -73,7 +75,7 @@ pub enum Counter {
 
 impl Counter {
     /// Number of counters.
-    pub const COUNT: u32 = 30;
+    pub const COUNT: u32 = 31;
 
     /// All counters, in index order.
     pub const ALL: [Self; Self::COUNT as usize] = [
@@ -84,6 +86,7 @@ impl Counter {
         Self::ProcessesFull,
         Self::EventRingFull,
         Self::StacksTruncated,
+        Self::WalkCut,
         Self::FrameReadFailed,
         Self::TstateReadFailed,
         Self::TstateNotFound,
@@ -119,6 +122,7 @@ impl Counter {
             Self::ProcessesFull => "processes_full",
             Self::EventRingFull => "event_ring_full",
             Self::StacksTruncated => "stacks_truncated",
+            Self::WalkCut => "walks_cut",
             Self::FrameReadFailed => "frame_read_failed",
             Self::TstateReadFailed => "tstate_read_failed",
             Self::TstateNotFound => "tstate_not_found",
