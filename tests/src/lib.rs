@@ -19,6 +19,7 @@ pub mod checks;
 pub mod clocks;
 pub mod collapsed;
 pub mod compiler;
+pub mod figure;
 pub mod forms;
 pub mod interpreter;
 pub mod lines;
