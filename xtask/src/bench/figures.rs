@@ -1,9 +1,9 @@
 //! Figures that a program of the tests measures, for it needs pyobserve's library and
 //! root.
 
-use std::{path::PathBuf, process::Stdio};
+use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
 use super::table::Cell;
@@ -63,14 +63,6 @@ pub fn build(host: &Host, name: &str) -> Result<PathBuf> {
 pub fn run(mut command: std::process::Command) -> Result<Vec<Figure>> {
     let line = host::typed(&command);
     eprintln!("$ {line}");
-    let output = command
-        .stderr(Stdio::inherit())
-        .output()
-        .with_context(|| format!("cannot run `{line}`"))?;
-    ensure!(
-        output.status.success(),
-        "`{line}` failed ({})",
-        output.status
-    );
-    serde_json::from_slice(&output.stdout).with_context(|| format!("`{line}` wrote no figures"))
+    serde_json::from_slice(&host::read(&mut command)?)
+        .with_context(|| format!("`{line}` wrote no figures"))
 }

@@ -71,16 +71,7 @@ fn start(bench: &Bench<'_>) -> Result<Figure> {
     command.args(["classify", "--quiet", "--json", "-d", "1s"]);
     let line = host::typed(&command);
     let began_ns = target::Window::now_ns();
-    let output = command
-        .stderr(Stdio::inherit())
-        .output()
-        .with_context(|| format!("cannot run `{line}`"))?;
-    ensure!(
-        output.status.success(),
-        "`{line}` failed ({})",
-        output.status
-    );
-    let document: Document = serde_json::from_slice(&output.stdout)
+    let document: Document = serde_json::from_slice(&host::read(&mut command)?)
         .with_context(|| format!("`{line}` wrote no report"))?;
     for pid in waiting.iter().map(|process| process.0.id()) {
         ensure!(

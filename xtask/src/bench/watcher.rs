@@ -158,16 +158,7 @@ fn pyobserve(bench: &Bench<'_>, pid: u32, rate_hz: u32, turn: Duration) -> Resul
         .args(["-r", &rate_hz.to_string()])
         .args(["-d", &format!("{}ms", turn.as_millis())]);
     let line = host::typed(&command);
-    let output = command
-        .stderr(Stdio::inherit())
-        .output()
-        .with_context(|| format!("cannot run `{line}`"))?;
-    ensure!(
-        output.status.success(),
-        "`{line}` failed ({})",
-        output.status
-    );
-    let document: Document = serde_json::from_slice(&output.stdout)
+    let document: Document = serde_json::from_slice(&host::read(&mut command)?)
         .with_context(|| format!("`{line}` wrote no report"))?;
     let start_ns = document.window.start_unix_ns;
     let functions = document.processes.iter().flat_map(|p| &p.functions);
