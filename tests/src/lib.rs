@@ -26,6 +26,7 @@ pub mod lines;
 pub mod observe;
 pub mod problems;
 pub mod processes;
+pub mod reasons;
 pub mod report;
 pub mod single_step;
 pub mod stacks;

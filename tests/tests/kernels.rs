@@ -11,8 +11,10 @@ use leakcpu_tests::{
     interpreter::{self, Interpreter},
     observe,
     problems::Problems,
+    reasons::{GROUPS, observe_until_right},
     report::{Report, function, largest_line, list, ns, sum_of_parts, text, thread},
     verdict,
+    waits::Play,
     workload::Workload,
 };
 use serde_json::Value;
@@ -39,6 +41,7 @@ checks! {
     g_times: "times" = times;
     h_lock: "lock wait" = lock_wait;
     i_exit_codes: "exit codes" = exit_codes;
+    j_reasons: "reasons" = reasons;
 }
 
 /// The newest interpreter, wherever it is: a virtual machine has one, in a root of its own.
@@ -76,6 +79,19 @@ fn programs_load(problems: &mut Problems) -> Answer {
         problems.check(
             check["status"] == "PASS",
             format!("{}: {}", text(check, "title"), text(check, "detail")),
+        );
+    }
+    Yes
+}
+
+/// Every wait of `workloads/waits` that can be made here, with a row of docs/reasons.md
+/// for each.
+fn reasons(problems: &mut Problems) -> Answer {
+    for group in GROUPS {
+        let rows = observe_until_right(python(), group, Play::Emulated, problems);
+        problems.check(
+            rows > 0,
+            format!("{group}: none of its waits could be made"),
         );
     }
     Yes
