@@ -72,7 +72,7 @@ stty -F /dev/ttyS1 raw
 echo "@BEGIN@" >/dev/ttyS1
 cd "@PACKAGE@"
 PYOBSERVE_BIN=/@PROGRAMS@/pyobserve PYOBSERVE_TEST_ROOTS=/@ROOT@ \
-    PYOBSERVE_CHECKS=/dev/ttyS1 \
+    PYOBSERVE_CHECKS=/dev/ttyS1 PYOBSERVE_TABLE=/dev/ttyS1 \
     /@PROGRAMS@/checks --test-threads=1 --nocapture --ignored @FILTER@
 echo '@END@' >/dev/ttyS1
 sync
