@@ -58,8 +58,9 @@ pub const CONTROL_COUNTERS_ONLY: u32 = 2;
 /// Words of the `CONTROL` map.
 pub const CONTROL_WORDS: u32 = 3;
 
-/// Switches that one walk stands for at most.
-pub const MAX_STANDS_FOR: u64 = 128;
+/// Switches that one walk stands for at most: a thirty-second of a walk is a tenth of what a
+/// switch costs anyway, and each walk more makes the estimates better.
+pub const MAX_STANDS_FOR: u64 = 32;
 
 /// Walks at a switch that took longer are not timed: the hypervisor had the CPU.
 pub const LONGEST_TIMED_WALK_NS: u64 = 50_000;
