@@ -48,8 +48,26 @@ pub const MAX_SYSCALLS: usize = 512;
 /// programs leave without touching any state.
 pub const CONTROL_STOPPED: u32 = 0;
 
+/// Index of the word that degrades: the time between two walks of a thread's stack at
+/// switches that is aimed at, in nanoseconds; 0 where every switch is walked.
+pub const CONTROL_WALK_GAP_NS: u32 = 1;
+
+/// Index of the word that, once not zero, makes switches that are not walked keep their
+/// times only: no registers are read, so that they have no reason.
+pub const CONTROL_COUNTERS_ONLY: u32 = 2;
+
 /// Words of the `CONTROL` map.
-pub const CONTROL_WORDS: u32 = 1;
+pub const CONTROL_WORDS: u32 = 3;
+
+/// Switches that one walk stands for at most: a thirty-second of a walk is a tenth of what a
+/// switch costs anyway, and each walk more makes the estimates better.
+pub const MAX_STANDS_FOR: u64 = 32;
+
+/// Walks at a switch that took longer are not timed: the hypervisor had the CPU.
+pub const LONGEST_TIMED_WALK_NS: u64 = 50_000;
+
+/// Of 64 bits the lowest that decide whether a walk at a switch is timed: one in 16 is.
+pub const TIMED_WALK_SHIFT: u32 = 60;
 
 /// Names of the globals that the loader overrides before load. Constants to the
 /// verifier, so that field offsets and absent kernel features cost nothing.

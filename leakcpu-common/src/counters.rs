@@ -65,6 +65,15 @@ pub enum Counter {
     KernelStackFailed,
     /// A wait for a CPU found the map of rivals full: who ran instead is not known.
     RivalsFull,
+    /// A watched switch whose stack was not walked, to keep within the budget: the walks
+    /// made by chance stand for it.
+    SwitchesWithoutStack,
+    /// Switches of watched threads from a CPU (not a loss: the denominator).
+    SwitchesWatched,
+    /// Walks at switches that were timed (not a loss).
+    SwitchWalksTimed,
+    /// Nanoseconds that those took (not a loss).
+    SwitchWalkNs,
     /// On-CPU samples taken of watched threads (not a loss: the denominator).
     OnCpuSamples,
     /// Stacks captured, on and off CPU (not a loss: the denominator).
@@ -75,7 +84,7 @@ pub enum Counter {
 
 impl Counter {
     /// Number of counters.
-    pub const COUNT: u32 = 31;
+    pub const COUNT: u32 = Self::FramesWalked as u32 + 1;
 
     /// All counters, in index order.
     pub const ALL: [Self; Self::COUNT as usize] = [
@@ -107,6 +116,10 @@ impl Counter {
         Self::NativeStackFailed,
         Self::KernelStackFailed,
         Self::RivalsFull,
+        Self::SwitchesWithoutStack,
+        Self::SwitchesWatched,
+        Self::SwitchWalksTimed,
+        Self::SwitchWalkNs,
         Self::OnCpuSamples,
         Self::StacksWalked,
         Self::FramesWalked,
@@ -143,6 +156,10 @@ impl Counter {
             Self::NativeStackFailed => "native_stack_failed",
             Self::KernelStackFailed => "kernel_stack_failed",
             Self::RivalsFull => "rivals_full",
+            Self::SwitchesWithoutStack => "switches_without_stack",
+            Self::SwitchesWatched => "switches_watched",
+            Self::SwitchWalksTimed => "switch_walks_timed",
+            Self::SwitchWalkNs => "switch_walk_ns",
             Self::OnCpuSamples => "on_cpu_samples",
             Self::StacksWalked => "stacks_walked",
             Self::FramesWalked => "frames_walked",
@@ -153,7 +170,12 @@ impl Counter {
     pub const fn is_loss(self) -> bool {
         !matches!(
             self,
-            Self::OnCpuSamples | Self::StacksWalked | Self::FramesWalked
+            Self::SwitchesWatched
+                | Self::SwitchWalksTimed
+                | Self::SwitchWalkNs
+                | Self::OnCpuSamples
+                | Self::StacksWalked
+                | Self::FramesWalked
         )
     }
 }

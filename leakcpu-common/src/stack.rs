@@ -58,6 +58,9 @@ pub mod flags {
 /// Hash that stands for "no Python frames".
 pub const EMPTY_STACK: u64 = 0;
 
+/// Stands for "not walked", to keep within the budget. Hashes of stacks are odd.
+pub const NOT_WALKED: u64 = 2;
+
 /// Folds one frame into a stack's hash. Multiply and rotate: a few cycles, and
 /// equal on both sides of the contract. The witness takes part only where the kernel
 /// side has reason to ask for it ([`mix_witness`]).

@@ -87,6 +87,8 @@ pub struct ThreadState {
     pub tstate_retry_ns: u64,
     /// Stack at the last switch-out.
     pub wait_stack: u64,
+    /// Switches that this stack stands for: 1 where all are walked, 0 if it was not.
+    pub stands_for: u64,
     /// Reason of the last switch-out.
     pub wait: Wait,
     /// Process.

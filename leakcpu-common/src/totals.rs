@@ -10,6 +10,9 @@ pub mod state {
     pub const BLOCKED: u8 = 3;
     /// Left the CPU while able to run.
     pub const PREEMPTED: u8 = 4;
+    /// With [`BLOCKED`], where few registers are read to keep within the budget: this wait
+    /// was chosen by chance, or, where the call is [`super::NOT_READ`], it was not.
+    pub const BY_CHANCE: u8 = 0x80;
 }
 
 /// Bits of [`Wait::flags`].
@@ -38,11 +41,14 @@ pub mod wait_flags {
 /// No system call in progress, or none could be read.
 pub const NO_SYSCALL: i16 = -1;
 
+/// The registers were not read, to keep within the budget.
+pub const NOT_READ: i16 = -2;
+
 /// Why a thread left the CPU, as far as the saved registers say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct Wait {
-    /// System-call number or [`NO_SYSCALL`].
+    /// System-call number, [`NO_SYSCALL`] or [`NOT_READ`].
     pub syscall: i16,
     /// Bits of [`wait_flags`].
     pub flags: u8,
@@ -79,4 +85,19 @@ pub struct Totals {
     pub runnable_ns: u64,
     /// Longest blocked part of an interval.
     pub max_blocked_ns: u64,
+    /// What those of the intervals stand for that were walked by chance.
+    pub stands_for: StandsFor,
+}
+
+/// What intervals that were not walked are estimated by: each that was, times the number of
+/// intervals that it stands for besides itself. All 0 where every switch is walked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct StandsFor {
+    /// Intervals.
+    pub count: u64,
+    /// Time blocked.
+    pub blocked_ns: u64,
+    /// Time ready but not running.
+    pub runnable_ns: u64,
 }

@@ -14,6 +14,7 @@
 )]
 
 mod count;
+mod degrade;
 mod globals;
 mod maps;
 mod native;

@@ -78,7 +78,7 @@ pub fn add(ctx: &PerfEventContext, thread: &ThreadState, stack: u64, wait: Wait)
     }
     if SAMPLES.output::<LeafKey>(key, NO_WAKEUP).is_err() {
         count::one(Counter::SampleRingFull);
-        totals::add(thread, stack, wait, 0, 0);
+        totals::add(thread, (stack, 0), wait, 0, 0);
     }
 }
 

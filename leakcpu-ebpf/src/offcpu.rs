@@ -13,14 +13,14 @@ use leakcpu_common::{
     },
     counters::Counter,
     rival::MIN_RIVAL_WAIT_NS,
-    stack::flags,
+    stack::{NOT_WALKED, flags},
     syscall::{pollfd, wait_arg},
     thread::{GIL_REARM_NS, ThreadState, run_state, thread_flags},
-    totals::{NO_SYSCALL, Wait, state, wait_flags},
+    totals::{NO_SYSCALL, NOT_READ, Wait, state, wait_flags},
 };
 
 use crate::{
-    count,
+    count, degrade,
     globals::{FRAME_LIMIT, HAS_LAST_ARRIVAL, HAS_PREV_STATE_ARG, SWITCH_WALKS_TIMED},
     maps::{PROCESSES, SYSCALLS, THREADS, stopped},
     python::{self, Captured, Limits},
@@ -132,12 +132,18 @@ fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state:
         thread.ended_ns = now_ns;
         return;
     }
+    thread.stands_for = match thread.off_since_ns {
+        0 => degrade::stands_for(0),
+        last_ns => degrade::stands_for(now_ns - last_ns),
+    };
     thread.off_since_ns = now_ns;
     thread.off_blocked_ns = 0;
     // Before anything is decided that the verifier would follow apart.
     let mut captured = Captured::none(0);
-    if thread.flags & thread_flags::EXITING == 0 {
+    let is_walked = thread.stands_for != 0;
+    if is_walked && thread.flags & thread_flags::EXITING == 0 {
         captured = python::capture(thread, task.fsbase(), now_ns, limits(now_ns));
+        degrade::note_walk(now_ns);
         if SWITCH_WALKS_TIMED.load() == 1 {
             note_walk(now().saturating_sub(now_ns));
         }
@@ -159,8 +165,13 @@ fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state:
         },
         fd: 0,
     };
-    if captured.flags & flags::NO_TSTATE != 0 {
-        wait.flags |= wait_flags::NATIVE_THREAD;
+    if is_walked {
+        if captured.flags & flags::NO_TSTATE != 0 {
+            wait.flags |= wait_flags::NATIVE_THREAD;
+        }
+    } else {
+        // It is what it was.
+        wait.flags |= thread.wait.flags & wait_flags::NATIVE_THREAD;
     }
     if blocked {
         thread.voluntary_switches += 1;
@@ -173,7 +184,14 @@ fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state:
         if task.in_iowait() {
             wait.flags |= wait_flags::IN_IOWAIT;
         }
-        read_reason(thread.pid, &mut wait);
+        if degrade::counters_only() {
+            wait.state |= state::BY_CHANCE;
+        }
+        if is_walked || wait.state & state::BY_CHANCE == 0 {
+            read_reason(thread.pid, &mut wait);
+        } else {
+            wait.syscall = NOT_READ;
+        }
     } else {
         thread.involuntary_switches += 1;
         throttle::begin_wait(thread, task, true);
@@ -187,7 +205,7 @@ fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state:
     }
     thread.flags &= !thread_flags::AFTER_GIL_WAIT;
     thread.wait = wait;
-    thread.wait_stack = stack;
+    thread.wait_stack = if is_walked { stack } else { NOT_WALKED };
 }
 
 /// Walks by their length in microseconds: only a bench asks for it.
@@ -339,11 +357,15 @@ fn switch_in(thread: &mut ThreadState, task: Task, rival: Option<Task>, mut now_
     if thread.flags & thread_flags::IN_GIL_WAIT != 0 {
         thread.flags &= !thread_flags::IN_GIL_WAIT;
         thread.flags |= thread_flags::AFTER_GIL_WAIT;
-        thread.gil_wait_ns += now_ns.saturating_sub(thread.off_since_ns);
+        let mut waited_ns = now_ns.saturating_sub(thread.off_since_ns);
+        if thread.wait.state & state::BY_CHANCE != 0 {
+            waited_ns *= thread.stands_for;
+        }
+        thread.gil_wait_ns += waited_ns;
     }
     totals::add(
         thread,
-        thread.wait_stack,
+        (thread.wait_stack, thread.stands_for.saturating_sub(1)),
         thread.wait,
         blocked_ns,
         runnable_ns,

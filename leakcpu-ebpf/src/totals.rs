@@ -3,15 +3,22 @@
 use leakcpu_common::{
     counters::Counter,
     thread::ThreadState,
-    totals::{Totals, TotalsKey, Wait},
+    totals::{StandsFor, Totals, TotalsKey, Wait},
 };
 
 use crate::{count, maps::TOTALS};
 
-/// Adds one interval or sample. Changes the entry in place; the first sight of a
+/// Adds one interval (or one sample, of no length), which was walked for `more` that were
+/// not. Changes the entry in place; the first sight of a
 /// key inserts into the preallocated map and counts a failure.
 #[inline(always)]
-pub fn add(thread: &ThreadState, stack: u64, wait: Wait, blocked_ns: u64, runnable_ns: u64) {
+pub fn add(
+    thread: &ThreadState,
+    (stack, more): (u64, u64),
+    wait: Wait,
+    blocked_ns: u64,
+    runnable_ns: u64,
+) {
     let key = key(thread, stack, wait);
     if let Some(totals) = TOTALS.get_ptr_mut(key) {
         // SAFETY: one thread's key is changed by that thread's own switches and
@@ -23,6 +30,11 @@ pub fn add(thread: &ThreadState, stack: u64, wait: Wait, blocked_ns: u64, runnab
         if blocked_ns > totals.max_blocked_ns {
             totals.max_blocked_ns = blocked_ns;
         }
+        if more != 0 {
+            totals.stands_for.count += more;
+            totals.stands_for.blocked_ns += more * blocked_ns;
+            totals.stands_for.runnable_ns += more * runnable_ns;
+        }
         return;
     }
     let first = Totals {
@@ -30,6 +42,11 @@ pub fn add(thread: &ThreadState, stack: u64, wait: Wait, blocked_ns: u64, runnab
         blocked_ns,
         runnable_ns,
         max_blocked_ns: blocked_ns,
+        stands_for: StandsFor {
+            count: more,
+            blocked_ns: more * blocked_ns,
+            runnable_ns: more * runnable_ns,
+        },
     };
     if TOTALS.insert(key, first, 0).is_err() {
         count::one(Counter::TotalsFull);

@@ -36,6 +36,11 @@ pub struct QuotaGroup {
 }
 
 impl QuotaGroup {
+    /// Whether groups are made in v2 here.
+    pub fn is_unified() -> bool {
+        hierarchy().is_some_and(|(_, is_v2)| is_v2)
+    }
+
     /// Makes a group whose tasks may run for `quota` of each 100 ms. `None`, and why on
     /// stderr, where none can be made.
     pub fn new(what: &str, quota: Duration) -> Option<Self> {

@@ -2,7 +2,13 @@
 //! machines, and makes docs/kernels.md of the answers; the virtual machines are emulated
 //! and slow, so that times have more play than in the other tests, and shares have not.
 
+use std::{
+    fs, thread,
+    time::{Duration, Instant},
+};
+
 use leakcpu_tests::{
+    cgroup::QuotaGroup,
     checks::{
         self,
         Answer::{self, Yes},
@@ -12,7 +18,7 @@ use leakcpu_tests::{
     observe,
     problems::Problems,
     reasons::{GROUPS, observe_until_right},
-    report::{Report, function, largest_line, list, ns, sum_of_parts, text, thread},
+    report::{self, Report, function, largest_line, list, ns, sum_of_parts, text},
     verdict,
     waits::Play,
     workload::Workload,
@@ -41,7 +47,9 @@ checks! {
     g_times: "times" = times;
     h_lock: "lock wait" = lock_wait;
     i_exit_codes: "exit codes" = exit_codes;
-    j_reasons: "reasons" = reasons;
+    j_throttled: "throttled (cgroup v2)" = throttled;
+    k_unplugged: "a CPU that goes and comes" = unplugged;
+    l_reasons: "reasons" = reasons;
 }
 
 /// The newest interpreter, wherever it is: a virtual machine has one, in a root of its own.
@@ -127,7 +135,7 @@ fn times(problems: &mut Problems) -> Answer {
     }
     for (role, tid) in ready["tids"].as_object().expect("tids is an object") {
         let tid = tid.as_i64().expect("a tid is a number");
-        let time = &thread(process, tid)["time"];
+        let time = &report::thread(process, tid)["time"];
         let begin = end - ns(time, "wall_ns");
         let allowed = play(ns(time, "wall_ns"));
         let on_cpu = ns(time, "on_cpu_ns");
@@ -156,7 +164,7 @@ fn times(problems: &mut Problems) -> Answer {
 /// From a call to its return is more than the wait: the way to a CPU, the GIL, and the
 /// call's own time on the CPU.
 fn beside_the_wait(report: &Report, pid: u32, tid: i64) -> i64 {
-    let time = &thread(report.process(pid), tid)["time"];
+    let time = &report::thread(report.process(pid), tid)["time"];
     ns(time, "on_cpu_ns") + ns(time, "runnable_ns") + ns(&time["blocked_by_reason"], "gil")
 }
 
@@ -199,6 +207,83 @@ fn lock_wait(problems: &mut Problems) -> Answer {
     );
     let wait = (text(&stated, "function"), ns(&stated, "line"), "lock");
     wait_is_named(report.process(pid), wait, waited, end - begin, problems);
+    Yes
+}
+
+/// A quota of a fifth of a CPU in a group of v2: its part of the wait is told from the
+/// machine's, by the group's own account, and named.
+fn throttled(problems: &mut Problems) -> Answer {
+    if !QuotaGroup::is_unified() {
+        return Answer::Skipped("the controller `cpu` is in a hierarchy of v1 here".to_owned());
+    }
+    let Some(group) = QuotaGroup::new("kernels", Duration::from_millis(20)) else {
+        return Answer::Skipped("no group with a quota can be made".to_owned());
+    };
+    let workload = Workload::start(python(), "compute.py", &["sieve"]);
+    group.take(workload.pid);
+    let started = Instant::now();
+    while group.throttled_ns() == 0 {
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "no quota is kept"
+        );
+        thread::sleep(Duration::from_millis(10));
+    }
+    let before = group.throttled_ns();
+    let report = observe::classify(workload.pid, "4s", &[]);
+    let held_back = group.throttled_ns() - before;
+    let process = report.process(workload.pid);
+    let (time, verdict) = (&process["time"], &process["verdict"]);
+    let wall = ns(time, "wall_ns");
+    problems.equal("sum of parts", &sum_of_parts(time), &wall);
+    let throttled = ns(time, "throttled_ns");
+    problems.between("throttled", throttled, wall / 2, held_back + play(wall));
+    let share = process["accounts"]["residual_share"]
+        .as_f64()
+        .unwrap_or(f64::NAN);
+    problems.check(share < 0.05, format!("residual: {}", process["accounts"]));
+    problems.equal("class", &text(verdict, "class"), &"cpu-starved");
+    problems.equal("detail", &text(verdict, "detail"), &"throttled");
+    problems.equal("otherwise", &text(verdict, "otherwise"), &"cpu-bound");
+    let quotas = list(process, "quotas");
+    let own = quotas
+        .iter()
+        .find(|quota| quota["cgroup"] == group.name.as_str());
+    problems.equal(
+        "quota",
+        &own.map_or(0, |quota| ns(quota, "quota_ns")),
+        &20_000_000,
+    );
+    workload.finish();
+    Yes
+}
+
+/// A CPU is taken away while it is watched, and given back.
+fn unplugged(problems: &mut Problems) -> Answer {
+    let file = "/sys/devices/system/cpu/cpu1/online";
+    let workload = Workload::start(python(), "compute.py", &["sieve"]);
+    let pid = workload.pid.to_string();
+    let running = observe::start(observe::command(&[
+        "classify", "-p", &pid, "-d", "5s", "--json",
+    ]));
+    observe::until_attached(&running);
+    let gone = fs::write(file, "0");
+    thread::sleep(Duration::from_millis(500));
+    if let Err(error) = gone {
+        return Answer::Skipped(format!("{file}: {error}"));
+    }
+    fs::write(file, "1").expect("it can be given back");
+    let report = running.wait().report();
+    let process = report.process(workload.pid);
+    let time = &process["time"];
+    problems.equal("sum of parts", &sum_of_parts(time), &ns(time, "wall_ns"));
+    let share = process["accounts"]["residual_share"]
+        .as_f64()
+        .unwrap_or(f64::NAN);
+    problems.check(share < 0.05, format!("residual: {}", process["accounts"]));
+    let hz = report.0["sampling"]["effective_hz"].as_f64().unwrap_or(0.0);
+    problems.check(hz > 30.0, format!("{hz} samples a second of 99"));
+    workload.finish();
     Yes
 }
 

@@ -146,6 +146,10 @@ pub struct ClassifyArgs {
     #[arg(long, value_name = "BYTES", default_value = "4M", value_parser = quantity::ring_bytes, help_heading = "Limits")]
     pub ring_buffer: u32,
 
+    /// Share of a core that context switches may cost (a tenth of it below 10,000 a second, all from 100,000 on); over it, stacks are taken of some only, chosen by chance, and times by function are estimated
+    #[arg(long, value_name = "PCT", default_value = "5%", value_parser = quantity::share, help_heading = "Limits")]
+    pub budget: f64,
+
     /// Run this command (as the user who called sudo) and watch it and its children
     #[arg(last = true, value_name = "CMD", conflicts_with = "pids")]
     pub command: Vec<String>,
@@ -180,6 +184,8 @@ mod tests {
             "classify -r 0",
             "classify -r 20000",
             "classify --max-frames 5",
+            "classify --budget 0",
+            "classify --budget all",
             "classify --format pdf",
             "classify --json --format text",
             "classify --exit-status",

@@ -38,6 +38,8 @@ pub struct Plan {
     pub load: LoadConfig,
     /// Distinct (thread, stack, instruction) combinations counted.
     pub max_leaves: usize,
+    /// Share of a core that context switches may cost.
+    pub budget_share: f64,
     /// Output format.
     pub format: Format,
     /// Where the output goes.
@@ -96,6 +98,7 @@ impl Plan {
             duration,
             load,
             max_leaves: classify.max_leaves as usize,
+            budget_share: classify.budget,
             format,
             all: classify.all,
             borders: if classify.c_calls {

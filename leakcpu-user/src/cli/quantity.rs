@@ -61,6 +61,16 @@ pub fn rate_hz(text: &str) -> Result<u32, String> {
     }
 }
 
+/// `5%`, `0.5`: a share of a core in percent, up to a thousand cores.
+pub fn share(text: &str) -> Result<f64, String> {
+    let help = "a share of a core is a number of percent: 5%, 0.5%";
+    let (number, unit) = split(text).ok_or(help)?;
+    if !matches!(unit, "" | "%") || number <= 0.0 || number > 100_000.0 {
+        return Err(help.to_owned());
+    }
+    Ok(number / 100.0)
+}
+
 /// `262144`, `256k`, `4M`: a power of two between 64 KiB and 256 MiB.
 pub fn ring_bytes(text: &str) -> Result<u32, String> {
     let help = "a ring buffer is a power of two between 64k and 256M bytes: 4M";

@@ -100,6 +100,7 @@ impl Baseline {
             totals.blocked_ns = totals.blocked_ns.saturating_sub(before.blocked_ns);
             totals.runnable_ns = totals.runnable_ns.saturating_sub(before.runnable_ns);
             totals.max_blocked_ns = totals.max_blocked_ns.min(totals.blocked_ns);
+            // What intervals stand for need not be taken off: before the window all are walked.
         }
         let is_empty = totals.count == 0 && totals.blocked_ns == 0 && totals.runnable_ns == 0;
         (!is_empty).then_some(totals)
@@ -249,6 +250,7 @@ mod tests {
             blocked_ns: 900,
             runnable_ns: 50,
             max_blocked_ns: 900,
+            ..Totals::default()
         };
         let totals = baseline.totals(&key, ended).unwrap();
         assert_eq!((totals.blocked_ns, totals.runnable_ns), (200, 50));

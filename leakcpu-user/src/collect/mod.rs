@@ -5,9 +5,11 @@ mod clock;
 mod ring;
 mod samples;
 mod snapshot;
+mod unwalked;
 
 pub use baseline::Baseline;
 pub use clock::{boottime_minus_monotonic_ns, monotonic_ns, unix_ns};
 pub use ring::{CopiedCode, DecodeError, Event, RawStack, decode};
 pub use samples::Samples;
 pub use snapshot::{Snapshot, ThreadRecord, losses};
+pub use unwalked::{Entry, spread};

@@ -1,6 +1,7 @@
 //! Can pyobserve work here? One check per line, each with what is lost without
 //! it and the exact fix. Nothing is assumed that can be tried.
 
+mod fallbacks;
 mod host;
 mod kernel;
 mod privileges;

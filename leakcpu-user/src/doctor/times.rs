@@ -1,6 +1,6 @@
 //! What this kernel tells of the machine's part in the times (docs/times.md).
 
-use super::{Check, Status};
+use super::{Check, Status, fallbacks};
 use crate::{
     discovery::{CpuTime, is_virtual_machine, sched_stat},
     probes::{KernelBtf, KernelFacts},
@@ -12,6 +12,7 @@ pub(super) fn checks() -> Vec<Check> {
         .and_then(|btf| KernelFacts::from_btf(&btf).ok());
     let mut checks = Vec::new();
     if let Some(facts) = facts {
+        checks.extend(fallbacks::checks(&facts));
         checks.push(throttling(&facts));
         checks.push(rivals(&facts));
     }
@@ -26,9 +27,14 @@ fn throttling(facts: &KernelFacts) -> Check {
         Some(clock) if clock.is_task_clock => Check::pass(
             id,
             title,
-            "told from the wait for a CPU by an older clock: estimated",
+            "told from the wait for a CPU by an older clock, for want of throttled_clock_self (6.6): estimated",
         ),
-        Some(_) => Check::pass(id, title, "told from the wait for a CPU"),
+        Some(clock) if clock.task_throttled.is_none() => Check::pass(
+            id,
+            title,
+            "told from the wait for a CPU; whole run queues are held back (before 6.18)",
+        ),
+        Some(_) => Check::pass(id, title, "told from the wait for a CPU, task by task"),
         None => Check::pass(
             id,
             title,

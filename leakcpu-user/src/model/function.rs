@@ -30,6 +30,9 @@ pub struct FunctionTimes {
     pub total_on_cpu_ns: u64,
     /// Blocked as leaf.
     pub self_blocked_ns: u64,
+    /// The part of `self_blocked_ns` that is estimated: of waits that were not walked, to
+    /// keep within the budget.
+    pub self_blocked_estimated_ns: u64,
     /// Blocked anywhere on the stack.
     pub total_blocked_ns: u64,
     /// Ready but not running, as leaf.
@@ -75,6 +78,7 @@ struct Sums {
     own: Charge,
     total_on_cpu_ns: u64,
     total_blocked_ns: u64,
+    estimated_ns: u64,
     blocked_by_reason: BTreeMap<Reason, u64>,
     lines: BTreeMap<u32, LineTimes>,
     native: NativeSums,
@@ -138,6 +142,7 @@ fn charge_stack(
     let row = sums.entry(id).or_default();
     row.own.on_cpu_ns += charge.on_cpu_ns;
     row.own.blocked_ns += charge.blocked_ns;
+    row.estimated_ns += entry.stack_estimated_ns.min(charge.blocked_ns);
     row.own.runnable_ns += charge.runnable_ns;
     row.own.gil_wait_ns += charge.gil_wait_ns;
     if entry.kind.is_on_cpu() {
@@ -182,6 +187,7 @@ impl Sums {
             self_on_cpu_ns: self.own.on_cpu_ns,
             total_on_cpu_ns: self.total_on_cpu_ns,
             self_blocked_ns: self.own.blocked_ns,
+            self_blocked_estimated_ns: self.estimated_ns,
             total_blocked_ns: self.total_blocked_ns,
             runnable_ns: self.own.runnable_ns,
             gil_wait_ns: self.own.gil_wait_ns,

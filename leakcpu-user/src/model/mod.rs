@@ -30,7 +30,7 @@ pub use native::{
     Code, Leaf, Naming, NativeEnd, NativeFrame, NativeFunction, NativeStack, NativeTimes,
 };
 pub use process::{Process, PythonFacts, Unreadable};
-pub use profile::{Cost, Host, Loss, Profile, Sampling, SamplingStep, Window};
+pub use profile::{Cost, Detail, Host, Loss, Profile, Sampling, SamplingStep, Window};
 pub use reason::Reason;
 pub use stack::{Child, Frame, Function, Stack, StackTime, StackTimeKind};
 pub use sums::{Charge, CpuSplit};

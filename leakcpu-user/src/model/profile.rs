@@ -30,13 +30,43 @@ pub struct Window {
     pub sequence: u64,
 }
 
-/// A degradation of sampling: when and why.
+/// How much is looked at at context switches; times are exact in all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Detail {
+    /// Stack and reason of every wait.
+    #[default]
+    AllStacks,
+    /// The reason of every wait, the stacks of some.
+    SomeStacks,
+    /// The reason of every wait, the stacks of hardly any.
+    FewStacks,
+    /// Reasons and stacks of hardly any.
+    Counters,
+}
+
+impl Detail {
+    /// As reports say it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AllStacks => "all stacks",
+            Self::SomeStacks => "some stacks",
+            Self::FewStacks => "few stacks",
+            Self::Counters => "counters",
+        }
+    }
+}
+
+/// A degradation of sampling, or its end: when and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SamplingStep {
     /// Nanoseconds after the window's start.
     pub at_ns: u64,
-    /// The new rate.
+    /// The rate of on-CPU samples from then on.
     pub hz: u32,
+    /// What is looked at at context switches from then on.
+    #[serde(default)]
+    pub detail: Detail,
     /// Why.
     pub why: String,
 }
@@ -51,6 +81,12 @@ pub struct Sampling {
     /// Walks of Python stacks, on and off the CPU: what `stacks_truncated`,
     /// `stack_in_transition` and the like in [`Loss`] are a part of.
     pub stacks_walked: u64,
+    /// Switches of watched threads from a CPU.
+    #[serde(default)]
+    pub switches: u64,
+    /// Those of them whose stack was not walked, to keep within the budget.
+    #[serde(default)]
+    pub switches_without_stack: u64,
     /// Degradations.
     pub steps: Vec<SamplingStep>,
 }

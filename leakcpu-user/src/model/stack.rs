@@ -95,6 +95,13 @@ pub struct StackTime {
     pub runnable_ns: u64,
     /// Longest blocked part of one interval.
     pub max_blocked_ns: u64,
+    /// The part of `blocked_ns` of which it is estimated that it belongs to this stack:
+    /// waits that were not walked, to keep within the budget.
+    #[serde(default)]
+    pub stack_estimated_ns: u64,
+    /// The part of `blocked_ns` of which the reason is estimated too.
+    #[serde(default)]
+    pub reason_estimated_ns: u64,
     /// What the samples found being executed; fewer than `count` where that was lost,
     /// empty for off-CPU entries.
     #[serde(default)]

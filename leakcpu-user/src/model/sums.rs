@@ -120,6 +120,14 @@ impl Thread {
         Some(split)
     }
 
+    /// Blocked time of which the reason is estimated.
+    pub fn reasons_estimated_ns(&self) -> u64 {
+        let entries = self.stack_times.iter().zip(self.charges());
+        entries
+            .map(|(entry, charge)| entry.reason_estimated_ns.min(charge.blocked_ns))
+            .sum()
+    }
+
     /// Blocked time by reason.
     pub fn blocked_by_reason(&self) -> BTreeMap<Reason, u64> {
         let mut sums = BTreeMap::new();
@@ -171,6 +179,11 @@ impl Process {
             user_ns: parts[0],
             kernel_ns: parts[1],
         })
+    }
+
+    /// Blocked time of which the reason is estimated, over all threads.
+    pub fn reasons_estimated_ns(&self) -> u64 {
+        self.threads.iter().map(Thread::reasons_estimated_ns).sum()
     }
 
     /// Blocked time by reason, over all threads.

@@ -7,7 +7,7 @@ use aya::{
     maps::{Array, HashMap, Map, MapData, PerCpuArray, StackTraceMap},
 };
 use leakcpu_common::{
-    config::CONTROL_STOPPED,
+    config::{CONTROL_COUNTERS_ONLY, CONTROL_STOPPED, CONTROL_WALK_GAP_NS},
     counters::Counter,
     names::maps as names,
     process::PyProcess,
@@ -107,6 +107,16 @@ impl<'a> KernelMaps<'a> {
     pub fn stop(&mut self, now_ns: u64) -> Result<(), ProbeError> {
         self.control.set(CONTROL_STOPPED, now_ns, 0)?;
         wait_for_running_programs();
+        Ok(())
+    }
+
+    /// Tells the programs how much to look at at context switches: the time between two
+    /// walks of a thread's stack that is aimed at (0: walk at all), and whether switches
+    /// without a walk keep their times only.
+    pub fn degrade(&mut self, walk_gap_ns: u64, counters_only: bool) -> Result<(), ProbeError> {
+        self.control.set(CONTROL_WALK_GAP_NS, walk_gap_ns, 0)?;
+        self.control
+            .set(CONTROL_COUNTERS_ONLY, u64::from(counters_only), 0)?;
         Ok(())
     }
 

@@ -152,7 +152,9 @@ impl Session {
             requested_hz: self.config.rate_hz,
             effective_hz,
             stacks_walked: snapshot.counter(Counter::StacksWalked),
-            steps: Vec::new(),
+            switches: snapshot.counter(Counter::SwitchesWatched),
+            switches_without_stack: snapshot.counter(Counter::SwitchesWithoutStack),
+            steps: self.budget.steps().to_vec(),
         }
     }
 

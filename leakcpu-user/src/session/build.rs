@@ -4,12 +4,12 @@ use leakcpu_common::{
     stack::flags,
     syscall::{pollfd, wait_arg},
     thread::{run_state, thread_flags},
-    totals::{NO_SYSCALL, Totals, TotalsKey, Wait, state, wait_flags},
+    totals::{NO_SYSCALL, StandsFor, Totals, TotalsKey, Wait, state, wait_flags},
 };
 
 use super::{machine::Machine, native::ProcessNatives, suspects::Evidence, watched::Watched};
 use crate::{
-    collect::ThreadRecord,
+    collect::{Entry, ThreadRecord, spread},
     discovery::SyscallState,
     interpreter::{ParkedStack, PythonProcess},
     model::{Reason, StackId, StackTime, StackTimeKind, SyscallTally, Thread, ThreadTimes, Tid},
@@ -37,16 +37,16 @@ impl ThreadBuilder<'_> {
         let note = self.watched.threads.get(&state.tid);
         let mut stack_times = Vec::new();
         let mut is_python = note.is_some_and(|note| note.is_python);
-        for (key, totals) in self.totals {
+        for entry in spread(self.totals.iter().copied().chain(self.open_interval())) {
+            let key = entry.key;
             if key.stack != leakcpu_common::stack::EMPTY_STACK {
                 is_python = true;
             }
             let stack = self.stack(key.stack);
-            let mut time = self.stack_time(stack, key.wait, *totals);
-            time.leaves = self.natives.map_or_else(Vec::new, |n| n.leaves(key));
+            let mut time = self.stack_time(stack, &entry);
+            time.leaves = self.natives.map_or_else(Vec::new, |n| n.leaves(&key));
             stack_times.push(time);
         }
-        stack_times.extend(self.open_interval());
         stack_times.extend(self.initial_interval());
         Thread {
             tid: Tid(state.tid),
@@ -85,14 +85,17 @@ impl ThreadBuilder<'_> {
         })
     }
 
-    fn stack_time(&self, stack: StackId, wait: Wait, totals: Totals) -> StackTime {
+    fn stack_time(&self, stack: StackId, entry: &Entry) -> StackTime {
+        let totals = &entry.totals;
         StackTime {
             stack,
-            kind: self.kind(wait),
+            kind: self.kind(entry.key.wait),
             count: totals.count,
             blocked_ns: totals.blocked_ns,
             runnable_ns: totals.runnable_ns,
             max_blocked_ns: totals.max_blocked_ns,
+            stack_estimated_ns: entry.stack_estimated_ns,
+            reason_estimated_ns: entry.reason_estimated_ns,
             leaves: Vec::new(),
         }
     }
@@ -130,7 +133,7 @@ impl ThreadBuilder<'_> {
 
     /// The interval that was open when the window ended: its stack and reason were
     /// noted at the switch-out, its time is added at the switch-in that never came.
-    fn open_interval(&mut self) -> Option<StackTime> {
+    fn open_interval(&self) -> Option<(TotalsKey, Totals)> {
         let state = self.record.state;
         if state.off_since_ns == 0 {
             return None;
@@ -143,17 +146,25 @@ impl ThreadBuilder<'_> {
             run_state::RUNNABLE => (state.off_blocked_ns, self.record.open_ns),
             _ => return None,
         };
-        let stack = self.stack(state.wait_stack);
-        Some(self.stack_time(
-            stack,
-            state.wait,
-            Totals {
-                count: 1,
-                blocked_ns,
-                runnable_ns,
-                max_blocked_ns: blocked_ns,
+        let more = state.stands_for.saturating_sub(1);
+        let totals = Totals {
+            count: 1,
+            blocked_ns,
+            runnable_ns,
+            max_blocked_ns: blocked_ns,
+            stands_for: StandsFor {
+                count: more,
+                blocked_ns: more * blocked_ns,
+                runnable_ns: more * runnable_ns,
             },
-        ))
+        };
+        let key = TotalsKey {
+            stack: state.wait_stack,
+            wait: state.wait,
+            tid: state.tid,
+            generation: self.record.generation(),
+        };
+        Some((key, totals))
     }
 
     /// The interval that was open when watching began: read from outside then.
@@ -180,16 +191,20 @@ impl ThreadBuilder<'_> {
                 },
             ),
         };
-        Some(self.stack_time(
-            stack,
-            wait,
-            Totals {
+        let entry = Entry {
+            key: TotalsKey {
+                wait,
+                ..TotalsKey::default()
+            },
+            totals: Totals {
                 count: 1,
                 blocked_ns,
-                runnable_ns: 0,
                 max_blocked_ns: blocked_ns,
+                ..Totals::default()
             },
-        ))
+            ..Entry::default()
+        };
+        Some(self.stack_time(stack, &entry))
     }
 
     fn tallies(&self) -> Vec<SyscallTally> {

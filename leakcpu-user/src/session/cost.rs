@@ -36,6 +36,11 @@ impl CostMeter {
         }
     }
 
+    /// Whether the kernel counts now.
+    pub(super) const fn is_counting(&self) -> bool {
+        self.counting.is_some()
+    }
+
     /// Switches the statistics off.
     pub(super) fn end(&mut self) {
         if let Some((_fd, since_ns)) = self.counting.take() {

@@ -8,8 +8,10 @@
 
 mod accounts;
 mod assemble;
+mod budget;
 mod build;
 mod cost;
+mod degrade;
 mod descriptors;
 mod kernel_entry;
 mod life;
@@ -40,6 +42,7 @@ use crate::{
     probes::{LoadConfig, ProbeError, Probes},
     symbolize::{Symbolizer, native::NativeSymbolizer},
 };
+use budget::Budget;
 use cost::{CostMeter, own_usage};
 use machine::Machine;
 use native::UnknownCode;
@@ -114,6 +117,9 @@ pub struct Session {
     /// Times that the ring buffer was emptied.
     round: u64,
     meter: CostMeter,
+    budget: Budget,
+    /// What was counted when the kernel's statistics were switched on.
+    budget_before: Option<(budget::Load, budget::Runs)>,
     start_unix_ns: u64,
     start_ns: u64,
     baseline: Baseline,
@@ -122,11 +128,13 @@ pub struct Session {
 
 impl Session {
     /// Loads and attaches the programs and begins to watch. Samples are counted in at
-    /// most `max_leaves` distinct (thread, stack, instruction) combinations.
+    /// most `max_leaves` distinct (thread, stack, instruction) combinations; context switches
+    /// may cost `budget_share` of a core (docs/times.md).
     pub fn start(
         targets: Targets,
         config: LoadConfig,
         max_leaves: usize,
+        budget_share: f64,
     ) -> Result<Self, SessionError> {
         let mut probes = Probes::load(config)?;
         let events = probes.take_events()?;
@@ -155,6 +163,8 @@ impl Session {
             look_up_ticks: 1,
             round: 0,
             meter: CostMeter::default(),
+            budget: Budget::new(budget_share, config.rate_hz),
+            budget_before: None,
             start_unix_ns: unix_ns(),
             start_ns: monotonic_ns(),
             baseline: Baseline::default(),
@@ -169,6 +179,7 @@ impl Session {
         session.samples.begin();
         session.baseline = Baseline::read(&session.probes.maps()?, session.start_ns)?;
         session.begin_accounts()?;
+        session.begin_budget()?;
         session.meter.start_cpu_ns = own_usage().0;
         tracing::info!(processes = session.watched.len(), "watching");
         Ok(session)
@@ -241,6 +252,7 @@ impl Session {
         self.look_at_code();
         self.look_at_unknown_code()?;
         self.meter.tick(self.ticks);
+        self.keep_budget()?;
         self.keep_accounts()?;
         if self.ticks.is_multiple_of(SUSPECT_TICKS) {
             self.look_again()?;

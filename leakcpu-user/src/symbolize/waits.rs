@@ -1,7 +1,7 @@
 //! What a wait waits for: from the system call, the scheduler's flags and the
 //! descriptor to a reason of the report.
 
-use leakcpu_common::totals::{Wait, wait_flags};
+use leakcpu_common::totals::{NOT_READ, Wait, wait_flags};
 
 use crate::{discovery::Descriptor, model::Reason, probes::syscall_name};
 
@@ -50,6 +50,9 @@ fn reason(wait: Wait, syscall: Option<&str>, descriptor: Option<&Descriptor>) ->
     let uninterruptible = has(wait_flags::UNINTERRUPTIBLE);
     if has(wait_flags::STOPPED) {
         return Reason::Stopped;
+    }
+    if wait.syscall == NOT_READ {
+        return Reason::KernelOther;
     }
     let Some(syscall) = syscall else {
         // Not in a system call: only a fault puts a thread into D there.

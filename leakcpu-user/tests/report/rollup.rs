@@ -46,6 +46,8 @@ fn stack_time() -> impl Strategy<Value = StackTime> {
                 blocked_ns,
                 runnable_ns,
                 max_blocked_ns: blocked_ns,
+                stack_estimated_ns: 0,
+                reason_estimated_ns: 0,
                 leaves: Vec::new(),
             }
         })

@@ -95,8 +95,8 @@ async fn watch(args: &Args, plan: &Plan) -> Result<Option<(Profile, Option<ExitS
             (Targets::Child(held.pid), Some(held))
         }
     };
-    let mut session =
-        Session::start(targets, plan.load, plan.max_leaves).map_err(with_preflight)?;
+    let mut session = Session::start(targets, plan.load, plan.max_leaves, plan.budget_share)
+        .map_err(with_preflight)?;
     let mut command = held.map(child::HeldCommand::release).transpose()?;
     let started = Instant::now();
     let progress = Progress::new(session.process_count(), plan.duration, args.quiet);

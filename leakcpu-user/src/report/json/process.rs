@@ -61,6 +61,7 @@ struct TimeDto {
     gc_ns: Option<u64>,
     gil_wait_ns: u64,
     blocked_by_reason: BTreeMap<Reason, u64>,
+    reasons_estimated_ns: u64,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -119,7 +120,7 @@ impl ProcessDto {
                 &process.times(),
                 process.lifetime_ns,
                 process.cpu_split(),
-                process.blocked_by_reason(),
+                (process.blocked_by_reason(), process.reasons_estimated_ns()),
             ),
             accounts: process.accounts().map(AccountsDto::from),
             quotas: process.quotas.clone(),
@@ -181,7 +182,7 @@ impl TimeDto {
         times: &ThreadTimes,
         lifetime_ns: Option<u64>,
         split: Option<CpuSplit>,
-        blocked_by_reason: BTreeMap<Reason, u64>,
+        (blocked_by_reason, reasons_estimated_ns): (BTreeMap<Reason, u64>, u64),
     ) -> Self {
         Self {
             wall_ns: times.wall_ns,
@@ -197,6 +198,7 @@ impl TimeDto {
             gc_ns: None,
             gil_wait_ns: times.gil_wait_ns,
             blocked_by_reason,
+            reasons_estimated_ns,
         }
     }
 
@@ -205,7 +207,7 @@ impl TimeDto {
             &thread.times,
             None,
             thread.cpu_split(),
-            thread.blocked_by_reason(),
+            (thread.blocked_by_reason(), thread.reasons_estimated_ns()),
         )
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::line::{Line, Look, wrap};
 use crate::classify::say::{count, duration, percent};
 use crate::classify::{Classification, RESIDUAL};
-use crate::model::{Profile, Thread};
+use crate::model::{Detail, Profile, Thread};
 
 /// Whether any named counter of loss is not zero.
 pub(super) fn is_anything_lost(profile: &Profile) -> bool {
@@ -18,14 +18,7 @@ pub(super) fn notes(profile: &Profile, classification: &Classification, width: u
     texts.extend(unreadable(profile));
     texts.extend(losses(profile));
     texts.extend(disagreements(classification));
-    for step in &profile.sampling.steps {
-        texts.push(format!(
-            "sampled at {} Hz from {} on: {}",
-            step.hz,
-            duration(step.at_ns),
-            step.why
-        ));
-    }
+    texts.extend(degraded(profile));
     texts.extend(profile.warnings.iter().cloned());
     let mut lines = Vec::new();
     for text in texts {
@@ -40,6 +33,24 @@ pub(super) fn notes(profile: &Profile, classification: &Classification, width: u
         }
     }
     lines
+}
+
+/// What was left out at context switches to keep within the budget, and from when on.
+fn degraded(profile: &Profile) -> Option<String> {
+    let sampling = &profile.sampling;
+    let worst = sampling.steps.iter().max_by_key(|step| step.detail)?;
+    let share = sampling.switches_without_stack as f64 / sampling.switches.max(1) as f64;
+    let what = match worst.detail {
+        Detail::Counters => "blocked times by function and by reason are estimated",
+        _ => "blocked times by function are estimated",
+    };
+    Some(format!(
+        "degraded to {} from {} on ({}): {} of the switches have no stack; {what}, totals are exact (--budget)",
+        worst.detail.name(),
+        duration(worst.at_ns),
+        worst.why,
+        percent(share),
+    ))
 }
 
 /// Processes whose stacks could not be read, together where the reason is the same.
@@ -115,6 +126,10 @@ fn losses(profile: &Profile) -> Option<String> {
                     "{} ({of_all}) skipped while the interpreter changed frames",
                     count(n, "stack", "stacks")
                 )
+            }
+            "switches_without_stack" => {
+                let switches = count(n, "stack", "stacks");
+                format!("{switches} at context switches left out for the budget")
             }
             "native_unresolved" => {
                 let samples = count(n, "sample", "samples");

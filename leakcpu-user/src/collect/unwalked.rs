@@ -1,0 +1,230 @@
+//! Intervals whose stack was not walked, to keep within the budget: their time is known,
+//! and what is not is estimated by those that were walked by chance.
+//!
+//! docs/times.md says why that is unbiased.
+
+use std::collections::HashMap;
+
+use leakcpu_common::{
+    stack::{EMPTY_STACK, NOT_WALKED},
+    totals::{NOT_READ, StandsFor, Totals, TotalsKey, Wait, state, wait_flags},
+};
+
+use crate::model::apportion;
+
+/// Flags of a wait that come from the task, not from its registers.
+const TASK_FLAGS: u8 = wait_flags::UNINTERRUPTIBLE | wait_flags::STOPPED | wait_flags::IN_IOWAIT;
+
+/// Time and intervals of one key, and which part of the time is there by an estimate.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Entry {
+    /// Thread, stack and wait.
+    pub key: TotalsKey,
+    /// Time and intervals.
+    pub totals: Totals,
+    /// Blocked time of which the stack is estimated.
+    pub stack_estimated_ns: u64,
+    /// Blocked time of which the wait is estimated too.
+    pub reason_estimated_ns: u64,
+}
+
+/// Spreads what was not walked of one thread's entries over those that were, in proportion
+/// to what these stand for. The sums stay what they were, to the nanosecond. What nothing
+/// stands for stays with the empty stack.
+pub fn spread(entries: impl IntoIterator<Item = (TotalsKey, Totals)>) -> Vec<Entry> {
+    let (unwalked, walked): (Vec<_>, Vec<_>) = entries
+        .into_iter()
+        .partition(|(key, _)| key.stack == NOT_WALKED);
+    let mut walked: Vec<Entry> = walked
+        .into_iter()
+        .map(|(key, totals)| Entry {
+            key,
+            totals,
+            ..Entry::default()
+        })
+        .collect();
+    // Those that are estimated by the same others.
+    let mut groups: HashMap<Wait, (TotalsKey, Totals)> = HashMap::new();
+    for (key, totals) in unwalked {
+        let (_, sum) = groups
+            .entry(kind(key.wait))
+            .or_insert((key, Totals::default()));
+        sum.count += totals.count;
+        sum.blocked_ns += totals.blocked_ns;
+        sum.runnable_ns += totals.runnable_ns;
+        sum.max_blocked_ns = sum.max_blocked_ns.max(totals.max_blocked_ns);
+    }
+    for (key, totals) in groups.into_values() {
+        let left = spread_group(&mut walked, key, totals);
+        walked.extend(left);
+    }
+    merged(walked)
+}
+
+/// What two waits have in common of which one is estimated by the other.
+fn kind(wait: Wait) -> Wait {
+    let mut kind = wait;
+    kind.flags &= !wait_flags::NATIVE_THREAD;
+    if wait.syscall == NOT_READ {
+        kind.flags &= TASK_FLAGS;
+    }
+    kind
+}
+
+fn stands_for(entry: &Entry, unwalked: Wait) -> StandsFor {
+    let mut wait = entry.key.wait;
+    if unwalked.syscall == NOT_READ && wait.state == state::BLOCKED | state::BY_CHANCE {
+        wait = Wait {
+            syscall: NOT_READ,
+            flags: wait.flags & TASK_FLAGS,
+            fd: 0,
+            ..wait
+        };
+    }
+    if kind(wait) == kind(unwalked) {
+        entry.totals.stands_for
+    } else {
+        StandsFor::default()
+    }
+}
+
+/// Spreads one group; what is left of it.
+fn spread_group(walked: &mut [Entry], key: TotalsKey, totals: Totals) -> Option<Entry> {
+    let weights: Vec<StandsFor> = walked.iter().map(|e| stands_for(e, key.wait)).collect();
+    let column = |total, of: fn(&StandsFor) -> u64| -> Vec<u64> {
+        let weights: Vec<u64> = weights.iter().map(of).collect();
+        apportion(total, &weights)
+    };
+    let count = column(totals.count, |w| w.count);
+    let blocked = column(totals.blocked_ns, |w| w.blocked_ns);
+    let runnable = column(totals.runnable_ns, |w| w.runnable_ns);
+    for (i, entry) in walked.iter_mut().enumerate() {
+        entry.totals.count += count[i];
+        entry.totals.blocked_ns += blocked[i];
+        entry.totals.runnable_ns += runnable[i];
+        entry.stack_estimated_ns += blocked[i];
+        if key.wait.syscall == NOT_READ {
+            entry.reason_estimated_ns += blocked[i];
+        }
+    }
+    let rest = |total: u64, parts: &[u64]| total - parts.iter().sum::<u64>();
+    let left = Totals {
+        count: rest(totals.count, &count),
+        blocked_ns: rest(totals.blocked_ns, &blocked),
+        runnable_ns: rest(totals.runnable_ns, &runnable),
+        max_blocked_ns: totals.max_blocked_ns,
+        stands_for: StandsFor::default(),
+    };
+    let is_empty = left.count == 0 && left.blocked_ns == 0 && left.runnable_ns == 0;
+    (!is_empty).then(|| Entry {
+        key: TotalsKey {
+            stack: EMPTY_STACK,
+            ..key
+        },
+        totals: Totals {
+            max_blocked_ns: left.max_blocked_ns.min(left.blocked_ns),
+            ..left
+        },
+        ..Entry::default()
+    })
+}
+
+/// One entry for each key: how it came to be looked at is of no further interest.
+fn merged(entries: Vec<Entry>) -> Vec<Entry> {
+    let mut merged: Vec<Entry> = Vec::with_capacity(entries.len());
+    let mut known: HashMap<TotalsKey, usize> = HashMap::with_capacity(entries.len());
+    for mut entry in entries {
+        entry.key.wait.state &= !state::BY_CHANCE;
+        let at = *known.entry(entry.key).or_insert(merged.len());
+        let Some(sum) = merged.get_mut(at) else {
+            merged.push(entry);
+            continue;
+        };
+        sum.totals.count += entry.totals.count;
+        sum.totals.blocked_ns += entry.totals.blocked_ns;
+        sum.totals.runnable_ns += entry.totals.runnable_ns;
+        sum.totals.max_blocked_ns = sum.totals.max_blocked_ns.max(entry.totals.max_blocked_ns);
+        sum.stack_estimated_ns += entry.stack_estimated_ns;
+        sum.reason_estimated_ns += entry.reason_estimated_ns;
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(stack: u64, syscall: i16, chance: u8, blocked_ns: u64, n: u64) -> (TotalsKey, Totals) {
+        let key = TotalsKey {
+            stack,
+            wait: Wait {
+                syscall,
+                flags: 0,
+                state: state::BLOCKED | chance,
+                fd: 0,
+            },
+            tid: 7,
+            generation: 1,
+        };
+        let totals = Totals {
+            count: 1,
+            blocked_ns,
+            runnable_ns: 0,
+            max_blocked_ns: blocked_ns,
+            stands_for: StandsFor {
+                count: n,
+                blocked_ns: n * blocked_ns,
+                runnable_ns: 0,
+            },
+        };
+        (key, totals)
+    }
+
+    fn of(entries: &[Entry], stack: u64, syscall: i16) -> (u64, u64, u64) {
+        let found = entries
+            .iter()
+            .find(|e| e.key.stack == stack && e.key.wait.syscall == syscall)
+            .unwrap();
+        (
+            found.totals.blocked_ns,
+            found.stack_estimated_ns,
+            found.reason_estimated_ns,
+        )
+    }
+
+    #[test]
+    fn what_was_not_walked_is_spread_by_what_the_others_stand_for() {
+        let entries = spread([
+            entry(11, 0, 0, 10, 3),
+            entry(13, 0, 0, 30, 1),
+            // Another call: no part of it.
+            entry(15, 1, 0, 50, 9),
+            entry(NOT_WALKED, 0, 0, 600, 0),
+        ]);
+        assert_eq!(of(&entries, 11, 0), (310, 300, 0));
+        assert_eq!(of(&entries, 13, 0), (330, 300, 0));
+        assert_eq!(of(&entries, 15, 1), (50, 0, 0));
+        assert_eq!(entries.len(), 3);
+    }
+
+    #[test]
+    fn what_nothing_stands_for_has_no_stack() {
+        let entries = spread([entry(11, 0, 0, 10, 0), entry(NOT_WALKED, 0, 0, 600, 0)]);
+        assert_eq!(of(&entries, 11, 0), (10, 0, 0));
+        assert_eq!(of(&entries, EMPTY_STACK, 0), (600, 0, 0));
+    }
+
+    #[test]
+    fn where_registers_were_not_read_the_reason_is_estimated_too() {
+        let entries = spread([
+            entry(11, 0, state::BY_CHANCE, 10, 3),
+            entry(13, 1, state::BY_CHANCE, 30, 1),
+            // Not of those moments.
+            entry(11, 0, 0, 100, 5),
+            entry(NOT_WALKED, NOT_READ, state::BY_CHANCE, 600, 0),
+        ]);
+        assert_eq!(of(&entries, 11, 0), (10 + 300 + 100, 300, 300));
+        assert_eq!(of(&entries, 13, 1), (30 + 300, 300, 300));
+        assert_eq!(entries.len(), 2);
+    }
+}
