@@ -47,8 +47,12 @@ pub const MAX_SYSCALLS: usize = 512;
 /// programs leave without touching any state.
 pub const CONTROL_STOPPED: u32 = 0;
 
+/// Index of the word that is when the window began, and 0 before: what cannot be taken off
+/// afterwards, as a longest one, is not looked at until then.
+pub const CONTROL_BEGUN: u32 = 1;
+
 /// Words of the `CONTROL` map.
-pub const CONTROL_WORDS: u32 = 1;
+pub const CONTROL_WORDS: u32 = 2;
 
 /// Names of the globals that the loader overrides before load. Constants to the
 /// verifier, so that field offsets and absent kernel features cost nothing.

@@ -63,6 +63,8 @@ pub enum Counter {
     KernelStackFailed,
     /// A wait for a CPU found the map of rivals full: who ran instead is not known.
     RivalsFull,
+    /// A thread that runs an event loop found the map of those full: its gaps are not known.
+    LoopsFull,
     /// On-CPU samples taken of watched threads (not a loss: the denominator).
     OnCpuSamples,
     /// Stacks captured, on and off CPU (not a loss: the denominator).
@@ -73,7 +75,7 @@ pub enum Counter {
 
 impl Counter {
     /// Number of counters.
-    pub const COUNT: u32 = 30;
+    pub const COUNT: u32 = 31;
 
     /// All counters, in index order.
     pub const ALL: [Self; Self::COUNT as usize] = [
@@ -104,6 +106,7 @@ impl Counter {
         Self::NativeStackFailed,
         Self::KernelStackFailed,
         Self::RivalsFull,
+        Self::LoopsFull,
         Self::OnCpuSamples,
         Self::StacksWalked,
         Self::FramesWalked,
@@ -139,6 +142,7 @@ impl Counter {
             Self::NativeStackFailed => "native_stack_failed",
             Self::KernelStackFailed => "kernel_stack_failed",
             Self::RivalsFull => "rivals_full",
+            Self::LoopsFull => "loops_full",
             Self::OnCpuSamples => "on_cpu_samples",
             Self::StacksWalked => "stacks_walked",
             Self::FramesWalked => "frames_walked",

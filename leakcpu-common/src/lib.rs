@@ -16,6 +16,7 @@ pub mod abi;
 pub mod config;
 pub mod counters;
 pub mod event;
+pub mod event_loop;
 pub mod names;
 pub mod native;
 pub mod process;

@@ -36,6 +36,8 @@ pub mod maps {
     pub const RIVALS: &str = "RIVALS";
     /// Kernel stacks by id, where they are asked for.
     pub const KERNEL_STACKS: &str = "KERNEL_STACKS";
+    /// `LoopKey -> LoopState`: gaps between two waits of event loops.
+    pub const LOOPS: &str = "LOOPS";
 }
 
 /// Programs.

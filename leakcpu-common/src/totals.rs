@@ -10,6 +10,9 @@ pub mod state {
     pub const BLOCKED: u8 = 3;
     /// Left the CPU while able to run.
     pub const PREEMPTED: u8 = 4;
+    /// Set beside one of these: seen in a gap of an event loop that was long by then
+    /// ([`crate::event_loop::LONG_GAP_NS`]).
+    pub const IN_LONG_GAP: u8 = 128;
 }
 
 /// Bits of [`Wait::flags`].
@@ -46,10 +49,24 @@ pub struct Wait {
     pub syscall: i16,
     /// Bits of [`wait_flags`].
     pub flags: u8,
-    /// One of [`state`].
+    /// One of [`state`], with or without [`state::IN_LONG_GAP`].
     pub state: u8,
     /// Descriptor or count, as `flags` say; else 0.
     pub fd: i32,
+}
+
+impl Wait {
+    /// One of [`state`], without the mark.
+    #[inline(always)]
+    pub const fn kind(self) -> u8 {
+        self.state & !state::IN_LONG_GAP
+    }
+
+    /// Whether it was seen in a long gap of an event loop.
+    #[inline(always)]
+    pub const fn in_long_gap(self) -> bool {
+        self.state & state::IN_LONG_GAP != 0
+    }
 }
 
 /// Key of the totals map.

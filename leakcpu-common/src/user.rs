@@ -1,6 +1,7 @@
 //! `Pod` for the types that user space reads from and writes to maps.
 
 use crate::{
+    event_loop::{LoopKey, LoopState},
     native::LeafKey,
     process::PyProcess,
     rival::{Rival, RivalKey},
@@ -19,6 +20,8 @@ macro_rules! pod {
 
 pod!(
     LeafKey,
+    LoopKey,
+    LoopState,
     PyProcess,
     Rival,
     RivalKey,

@@ -15,6 +15,7 @@
 
 mod count;
 mod globals;
+mod loops;
 mod maps;
 mod native;
 mod offcpu;

@@ -17,6 +17,7 @@ mod maps;
 mod process;
 mod procfile;
 mod scan;
+mod socket_diag;
 mod thread;
 
 pub use binary::FileId;
@@ -32,6 +33,9 @@ pub use process::{
     ProcessFacts, clock_tick_ns, comm, process_facts, process_of, start_boottime_ns,
 };
 pub use scan::{Discovery, Inspection, PythonImage, PythonTarget, Scan};
+pub use socket_diag::{
+    SocketDiag, TcpSocket, Traffic, UnixSocket, epoll_members, network_namespace, socket_inode,
+};
 pub use thread::{
     SchedStat, SyscallState, ThreadFacts, ThreadIds, sched_stat, syscall_state, thread_facts,
     thread_ids, threads,

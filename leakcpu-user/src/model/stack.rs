@@ -51,6 +51,16 @@ pub struct Child {
     pub name: Option<String>,
 }
 
+/// What a wait on sockets waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Awaits {
+    /// For others to ask for something.
+    Work,
+    /// For the answer to what was sent.
+    Answer,
+}
+
 /// What a [`StackTime`] adds up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -95,6 +105,13 @@ pub struct StackTime {
     pub runnable_ns: u64,
     /// Longest blocked part of one interval.
     pub max_blocked_ns: u64,
+    /// It was seen in a gap of an event loop that was long by then.
+    #[serde(default)]
+    pub in_long_gap: bool,
+    /// What it waited for, as far as looks at its sockets told: then its time is a part,
+    /// estimated, of that of all waits in this stack.
+    #[serde(default)]
+    pub awaits: Option<Awaits>,
     /// What the samples found being executed; fewer than `count` where that was lost,
     /// empty for off-CPU entries.
     #[serde(default)]

@@ -1,15 +1,19 @@
 //! From one thread's kernel record to the model's thread.
 
 use leakcpu_common::{
-    stack::flags,
+    event_loop::LONG_GAP_NS,
+    stack::{EMPTY_STACK, flags},
     syscall::{pollfd, wait_arg},
-    thread::{run_state, thread_flags},
+    thread::{ThreadState, run_state, thread_flags},
     totals::{NO_SYSCALL, Totals, TotalsKey, Wait, state, wait_flags},
 };
 
-use super::{machine::Machine, native::ProcessNatives, suspects::Evidence, watched::Watched};
+use super::{
+    awaited::Awaited, exchanges::Sighting, gaps::gaps, machine::Machine, native::ProcessNatives,
+    suspects::Evidence, watched::Watched,
+};
 use crate::{
-    collect::ThreadRecord,
+    collect::{LoopRecord, ThreadRecord},
     discovery::SyscallState,
     interpreter::{ParkedStack, PythonProcess},
     model::{Reason, StackId, StackTime, StackTimeKind, SyscallTally, Thread, ThreadTimes, Tid},
@@ -27,6 +31,10 @@ pub(super) struct ThreadBuilder<'a> {
     /// The kernel tells a quota's part of the waits for a CPU.
     pub measures_throttling: bool,
     pub machine: &'a Machine,
+    /// Its event loop's record, if it runs one.
+    pub event_loop: Option<&'a LoopRecord>,
+    /// When the window began.
+    pub start_ns: u64,
     /// Stacks whose frames were lost on the way.
     pub stacks_missing: u64,
 }
@@ -38,13 +46,13 @@ impl ThreadBuilder<'_> {
         let mut stack_times = Vec::new();
         let mut is_python = note.is_some_and(|note| note.is_python);
         for (key, totals) in self.totals {
-            if key.stack != leakcpu_common::stack::EMPTY_STACK {
+            if key.stack != EMPTY_STACK {
                 is_python = true;
             }
             let stack = self.stack(key.stack);
             let mut time = self.stack_time(stack, key.wait, *totals);
             time.leaves = self.natives.map_or_else(Vec::new, |n| n.leaves(key));
-            stack_times.push(time);
+            stack_times.extend(self.split(time, key.wait, key.stack));
         }
         stack_times.extend(self.open_interval());
         stack_times.extend(self.initial_interval());
@@ -59,6 +67,9 @@ impl ThreadBuilder<'_> {
             stack_times,
             tallies: self.tallies(),
             accounts: self.machine.accounts(&state),
+            gaps: self
+                .event_loop
+                .map(|record| gaps(record, &self.watched.stacks, self.start_ns)),
         }
     }
 
@@ -93,13 +104,37 @@ impl ThreadBuilder<'_> {
             blocked_ns: totals.blocked_ns,
             runnable_ns: totals.runnable_ns,
             max_blocked_ns: totals.max_blocked_ns,
+            in_long_gap: wait.in_long_gap(),
+            awaits: None,
             leaves: Vec::new(),
         }
     }
 
+    /// Splits the waits of a stack by what they waited for, if looks at their sockets told.
+    fn split(&self, time: StackTime, wait: Wait, stack: u64) -> Vec<StackTime> {
+        let waits_for_bytes =
+            matches!(time.kind.reason(), Some(Reason::NetRecv | Reason::PollWait));
+        if !waits_for_bytes || wait.flags & wait_flags::HAS_FD == 0 {
+            return vec![time];
+        }
+        let tid = self.record.state.tid;
+        let all = &self.watched.awaited;
+        if let Some(awaited) = all.get(&(tid, wait.fd, stack)) {
+            return awaited.split(time);
+        }
+        let mut awaited = Awaited::default();
+        for (_, other) in all
+            .iter()
+            .filter(|((t, fd, _), _)| (*t, *fd) == (tid, wait.fd))
+        {
+            awaited.merge(other);
+        }
+        awaited.split(time)
+    }
+
     fn kind(&self, wait: Wait) -> StackTimeKind {
         let syscall = || syscall_name(i32::from(wait.syscall)).map(str::to_owned);
-        match wait.state {
+        match wait.kind() {
             state::ON_CPU_USER => StackTimeKind::OnCpuUser,
             state::ON_CPU_KERNEL => StackTimeKind::OnCpuKernel { syscall: syscall() },
             state::PREEMPTED => StackTimeKind::Preempted,
@@ -130,10 +165,10 @@ impl ThreadBuilder<'_> {
 
     /// The interval that was open when the window ended: its stack and reason were
     /// noted at the switch-out, its time is added at the switch-in that never came.
-    fn open_interval(&mut self) -> Option<StackTime> {
+    fn open_interval(&mut self) -> Vec<StackTime> {
         let state = self.record.state;
         if state.off_since_ns == 0 {
-            return None;
+            return Vec::new();
         }
         let (blocked_ns, runnable_ns) = match self.record.run_state_at_end {
             run_state::BLOCKED => (self.record.open_ns, 0),
@@ -141,34 +176,42 @@ impl ThreadBuilder<'_> {
                 (state.off_blocked_ns, 0)
             }
             run_state::RUNNABLE => (state.off_blocked_ns, self.record.open_ns),
-            _ => return None,
+            _ => return Vec::new(),
         };
         let stack = self.stack(state.wait_stack);
-        Some(self.stack_time(
+        let mut wait = state.wait;
+        let gap = self.event_loop.and_then(|record| record.open);
+        if gap.is_some_and(|gap| gap.duration_ns >= LONG_GAP_NS) {
+            wait.state |= state::IN_LONG_GAP;
+        }
+        let time = self.stack_time(
             stack,
-            state.wait,
+            wait,
             Totals {
                 count: 1,
                 blocked_ns,
                 runnable_ns,
                 max_blocked_ns: blocked_ns,
             },
-        ))
+        );
+        self.split(time, wait, state.wait_stack)
     }
 
     /// The interval that was open when watching began: read from outside then.
-    fn initial_interval(&self) -> Option<StackTime> {
+    fn initial_interval(&self) -> Vec<StackTime> {
         let state = &self.record.state;
         let blocked_ns = match (self.record.run_state_at_end, state.initial_state) {
             // No event at all: `resolve_silent` made it blocked.
             (run_state::UNKNOWN, run_state::BLOCKED) => self.record.open_ns,
             (_, run_state::BLOCKED) => state.initial_ns,
-            _ => return None,
+            _ => return Vec::new(),
         };
         if blocked_ns == 0 {
-            return None;
+            return Vec::new();
         }
-        let note = self.watched.threads.get(&state.tid)?;
+        let Some(note) = self.watched.threads.get(&state.tid) else {
+            return Vec::new();
+        };
         let (stack, wait) = match &note.parked {
             Some(parked) => (self.watched.stacks.parked(&parked.stack), parked.wait),
             None => (
@@ -180,7 +223,7 @@ impl ThreadBuilder<'_> {
                 },
             ),
         };
-        Some(self.stack_time(
+        let time = self.stack_time(
             stack,
             wait,
             Totals {
@@ -189,7 +232,8 @@ impl ThreadBuilder<'_> {
                 runnable_ns: 0,
                 max_blocked_ns: blocked_ns,
             },
-        ))
+        );
+        self.split(time, wait, EMPTY_STACK)
     }
 
     fn tallies(&self) -> Vec<SyscallTally> {
@@ -245,7 +289,7 @@ pub(super) fn parked_wait(process: &PythonProcess, parked: &ParkedStack) -> Wait
     };
     wait.syscall = i16::try_from(number).unwrap_or(NO_SYSCALL);
     match syscall_spec(number).wait_arg {
-        wait_arg::FD => {
+        wait_arg::FD | wait_arg::EPOLL => {
             wait.flags |= wait_flags::HAS_FD;
             wait.fd = low_half(args[0]);
         }
@@ -281,4 +325,15 @@ pub(super) fn parked_wait(process: &PythonProcess, parked: &ParkedStack) -> Wait
 fn low_half(register: u64) -> i32 {
     let [a, b, c, d, ..] = register.to_le_bytes();
     i32::from_le_bytes([a, b, c, d])
+}
+
+/// The wait in which watching found a thread that has done nothing since.
+pub(super) fn parked_sighting(watched: &Watched, state: &ThreadState) -> Option<Sighting> {
+    let parked = watched.threads.get(&state.tid)?.parked.as_ref()?;
+    (parked.wait.flags & wait_flags::HAS_FD != 0).then_some(Sighting {
+        pid: state.pid,
+        tid: state.tid,
+        wait: parked.wait,
+        stack: EMPTY_STACK,
+    })
 }

@@ -8,13 +8,18 @@
 
 mod accounts;
 mod assemble;
+mod awaited;
 mod build;
+mod connections;
 mod cost;
 mod descriptors;
+mod exchanges;
+mod gaps;
 mod kernel_entry;
 mod life;
 mod machine;
 mod native;
+mod round_trips;
 mod sightings;
 mod stacks;
 mod suspects;
@@ -40,7 +45,9 @@ use crate::{
     probes::{LoadConfig, ProbeError, Probes},
     symbolize::{Symbolizer, native::NativeSymbolizer},
 };
+use connections::Connections;
 use cost::{CostMeter, own_usage};
+use exchanges::Exchanges;
 use machine::Machine;
 use native::UnknownCode;
 use suspects::Suspects;
@@ -118,6 +125,9 @@ pub struct Session {
     start_ns: u64,
     baseline: Baseline,
     machine: Machine,
+    exchanges: Exchanges,
+    /// What went over connections, of each network namespace; known at the end.
+    connections: Vec<Connections>,
 }
 
 impl Session {
@@ -159,6 +169,8 @@ impl Session {
             start_ns: monotonic_ns(),
             baseline: Baseline::default(),
             machine: Machine::default(),
+            exchanges: Exchanges::default(),
+            connections: Vec::new(),
         };
         session.watch_targets()?;
         session.look_at_code();
@@ -168,6 +180,8 @@ impl Session {
         session.drain_samples();
         session.samples.begin();
         session.baseline = Baseline::read(&session.probes.maps()?, session.start_ns)?;
+        session.probes.maps()?.begin(session.start_ns)?;
+        session.exchanges.begin(session.watched.keys().copied());
         session.begin_accounts()?;
         session.meter.start_cpu_ns = own_usage().0;
         tracing::info!(processes = session.watched.len(), "watching");
@@ -223,6 +237,7 @@ impl Session {
             .threads
             .extend(ended.into_iter().filter_map(|r| self.baseline.trim(r)));
         self.look_up_descriptors(&snapshot);
+        self.connections = self.exchanges.finish();
         self.look_at_all_code();
         Ok(self.assemble(&snapshot, end_ns))
     }

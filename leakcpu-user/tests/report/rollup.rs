@@ -46,6 +46,8 @@ fn stack_time() -> impl Strategy<Value = StackTime> {
                 blocked_ns,
                 runnable_ns,
                 max_blocked_ns: blocked_ns,
+                in_long_gap: false,
+                awaits: None,
                 leaves: Vec::new(),
             }
         })
@@ -83,6 +85,7 @@ fn thread() -> impl Strategy<Value = Thread> {
                 stack_times,
                 tallies: Vec::new(),
                 accounts: None,
+                gaps: None,
             },
         )
 }

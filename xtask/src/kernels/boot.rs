@@ -24,7 +24,7 @@ const MEMORY: &str = "1536M";
 /// own. Without cmpxchg16b: a kernel of 6.12 faulted at the emulated one.
 const ARGUMENTS: [&str; 12] = [
     "-accel",
-    "tcg,thread=multi",
+    "tcg,thread=single",
     "-cpu",
     "max,-cx16",
     "-smp",
