@@ -2,9 +2,13 @@
 //!
 //! A socket whose port is one that is listened on was accepted: who waits on it waits for
 //! work. One that connected out is waited on for an answer if it sent more recently than it
-//! received. Where both fell into one tick of the kernel's clock, of several milliseconds, a
-//! thread that waits on this socket alone waits for the answer; among the sockets of an
-//! event loop such a one counts only if it has sent since the look before.
+//! received, by the kernel's clock of several milliseconds a tick.
+//!
+//! - Both fell into one tick: a thread that waits on this socket alone waits for the answer.
+//! - It received more recently: a thread that waits on this socket alone may wait for the
+//!   rest of an answer, or for what comes unasked. That is not told.
+//! - Among the sockets of an event loop one in such a state counts as owed an answer if
+//!   something went over it since the look before, a moment ago.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -24,6 +28,8 @@ use crate::{
 const REST_TIMES: u64 = 200;
 /// Two looks of one tick share a table.
 const SAME_LOOK_NS: u64 = 10_000_000;
+/// A look longer ago than that says nothing of now.
+const A_MOMENT_NS: u64 = 100_000_000;
 /// What an event loop watches is read again after that, for it changes seldom.
 const SET_LASTS_NS: u64 = 100_000_000;
 /// Sets of event loops that are kept, and kinds of waits of a process.
@@ -79,7 +85,7 @@ impl Pace {
 struct Space {
     diag: SocketDiag,
     tcp: HashMap<u64, TcpSocket>,
-    /// As the look before found them.
+    /// As the look before found them, if that is a moment ago.
     before: HashMap<u64, Traffic>,
     unix: HashMap<u64, UnixSocket>,
     read_ns: u64,
@@ -131,9 +137,9 @@ impl Space {
         self.tcp_pace.done(began_ns, 0);
         match read {
             Ok(sockets) => {
-                self.before = self
-                    .tcp
-                    .values()
+                let is_recent = began_ns < self.read_ns + A_MOMENT_NS;
+                let known = self.tcp.values().filter(|_| is_recent);
+                self.before = known
                     .filter_map(|socket| Some((socket.inode, socket.traffic?)))
                     .collect();
                 self.tcp = sockets.into_iter().map(|s| (s.inode, s)).collect();
@@ -174,8 +180,7 @@ impl Space {
                 Some(traffic) if traffic.sent_ms_ago <= traffic.received_ms_ago => {
                     Verdict::Answer(socket.peer.to_string())
                 }
-                Some(_) => Verdict::Work,
-                None => Verdict::Unknown,
+                _ => Verdict::Unknown,
             };
         }
         let Some(socket) = self.unix(inode).cloned() else {
@@ -201,13 +206,14 @@ impl Space {
             let Some(traffic) = socket.traffic.filter(|traffic| traffic.bytes_sent > 0) else {
                 continue;
             };
-            let has_sent = || {
+            let has_moved = || {
                 let before = self.before.get(inode);
-                before.is_some_and(|before| before.bytes_sent < traffic.bytes_sent)
+                before.is_some_and(|before| {
+                    before.bytes_sent < traffic.bytes_sent
+                        || before.bytes_received < traffic.bytes_received
+                })
             };
-            if traffic.sent_ms_ago < traffic.received_ms_ago
-                || (traffic.sent_ms_ago == traffic.received_ms_ago && has_sent())
-            {
+            if traffic.sent_ms_ago < traffic.received_ms_ago || has_moved() {
                 return Verdict::Answer(socket.peer.to_string());
             }
         }
