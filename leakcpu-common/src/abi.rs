@@ -5,6 +5,7 @@ use core::mem::{align_of, size_of};
 use crate::{
     event::{CodeEvent, EventHeader, ProcessEvent, STACK_EVENT_HEAD_BYTES, Segment, StackEvent},
     event_loop::{GapTimes, LoopKey, LoopState},
+    fault::{FaultKey, Faults},
     native::LeafKey,
     process::{CHANGEABLE_SLOTS, PyProcess},
     python::PyLayout,
@@ -40,3 +41,5 @@ const _: () = assert!(crate::python::FRAME_READ_BYTES == 88);
 const _: () = assert!(size_of::<LoopKey>() == 8);
 const _: () = assert!(size_of::<GapTimes>() == 40);
 const _: () = assert!(size_of::<LoopState>() == 12 * 8 + 3 * 40);
+const _: () = assert!(size_of::<FaultKey>() == 24);
+const _: () = assert!(size_of::<Faults>() == 16);

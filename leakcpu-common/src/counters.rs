@@ -65,6 +65,8 @@ pub enum Counter {
     RivalsFull,
     /// A thread that runs an event loop found the map of those full: its gaps are not known.
     LoopsFull,
+    /// A page fault found the map of those full: its file is not known.
+    FaultsFull,
     /// On-CPU samples taken of watched threads (not a loss: the denominator).
     OnCpuSamples,
     /// Stacks captured, on and off CPU (not a loss: the denominator).
@@ -75,7 +77,7 @@ pub enum Counter {
 
 impl Counter {
     /// Number of counters.
-    pub const COUNT: u32 = 31;
+    pub const COUNT: u32 = 32;
 
     /// All counters, in index order.
     pub const ALL: [Self; Self::COUNT as usize] = [
@@ -107,6 +109,7 @@ impl Counter {
         Self::KernelStackFailed,
         Self::RivalsFull,
         Self::LoopsFull,
+        Self::FaultsFull,
         Self::OnCpuSamples,
         Self::StacksWalked,
         Self::FramesWalked,
@@ -143,6 +146,7 @@ impl Counter {
             Self::KernelStackFailed => "kernel_stack_failed",
             Self::RivalsFull => "rivals_full",
             Self::LoopsFull => "loops_full",
+            Self::FaultsFull => "faults_full",
             Self::OnCpuSamples => "on_cpu_samples",
             Self::StacksWalked => "stacks_walked",
             Self::FramesWalked => "frames_walked",

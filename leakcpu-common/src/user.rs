@@ -2,6 +2,7 @@
 
 use crate::{
     event_loop::{LoopKey, LoopState},
+    fault::{FaultKey, Faults},
     native::LeafKey,
     process::PyProcess,
     rival::{Rival, RivalKey},
@@ -19,6 +20,8 @@ macro_rules! pod {
 }
 
 pod!(
+    FaultKey,
+    Faults,
     LeafKey,
     LoopKey,
     LoopState,

@@ -14,6 +14,7 @@
 )]
 
 mod count;
+mod faults;
 mod globals;
 mod loops;
 mod maps;

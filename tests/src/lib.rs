@@ -28,6 +28,7 @@ pub mod processes;
 pub mod report;
 pub mod single_step;
 pub mod stacks;
+pub mod swap;
 pub mod venv;
 pub mod verdict;
 pub mod waits;

@@ -16,6 +16,7 @@ mod files;
 mod maps;
 mod process;
 mod procfile;
+mod regions;
 mod scan;
 mod socket_diag;
 mod thread;
@@ -32,6 +33,7 @@ pub use maps::Mapping;
 pub use process::{
     ProcessFacts, clock_tick_ns, comm, process_facts, process_of, start_boottime_ns,
 };
+pub use regions::{Backed, Regions};
 pub use scan::{Discovery, Inspection, PythonImage, PythonTarget, Scan};
 pub use socket_diag::{
     SocketDiag, TcpSocket, Traffic, UnixSocket, epoll_members, network_namespace, socket_inode,

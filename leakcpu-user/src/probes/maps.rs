@@ -10,6 +10,7 @@ use leakcpu_common::{
     config::{CONTROL_BEGUN, CONTROL_STOPPED},
     counters::Counter,
     event_loop::{LoopKey, LoopState},
+    fault::{FaultKey, Faults},
     names::maps as names,
     process::PyProcess,
     rival::{Rival, RivalKey},
@@ -51,6 +52,8 @@ pub struct KernelMaps<'a> {
     pub switch_walks: PerCpuArray<&'a mut MapData, u64>,
     /// Gaps of event loops.
     pub loops: HashMap<&'a mut MapData, LoopKey, LoopState>,
+    /// Page faults that had to wait.
+    pub faults: HashMap<&'a mut MapData, FaultKey, Faults>,
 }
 
 fn typed<'a, T>(map: Option<&'a mut Map>, name: &'static str) -> Result<T, ProbeError>
@@ -76,6 +79,7 @@ impl<'a> KernelMaps<'a> {
             kernel_stacks,
             switch_walks,
             loops,
+            faults,
         ] = ebpf.maps_disjoint_mut([
             names::THREADS,
             names::PROCESSES,
@@ -90,6 +94,7 @@ impl<'a> KernelMaps<'a> {
             names::KERNEL_STACKS,
             names::SWITCH_WALKS,
             names::LOOPS,
+            names::FAULTS,
         ]);
         Ok(Self {
             threads: typed(threads, names::THREADS)?,
@@ -105,6 +110,7 @@ impl<'a> KernelMaps<'a> {
             kernel_stacks: typed(kernel_stacks, names::KERNEL_STACKS)?,
             switch_walks: typed(switch_walks, names::SWITCH_WALKS)?,
             loops: typed(loops, names::LOOPS)?,
+            faults: typed(faults, names::FAULTS)?,
         })
     }
 

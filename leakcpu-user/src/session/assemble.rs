@@ -63,6 +63,7 @@ impl Session {
                     measures_throttling: self.probes.facts.measures_throttling(),
                     machine: &self.machine,
                     event_loop: snapshot.loops.get(&key),
+                    faults: self.faults.get(&key),
                     start_ns: self.start_ns,
                     stacks_missing: 0,
                 };

@@ -9,8 +9,14 @@ use leakcpu_common::{
 };
 
 use super::{
-    awaited::Awaited, exchanges::Sighting, gaps::gaps, machine::Machine, native::ProcessNatives,
-    suspects::Evidence, watched::Watched,
+    awaited::Awaited,
+    exchanges::Sighting,
+    faults::{self, ThreadFaults},
+    gaps::gaps,
+    machine::Machine,
+    native::ProcessNatives,
+    suspects::Evidence,
+    watched::Watched,
 };
 use crate::{
     collect::{LoopRecord, ThreadRecord},
@@ -33,6 +39,8 @@ pub(super) struct ThreadBuilder<'a> {
     pub machine: &'a Machine,
     /// Its event loop's record, if it runs one.
     pub event_loop: Option<&'a LoopRecord>,
+    /// Its page faults.
+    pub faults: Option<&'a ThreadFaults>,
     /// When the window began.
     pub start_ns: u64,
     /// Stacks whose frames were lost on the way.
@@ -110,8 +118,12 @@ impl ThreadBuilder<'_> {
         }
     }
 
-    /// Splits the waits of a stack by what they waited for, if looks at their sockets told.
+    /// Splits the waits of a stack by what they waited for, if that was looked at.
     fn split(&self, time: StackTime, wait: Wait, stack: u64) -> Vec<StackTime> {
+        if time.kind.reason() == Some(Reason::PageFault) {
+            let faults = self.faults.and_then(|faults| faults.get(&stack));
+            return faults::split(time, faults.map_or(&[], Vec::as_slice));
+        }
         let waits_for_bytes =
             matches!(time.kind.reason(), Some(Reason::NetRecv | Reason::PollWait));
         if !waits_for_bytes || wait.flags & wait_flags::HAS_FD == 0 {

@@ -14,6 +14,7 @@ mod connections;
 mod cost;
 mod descriptors;
 mod exchanges;
+mod faults;
 mod gaps;
 mod kernel_entry;
 mod life;
@@ -27,7 +28,7 @@ mod watch;
 mod watched;
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     future::Future,
     time::Duration,
 };
@@ -48,6 +49,7 @@ use crate::{
 use connections::Connections;
 use cost::{CostMeter, own_usage};
 use exchanges::Exchanges;
+use faults::{FAULT_TICKS, FaultFiles, ThreadFaults};
 use machine::Machine;
 use native::UnknownCode;
 use suspects::Suspects;
@@ -128,6 +130,9 @@ pub struct Session {
     exchanges: Exchanges,
     /// What went over connections, of each network namespace; known at the end.
     connections: Vec<Connections>,
+    fault_files: FaultFiles,
+    /// Page faults of each thread; known at the end.
+    faults: HashMap<(u32, u32), ThreadFaults>,
 }
 
 impl Session {
@@ -171,6 +176,8 @@ impl Session {
             machine: Machine::default(),
             exchanges: Exchanges::default(),
             connections: Vec::new(),
+            fault_files: FaultFiles::default(),
+            faults: HashMap::new(),
         };
         session.watch_targets()?;
         session.look_at_code();
@@ -238,6 +245,8 @@ impl Session {
             .extend(ended.into_iter().filter_map(|r| self.baseline.trim(r)));
         self.look_up_descriptors(&snapshot);
         self.connections = self.exchanges.finish();
+        self.look_up_faults()?;
+        self.faults = self.faults()?;
         self.look_at_all_code();
         Ok(self.assemble(&snapshot, end_ns))
     }
@@ -257,6 +266,9 @@ impl Session {
         self.look_at_unknown_code()?;
         self.meter.tick(self.ticks);
         self.keep_accounts()?;
+        if self.ticks.is_multiple_of(FAULT_TICKS) {
+            self.look_up_faults()?;
+        }
         if self.ticks.is_multiple_of(SUSPECT_TICKS) {
             self.look_again()?;
             let watched = &self.watched;
