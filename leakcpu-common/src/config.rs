@@ -56,9 +56,6 @@ pub const CONTROL_WALK_GAP_NS: u32 = 1;
 /// times only: no registers are read, so that they have no reason.
 pub const CONTROL_COUNTERS_ONLY: u32 = 2;
 
-/// Words of the `CONTROL` map.
-pub const CONTROL_WORDS: u32 = 3;
-
 /// Switches that one walk stands for at most: a thirty-second of a walk is a tenth of what a
 /// switch costs anyway, and each walk more makes the estimates better.
 pub const MAX_STANDS_FOR: u64 = 32;
@@ -68,6 +65,12 @@ pub const LONGEST_TIMED_WALK_NS: u64 = 50_000;
 
 /// Of 64 bits the lowest that decide whether a walk at a switch is timed: one in 16 is.
 pub const TIMED_WALK_SHIFT: u32 = 60;
+/// Index of the word that is when the window began, and 0 before: what cannot be taken off
+/// afterwards, as a longest one, is not looked at until then.
+pub const CONTROL_BEGUN: u32 = 3;
+
+/// Words of the `CONTROL` map.
+pub const CONTROL_WORDS: u32 = 4;
 
 /// Names of the globals that the loader overrides before load. Constants to the
 /// verifier, so that field offsets and absent kernel features cost nothing.

@@ -74,6 +74,10 @@ pub enum Counter {
     SwitchWalksTimed,
     /// Nanoseconds that those took (not a loss).
     SwitchWalkNs,
+    /// A thread that runs an event loop found the map of those full: its gaps are not known.
+    LoopsFull,
+    /// A page fault found the map of those full: its file is not known.
+    FaultsFull,
     /// On-CPU samples taken of watched threads (not a loss: the denominator).
     OnCpuSamples,
     /// Stacks captured, on and off CPU (not a loss: the denominator).
@@ -120,6 +124,8 @@ impl Counter {
         Self::SwitchesWatched,
         Self::SwitchWalksTimed,
         Self::SwitchWalkNs,
+        Self::LoopsFull,
+        Self::FaultsFull,
         Self::OnCpuSamples,
         Self::StacksWalked,
         Self::FramesWalked,
@@ -160,6 +166,8 @@ impl Counter {
             Self::SwitchesWatched => "switches_watched",
             Self::SwitchWalksTimed => "switch_walks_timed",
             Self::SwitchWalkNs => "switch_walk_ns",
+            Self::LoopsFull => "loops_full",
+            Self::FaultsFull => "faults_full",
             Self::OnCpuSamples => "on_cpu_samples",
             Self::StacksWalked => "stacks_walked",
             Self::FramesWalked => "frames_walked",

@@ -30,6 +30,7 @@ pub mod reasons;
 pub mod report;
 pub mod single_step;
 pub mod stacks;
+pub mod swap;
 pub mod venv;
 pub mod verdict;
 pub mod waits;

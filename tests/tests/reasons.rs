@@ -14,6 +14,7 @@ use leakcpu_tests::{
     reasons::{GROUPS, observe_until_right},
     report::{self, ns},
     single_step::SingleStep,
+    swap::Swap,
     waits::Play,
     workload::Workload,
 };
@@ -54,6 +55,27 @@ fn every_reason_and_its_look_alikes() {
             observe_until_right(python, group, Play::Usual, &mut problems);
         }
     }
+    problems.finish();
+}
+
+/// Pages that were swapped out, on a swap device of our own.
+#[test]
+fn swapping_is_told_from_other_page_faults() {
+    let swap = match Swap::make() {
+        Ok(swap) => swap,
+        Err(why) => {
+            eprintln!("SKIPPED: this machine gives no swap device: {why}");
+            return;
+        }
+    };
+    let mut problems = Problems::new();
+    observe_until_right(
+        interpreter::newest(),
+        "swapping",
+        Play::Usual,
+        &mut problems,
+    );
+    drop(swap);
     problems.finish();
 }
 

@@ -243,7 +243,20 @@ impl Probes {
     /// Attaches every source that is not on demand.
     pub fn attach(&mut self) -> Result<(), ProbeError> {
         for source in SOURCES.iter().filter(|s| !s.on_demand) {
-            attach_program(&mut self.ebpf, source, self.config.rate_hz)?;
+            if self
+                .skipped
+                .iter()
+                .any(|(s, _)| s.program == source.program)
+            {
+                continue;
+            }
+            match attach_program(&mut self.ebpf, source, self.config.rate_hz) {
+                Err(error) if !source.required => {
+                    tracing::warn!(program = source.program, %error, "optional program not attached");
+                    self.skipped.push((source, error));
+                }
+                done => done?,
+            }
         }
         Ok(())
     }
@@ -444,13 +457,13 @@ fn load_program(ebpf: &mut Ebpf, source: &Source, btf: &Btf) -> Result<(), Probe
         Attach::BtfTracepoint(event) => tracepoint(ebpf, source.program)?
             .load(event, btf)
             .map_err(|e| wrap("load", source.program, e)),
-        Attach::CpuClock => sampler(ebpf, source.program)?
+        Attach::CpuClock | Attach::MajorFaults => perf_event(ebpf, source.program)?
             .load()
             .map_err(|e| wrap("load", source.program, e)),
     }
 }
 
-fn sampler<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut PerfEvent, ProbeError> {
+fn perf_event<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut PerfEvent, ProbeError> {
     let program = ebpf.program_mut(name).ok_or(ProbeError::Missing(name))?;
     program.try_into().map_err(|e| wrap("load", name, e))
 }
@@ -464,18 +477,32 @@ fn attach_program(ebpf: &mut Ebpf, source: &Source, rate_hz: u32) -> Result<(), 
         }
         Attach::CpuClock => {
             let period_ns = 1_000_000_000 / u64::from(rate_hz.max(1));
-            let cpus = online_cpus().map_err(|(path, e)| ProbeError::Cpus(path.to_owned(), e))?;
-            for cpu in cpus {
-                sampler(ebpf, source.program)?
-                    .attach(
-                        PerfEventConfig::Software(SoftwareEvent::CpuClock),
-                        PerfEventScope::AllProcessesOneCpu { cpu },
-                        SamplePolicy::Period(period_ns),
-                        false,
-                    )
-                    .map_err(|e| wrap("attach", source.program, e))?;
-            }
+            attach_on_every_cpu(ebpf, source.program, SoftwareEvent::CpuClock, period_ns)?;
         }
+        Attach::MajorFaults => {
+            attach_on_every_cpu(ebpf, source.program, SoftwareEvent::PageFaultsMaj, 1)?;
+        }
+    }
+    Ok(())
+}
+
+/// Attaches to an event of which every `period`th is one.
+fn attach_on_every_cpu(
+    ebpf: &mut Ebpf,
+    program: &'static str,
+    event: SoftwareEvent,
+    period: u64,
+) -> Result<(), ProbeError> {
+    let cpus = online_cpus().map_err(|(path, e)| ProbeError::Cpus(path.to_owned(), e))?;
+    for cpu in cpus {
+        perf_event(ebpf, program)?
+            .attach(
+                PerfEventConfig::Software(event),
+                PerfEventScope::AllProcessesOneCpu { cpu },
+                SamplePolicy::Period(period),
+                false,
+            )
+            .map_err(|e| wrap("attach", program, e))?;
     }
     Ok(())
 }
