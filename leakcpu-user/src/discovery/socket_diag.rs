@@ -267,10 +267,7 @@ mod tests {
     use std::{
         io::{Read as _, Write as _},
         net::{TcpListener, TcpStream},
-        os::{
-            fd::AsRawFd as _,
-            unix::net::{UnixListener, UnixStream},
-        },
+        os::unix::net::{UnixListener, UnixStream},
         process::id,
     };
 

@@ -8,11 +8,17 @@
 //! - It received more recently: a thread that waits on this socket alone may wait for the
 //!   rest of an answer, or for what comes unasked. That is not told.
 //! - Among the sockets of an event loop one in such a state counts as owed an answer if
-//!   something went over it since the look before, a moment ago.
+//!   something went over it since the look before, a moment ago; or, both being of one tick,
+//!   if more segments were sent than received, for a small request and a small answer take
+//!   one each.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use leakcpu_common::totals::Wait;
+use nix::time::{ClockId, clock_gettime};
 
 use super::{connections::Connections, watched::Watched};
 use crate::{
@@ -23,8 +29,8 @@ use crate::{
     probes::syscall_name,
 };
 
-/// A table is not read again before this many times the time that reading it took: half a
-/// percent of a core.
+/// A table is not read again before this many times the CPU time that reading it took: half
+/// a percent of a core.
 const REST_TIMES: u64 = 200;
 /// Two looks of one tick share a table.
 const SAME_LOOK_NS: u64 = 10_000_000;
@@ -73,12 +79,19 @@ impl Pace {
         monotonic_ns() >= self.next_ns
     }
 
-    /// A reading that began then has ended; the next one is at least `least_ns` away.
+    /// A reading that began at `began_ns` of this thread's CPU clock has ended; the next
+    /// one is at least `least_ns` away.
     fn done(&mut self, began_ns: u64, least_ns: u64) {
-        let now_ns = monotonic_ns();
-        let cost_ns = now_ns.saturating_sub(began_ns);
-        self.next_ns = now_ns + (cost_ns * REST_TIMES).max(least_ns);
+        let cost_ns = thread_cpu_ns().saturating_sub(began_ns);
+        self.next_ns = monotonic_ns() + (cost_ns * REST_TIMES).max(least_ns);
     }
+}
+
+/// CPU time of this thread so far; 0 if the system does not say.
+fn thread_cpu_ns() -> u64 {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(0, |time| {
+        u64::try_from(Duration::from(time).as_nanos()).unwrap_or(u64::MAX)
+    })
 }
 
 /// The sockets of one network namespace.
@@ -129,12 +142,14 @@ impl Space {
         if !self.tcp_pace.is_due() {
             return false;
         }
-        self.read_tcp(began_ns)
+        self.read_tcp()
     }
 
-    fn read_tcp(&mut self, began_ns: u64) -> bool {
+    fn read_tcp(&mut self) -> bool {
+        let began_ns = monotonic_ns();
+        let cpu_ns = thread_cpu_ns();
         let read = self.diag.tcp();
-        self.tcp_pace.done(began_ns, 0);
+        self.tcp_pace.done(cpu_ns, 0);
         match read {
             Ok(sockets) => {
                 let is_recent = began_ns < self.read_ns + A_MOMENT_NS;
@@ -157,7 +172,7 @@ impl Space {
     /// A unix socket; names and other ends never change, so they are read for new ones only.
     fn unix(&mut self, inode: u64) -> Option<&UnixSocket> {
         if !self.unix.contains_key(&inode) && self.unix_pace.is_due() {
-            let began_ns = monotonic_ns();
+            let began_ns = thread_cpu_ns();
             let read = self.diag.unix();
             self.unix_pace.done(began_ns, SET_LASTS_NS);
             self.unix = read.unwrap_or_default().into_iter().collect();
@@ -213,7 +228,10 @@ impl Space {
                         || before.bytes_received < traffic.bytes_received
                 })
             };
-            if traffic.sent_ms_ago < traffic.received_ms_ago || has_moved() {
+            // Both in one tick: a request and an answer of one segment each are a pair.
+            let is_odd = traffic.sent_ms_ago == traffic.received_ms_ago
+                && traffic.segments_sent > traffic.segments_received;
+            if traffic.sent_ms_ago < traffic.received_ms_ago || is_odd || has_moved() {
                 return Verdict::Answer(socket.peer.to_string());
             }
         }
@@ -311,7 +329,7 @@ impl Exchanges {
         }
         let set = self.sets.entry((pid, fd)).or_default();
         if set.pace.is_due() {
-            let began_ns = monotonic_ns();
+            let began_ns = thread_cpu_ns();
             set.members = epoll_members(pid, fd);
             set.pace.done(began_ns, SET_LASTS_NS);
         }
@@ -323,7 +341,7 @@ impl Exchanges {
         let spaces = self.spaces.drain().filter_map(|(_, space)| space);
         spaces
             .map(|mut space| {
-                space.read_tcp(monotonic_ns());
+                space.read_tcp();
                 space.connections
             })
             .collect()

@@ -2,6 +2,7 @@
 
 import ctypes
 import mmap
+import time
 
 from .common import Skip, waits
 
@@ -11,7 +12,7 @@ PAGE = 4096
 MADV_PAGEOUT = 21
 
 
-@waits("swap", "touching pages that were swapped out", besides=["disk-write", "kernel-other"])
+@waits("swap", "touching pages that were swapped out", besides=["disk-write", "kernel-other", "sleep"])
 def swapped_in(wait):
     pages = mmap.mmap(-1, SIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     madvise = ctypes.CDLL(None, use_errno=True).madvise
@@ -23,6 +24,9 @@ def swapped_in(wait):
     while True:
         for offset in range(0, SIZE, PAGE):
             pages[offset] = 1
+        # The first one writes them, the second lets go of what has been written.
+        madvise(*arguments)
+        time.sleep(0.05)
         madvise(*arguments)
         begun = wait.begin()
         for offset in range(0, SIZE, 16 * PAGE):
