@@ -5,12 +5,7 @@ use std::collections::HashMap;
 use aya::{
     Btf, BtfError as AyaBtfError, Ebpf, EbpfError, EbpfLoader, VerifierLogLevel,
     maps::{MapData, MapError, RingBuf},
-    programs::{
-        BtfTracePoint, PerfEvent, Program, ProgramError,
-        perf_event::{PerfEventConfig, PerfEventScope, SamplePolicy, SoftwareEvent},
-        tp_btf::BtfTracePointLinkId,
-    },
-    util::online_cpus,
+    programs::{BtfTracePoint, PerfEvent, Program, ProgramError, tp_btf::BtfTracePointLinkId},
 };
 use leakcpu_common::{
     config::{DEFAULT_FRAMES, globals},
@@ -22,6 +17,7 @@ use super::{
     features::{KernelFacts, KernelFactsError},
     kernel_btf::{BtfError, KernelBtf},
     maps::KernelMaps,
+    samplers::Samplers,
     sources::{Attach, SOURCES, Source},
     syscalls::SyscallTable,
 };
@@ -166,6 +162,7 @@ pub struct LoadConfig {
 pub struct Probes {
     ebpf: Ebpf,
     armed: Option<BtfTracePointLinkId>,
+    samplers: Option<Samplers>,
     #[cfg(feature = "ebpf-log")]
     flush_log: Box<dyn FnMut()>,
     /// Sources that could not be loaded, and why.
@@ -199,6 +196,7 @@ impl Probes {
         let mut probes = Self {
             ebpf,
             armed: None,
+            samplers: None,
             #[cfg(feature = "ebpf-log")]
             flush_log,
             skipped,
@@ -237,15 +235,24 @@ impl Probes {
         let mut ebpf = open(&facts, &config)?;
         load_program(&mut ebpf, source, &Btf::from_sys_fs()?)?;
         // Attached for an instant: no thread is watched, so nothing is recorded.
-        attach_program(&mut ebpf, source, config.rate_hz)
+        attach_program(&mut ebpf, source, config.rate_hz).map(drop)
     }
 
     /// Attaches every source that is not on demand.
     pub fn attach(&mut self) -> Result<(), ProbeError> {
         for source in SOURCES.iter().filter(|s| !s.on_demand) {
-            attach_program(&mut self.ebpf, source, self.config.rate_hz)?;
+            let samplers = attach_program(&mut self.ebpf, source, self.config.rate_hz)?;
+            self.samplers = samplers.or(self.samplers.take());
         }
         Ok(())
+    }
+
+    /// Samples CPUs too that have come since the last call.
+    pub fn follow_cpus(&mut self) -> Result<(), ProbeError> {
+        let Some(samplers) = &mut self.samplers else {
+            return Ok(());
+        };
+        samplers.follow(sampler(&mut self.ebpf, programs::ON_CPU_SAMPLE)?)
     }
 
     /// Passes on what the programs logged; nothing unless built with `ebpf-log`.
@@ -423,7 +430,7 @@ fn open(facts: &KernelFacts, config: &LoadConfig) -> Result<Ebpf, ProbeError> {
     Ok(loader.load(OBJECT)?)
 }
 
-fn wrap(step: &'static str, program: &'static str, source: ProgramError) -> ProbeError {
+pub(super) fn wrap(step: &'static str, program: &'static str, source: ProgramError) -> ProbeError {
     ProbeError::Program {
         step,
         program,
@@ -455,27 +462,21 @@ fn sampler<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut PerfEve
     program.try_into().map_err(|e| wrap("load", name, e))
 }
 
-fn attach_program(ebpf: &mut Ebpf, source: &Source, rate_hz: u32) -> Result<(), ProbeError> {
+fn attach_program(
+    ebpf: &mut Ebpf,
+    source: &Source,
+    rate_hz: u32,
+) -> Result<Option<Samplers>, ProbeError> {
     match source.attach {
         Attach::BtfTracepoint(_) => {
             tracepoint(ebpf, source.program)?
                 .attach()
                 .map_err(|e| wrap("attach", source.program, e))?;
+            Ok(None)
         }
         Attach::CpuClock => {
-            let period_ns = 1_000_000_000 / u64::from(rate_hz.max(1));
-            let cpus = online_cpus().map_err(|(path, e)| ProbeError::Cpus(path.to_owned(), e))?;
-            for cpu in cpus {
-                sampler(ebpf, source.program)?
-                    .attach(
-                        PerfEventConfig::Software(SoftwareEvent::CpuClock),
-                        PerfEventScope::AllProcessesOneCpu { cpu },
-                        SamplePolicy::Period(period_ns),
-                        false,
-                    )
-                    .map_err(|e| wrap("attach", source.program, e))?;
-            }
+            let program = sampler(ebpf, source.program)?;
+            Samplers::attach(program, source.program, rate_hz).map(Some)
         }
     }
-    Ok(())
 }

@@ -5,6 +5,7 @@ mod features;
 mod kernel_btf;
 mod loader;
 mod maps;
+mod samplers;
 mod sources;
 mod syscalls;
 mod throttle_clock;
