@@ -5,6 +5,7 @@ mod cost;
 mod cpus;
 mod kernel;
 mod slowdown;
+mod switches;
 mod table;
 mod target;
 mod watcher;
@@ -54,6 +55,8 @@ enum Part {
     Kernel,
     /// What pyobserve itself needs
     Cost,
+    /// What targets lose that hardly compute
+    Switches,
 }
 
 /// Rates at which everything is watched.
@@ -160,6 +163,7 @@ pub fn run(host: &Host, arguments: &Arguments) -> Result<ExitCode> {
         None => anyhow::bail!("it was not built"),
     })?;
     part(Part::Cost, &mut || cost::run(&bench))?;
+    part(Part::Switches, &mut || switches::run(&bench))?;
     if arguments.json {
         say(&serde_json::to_string_pretty(&sections)?)?;
     } else {
