@@ -25,7 +25,7 @@ const _: () = assert!(size_of::<CodeEvent>() == 40 + 5 * size_of::<Segment>());
 const _: () = assert!(size_of::<ProcessEvent>() == 40);
 const _: () = assert!(size_of::<Wait>() == 8);
 const _: () = assert!(size_of::<TotalsKey>() == 24);
-const _: () = assert!(size_of::<Totals>() == 56);
+const _: () = assert!(size_of::<Totals>() == 64);
 const _: () = assert!(size_of::<LeafKey>() == 48);
 const _: () = assert!(size_of::<TallyKey>() == 8);
 const _: () = assert!(size_of::<SyscallTally>() == 48);

@@ -117,4 +117,39 @@ pub struct StandsFor {
     pub blocked_ns: u64,
     /// Time ready but not running.
     pub runnable_ns: u64,
+    /// The square of each one's part of `blocked_ns`, in units given by [`SQUARE_SHIFT`]: how
+    /// uneven they are.
+    pub blocked_squares: u64,
+}
+
+/// The unit of what is squared is `1 << SQUARE_SHIFT` nanoseconds.
+pub const SQUARE_SHIFT: u32 = 10;
+/// More of these units are squared as so many: 275 s.
+const SQUARE_LIMIT: u64 = 1 << 28;
+
+impl StandsFor {
+    /// What one interval stands for that was walked for `more` others.
+    #[inline(always)]
+    pub const fn one(more: u64, blocked_ns: u64, runnable_ns: u64) -> Self {
+        let blocked_ns = more.wrapping_mul(blocked_ns);
+        let mut units = blocked_ns >> SQUARE_SHIFT;
+        if units > SQUARE_LIMIT {
+            units = SQUARE_LIMIT;
+        }
+        Self {
+            count: more,
+            blocked_ns,
+            runnable_ns: more.wrapping_mul(runnable_ns),
+            blocked_squares: units * units,
+        }
+    }
+
+    /// Adds another.
+    #[inline(always)]
+    pub const fn add(&mut self, other: Self) {
+        self.count = self.count.wrapping_add(other.count);
+        self.blocked_ns = self.blocked_ns.wrapping_add(other.blocked_ns);
+        self.runnable_ns = self.runnable_ns.wrapping_add(other.runnable_ns);
+        self.blocked_squares = self.blocked_squares.wrapping_add(other.blocked_squares);
+    }
 }

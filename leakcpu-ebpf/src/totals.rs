@@ -31,9 +31,9 @@ pub fn add(
             totals.max_blocked_ns = blocked_ns;
         }
         if more != 0 {
-            totals.stands_for.count += more;
-            totals.stands_for.blocked_ns += more * blocked_ns;
-            totals.stands_for.runnable_ns += more * runnable_ns;
+            totals
+                .stands_for
+                .add(StandsFor::one(more, blocked_ns, runnable_ns));
         }
         return;
     }
@@ -42,11 +42,7 @@ pub fn add(
         blocked_ns,
         runnable_ns,
         max_blocked_ns: blocked_ns,
-        stands_for: StandsFor {
-            count: more,
-            blocked_ns: more * blocked_ns,
-            runnable_ns: more * runnable_ns,
-        },
+        stands_for: StandsFor::one(more, blocked_ns, runnable_ns),
     };
     if TOTALS.insert(key, first, 0).is_err() {
         count::one(Counter::TotalsFull);

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 /// One run, degraded.
 struct Run {
-    /// Of the two functions' time off the CPU the part of one, as reported, less what the
+    /// Of the two functions' blocked time the part of one, as reported, less what the
     /// workload's own clocks say.
     error: f64,
     detail: String,
@@ -19,10 +19,8 @@ struct Run {
     without_stack: f64,
 }
 
-fn off_cpu_ns(process: &Value, name: &str) -> i64 {
-    find_function(process, name).map_or(0, |function| {
-        ns(function, "self_blocked_ns") + ns(function, "runnable_ns")
-    })
+fn blocked_ns(process: &Value, name: &str) -> i64 {
+    find_function(process, name).map_or(0, |function| ns(function, "self_blocked_ns"))
 }
 
 /// The own clocks' time in a function within the window.
@@ -64,10 +62,10 @@ fn run(budget: &str, problems: &mut Problems) -> Run {
         .sum();
     let time = &process["time"];
     let idle_main = window.1 - window.0;
-    let off = ns(time, "blocked_ns") + ns(time, "runnable_ns") - idle_main;
-    problems.near("time off the CPU", off, own, own / 20);
+    let blocked = ns(time, "blocked_ns") - idle_main;
+    problems.near("time blocked", blocked, own, own / 20);
     let share = |a: i64, b: i64| a as f64 / (a + b).max(1) as f64;
-    let reported = share(off_cpu_ns(process, "lengthy"), off_cpu_ns(process, "brief"));
+    let reported = share(blocked_ns(process, "lengthy"), blocked_ns(process, "brief"));
     let real = share(
         own_ns(&truth, "lengthy", window),
         own_ns(&truth, "brief", window),

@@ -1,7 +1,8 @@
 """Threads that wait in two functions for the same reason, often and for known times.
 
-Ready line: the functions. Last line: of each function its spans off the CPU by the
-thread's own clocks, [[begin, nanoseconds], ...] with the begin in unix ns.
+Last line: of each function how long it was blocked each time, by the thread's own clocks and
+the scheduler's word of how long it was ready, [[begin, nanoseconds], ...] with the begin in
+unix ns.
 """
 
 import json
@@ -17,13 +18,15 @@ spans = {"brief": [], "lengthy": []}
 is_over = False
 
 
-def off_cpu(name, wait):
-    # What is not on a CPU between the two looks is off it; the looks themselves cancel out.
+def blocked(name, wait, schedstat):
+    # What is neither on a CPU nor ready for one.
+    ready = int(os.pread(schedstat, 64, 0).split()[1])
     begin, began, ran = time.time_ns(), time.perf_counter_ns(), time.thread_time_ns()
     wait()
     took = time.perf_counter_ns() - began
     ran = time.thread_time_ns() - ran
-    spans[name].append((begin, max(0, took - ran)))
+    ready = int(os.pread(schedstat, 64, 0).split()[1]) - ready
+    spans[name].append((begin, max(0, took - ran - ready)))
 
 
 def brief():
@@ -36,11 +39,12 @@ def lengthy():
 
 def work(seed):
     chance = random.Random(seed)
+    schedstat = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
     while not is_over:
         if chance.random() < 0.75:
-            off_cpu("brief", brief)
+            blocked("brief", brief, schedstat)
         else:
-            off_cpu("lengthy", lengthy)
+            blocked("lengthy", lengthy, schedstat)
 
 
 threads = [threading.Thread(target=work, args=(n,), daemon=True) for n in range(THREADS)]

@@ -6,11 +6,9 @@ use aya::{
     Btf, BtfError as AyaBtfError, Ebpf, EbpfError, EbpfLoader, VerifierLogLevel,
     maps::{MapData, MapError, RingBuf},
     programs::{
-        BtfTracePoint, PerfEvent, Program, ProgramError,
-        perf_event::{PerfEventConfig, PerfEventScope, SamplePolicy, SoftwareEvent},
+        BtfTracePoint, PerfEvent, Program, ProgramError, perf_event::SoftwareEvent,
         tp_btf::BtfTracePointLinkId,
     },
-    util::online_cpus,
 };
 use leakcpu_common::{
     config::{DEFAULT_FRAMES, globals},
@@ -22,6 +20,7 @@ use super::{
     features::{KernelFacts, KernelFactsError},
     kernel_btf::{BtfError, KernelBtf},
     maps::KernelMaps,
+    per_cpu::PerCpuEvents,
     sources::{Attach, SOURCES, Source},
     syscalls::SyscallTable,
 };
@@ -166,6 +165,7 @@ pub struct LoadConfig {
 pub struct Probes {
     ebpf: Ebpf,
     armed: Option<BtfTracePointLinkId>,
+    per_cpu: Vec<PerCpuEvents>,
     #[cfg(feature = "ebpf-log")]
     flush_log: Box<dyn FnMut()>,
     /// Sources that could not be loaded, and why.
@@ -199,6 +199,7 @@ impl Probes {
         let mut probes = Self {
             ebpf,
             armed: None,
+            per_cpu: Vec::new(),
             #[cfg(feature = "ebpf-log")]
             flush_log,
             skipped,
@@ -237,7 +238,7 @@ impl Probes {
         let mut ebpf = open(&facts, &config)?;
         load_program(&mut ebpf, source, &Btf::from_sys_fs()?)?;
         // Attached for an instant: no thread is watched, so nothing is recorded.
-        attach_program(&mut ebpf, source, config.rate_hz)
+        attach_program(&mut ebpf, source, config.rate_hz).map(drop)
     }
 
     /// Attaches every source that is not on demand.
@@ -255,8 +256,16 @@ impl Probes {
                     tracing::warn!(program = source.program, %error, "optional program not attached");
                     self.skipped.push((source, error));
                 }
-                done => done?,
+                done => self.per_cpu.extend(done?),
             }
+        }
+        Ok(())
+    }
+
+    /// Samples CPUs too that have come since the last call.
+    pub fn follow_cpus(&mut self) -> Result<(), ProbeError> {
+        for events in &mut self.per_cpu {
+            events.follow(perf_event(&mut self.ebpf, events.name())?)?;
         }
         Ok(())
     }
@@ -436,7 +445,7 @@ fn open(facts: &KernelFacts, config: &LoadConfig) -> Result<Ebpf, ProbeError> {
     Ok(loader.load(OBJECT)?)
 }
 
-fn wrap(step: &'static str, program: &'static str, source: ProgramError) -> ProbeError {
+pub(super) fn wrap(step: &'static str, program: &'static str, source: ProgramError) -> ProbeError {
     ProbeError::Program {
         step,
         program,
@@ -468,41 +477,27 @@ fn perf_event<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut Perf
     program.try_into().map_err(|e| wrap("load", name, e))
 }
 
-fn attach_program(ebpf: &mut Ebpf, source: &Source, rate_hz: u32) -> Result<(), ProbeError> {
+fn attach_program(
+    ebpf: &mut Ebpf,
+    source: &Source,
+    rate_hz: u32,
+) -> Result<Option<PerCpuEvents>, ProbeError> {
     match source.attach {
         Attach::BtfTracepoint(_) => {
             tracepoint(ebpf, source.program)?
                 .attach()
                 .map_err(|e| wrap("attach", source.program, e))?;
+            Ok(None)
         }
         Attach::CpuClock => {
             let period_ns = 1_000_000_000 / u64::from(rate_hz.max(1));
-            attach_on_every_cpu(ebpf, source.program, SoftwareEvent::CpuClock, period_ns)?;
+            let program = perf_event(ebpf, source.program)?;
+            PerCpuEvents::attach(program, source.program, SoftwareEvent::CpuClock, period_ns)
+                .map(Some)
         }
         Attach::MajorFaults => {
-            attach_on_every_cpu(ebpf, source.program, SoftwareEvent::PageFaultsMaj, 1)?;
+            let program = perf_event(ebpf, source.program)?;
+            PerCpuEvents::attach(program, source.program, SoftwareEvent::PageFaultsMaj, 1).map(Some)
         }
     }
-    Ok(())
-}
-
-/// Attaches to an event of which every `period`th is one.
-fn attach_on_every_cpu(
-    ebpf: &mut Ebpf,
-    program: &'static str,
-    event: SoftwareEvent,
-    period: u64,
-) -> Result<(), ProbeError> {
-    let cpus = online_cpus().map_err(|(path, e)| ProbeError::Cpus(path.to_owned(), e))?;
-    for cpu in cpus {
-        perf_event(ebpf, program)?
-            .attach(
-                PerfEventConfig::Software(event),
-                PerfEventScope::AllProcessesOneCpu { cpu },
-                SamplePolicy::Period(period),
-                false,
-            )
-            .map_err(|e| wrap("attach", program, e))?;
-    }
-    Ok(())
 }

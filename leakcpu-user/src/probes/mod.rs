@@ -5,6 +5,7 @@ mod features;
 mod kernel_btf;
 mod loader;
 mod maps;
+mod per_cpu;
 mod sources;
 mod syscalls;
 mod throttle_clock;

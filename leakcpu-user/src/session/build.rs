@@ -204,11 +204,7 @@ impl ThreadBuilder<'_> {
             blocked_ns,
             runnable_ns,
             max_blocked_ns: blocked_ns,
-            stands_for: StandsFor {
-                count: more,
-                blocked_ns: more * blocked_ns,
-                runnable_ns: more * runnable_ns,
-            },
+            stands_for: StandsFor::one(more, blocked_ns, runnable_ns),
         };
         let key = TotalsKey {
             stack: state.wait_stack,

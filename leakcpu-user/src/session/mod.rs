@@ -269,6 +269,7 @@ impl Session {
     fn tick(&mut self) -> Result<(), SessionError> {
         self.ticks += 1;
         self.probes.flush_log();
+        self.probes.follow_cpus()?;
         self.drain()?;
         self.retry_pending()?;
         self.end_copying()?;

@@ -12,6 +12,8 @@ use crate::host;
 
 /// Processes that are watched.
 const PROCESSES: usize = 5;
+/// Threads of one process more.
+const CROWD: u32 = 10_000;
 /// What pyobserve may take at most.
 const AIM_BYTES: f64 = 40e6;
 
@@ -103,6 +105,8 @@ pub fn run(bench: &Bench<'_>) -> Result<Section> {
             Some(AIM_BYTES / 1e6),
         );
     }
+    drop(targets);
+    rows.extend(crowd(bench, seconds)?);
     Ok(Section {
         title: format!("D. What pyobserve needs while it watches {PROCESSES} busy processes for {seconds} s"),
         columns: vec!["Hz", "what", "its report", "wait4", "", "aim", ""],
@@ -111,6 +115,42 @@ pub fn run(bench: &Bench<'_>) -> Result<Section> {
             "loading, reading processes and writing the report are in the line from start to exit only; eBPF run time is an estimate of the report's".to_owned(),
         ],
     })
+}
+
+/// One process of very many threads that wait.
+fn crowd(bench: &Bench<'_>, seconds: u32) -> Result<Vec<Vec<Cell>>> {
+    eprintln!("cost: {CROWD} threads that wait, {seconds} s");
+    let crowd = Target::start(
+        bench,
+        Shape {
+            depth: 5,
+            waiting: CROWD,
+            unit_ms: 0,
+            pinned: false,
+        },
+    )?;
+    let (document, usage) = measure(bench, &[crowd], RATES_HZ[0], seconds)?;
+    let rate = || Cell::Number(f64::from(RATES_HZ[0]), 0);
+    Ok(vec![
+        vec![
+            rate(),
+            Cell::text(format!("peak memory, {CROWD} threads")),
+            Cell::Number(document.cost.max_rss_bytes as f64 / 1e6, 2),
+            Cell::Number(usage.max_rss_bytes as f64 / 1e6, 2),
+            Cell::text("MB"),
+            Cell::None,
+            Cell::None,
+        ],
+        vec![
+            rate(),
+            Cell::text(format!("CPU from start to exit, {CROWD} threads")),
+            Cell::None,
+            Cell::Number((usage.user_s + usage.system_s) * 1e3, 2),
+            Cell::text("ms"),
+            Cell::None,
+            Cell::None,
+        ],
+    ])
 }
 
 fn measure(
@@ -126,8 +166,8 @@ fn measure(
         .args(["classify", "--quiet", "--json"])
         .args(["-r", &rate_hz.to_string()])
         .args(["-d", &format!("{seconds}s")]);
-    for target in targets {
-        command.args(["-p", &target.pid.to_string()]);
+    for pid in targets.iter().flat_map(|target| &target.pids) {
+        command.args(["-p", &pid.to_string()]);
     }
     let line = host::typed(&command);
     let written = host::read(&mut command)?;

@@ -7,6 +7,7 @@ mod figures;
 mod kernel;
 mod scale;
 mod slowdown;
+mod switches;
 mod table;
 mod target;
 mod watcher;
@@ -58,6 +59,8 @@ enum Part {
     Cost,
     /// How long very many processes and frames take
     Scale,
+    /// What targets lose that hardly compute
+    Switches,
 }
 
 /// Rates at which everything is watched.
@@ -169,6 +172,7 @@ pub fn run(host: &Host, arguments: &Arguments) -> Result<ExitCode> {
         Some(binary) => scale::run(&bench, binary),
         None => anyhow::bail!("it was not built"),
     })?;
+    part(Part::Switches, &mut || switches::run(&bench))?;
     if arguments.json {
         say(&serde_json::to_string_pretty(&sections)?)?;
     } else {

@@ -53,7 +53,7 @@ pub fn run(bench: &Bench<'_>, naming: &Path) -> Result<Section> {
     let mut figures = figures::run(command)?;
     figures.push(start(bench)?);
     Ok(Section {
-        title: "E. Very many".to_owned(),
+        title: "F. Very many".to_owned(),
         columns: COLUMNS.to_vec(),
         rows: figures.into_iter().map(|figure| figure.row(3)).collect(),
         notes: Vec::new(),

@@ -19,7 +19,7 @@ const DEPTHS: [u32; 2] = [52, 5];
 const WAITING: u32 = 150;
 
 /// What was seen of one watcher.
-struct Seen {
+pub(super) struct Seen {
     watcher: Watcher,
     /// How long each repetition took, round by round, nanoseconds.
     rounds: Vec<Vec<f64>>,
@@ -28,7 +28,7 @@ struct Seen {
 }
 
 /// Which figure of a round is compared.
-type Figure = fn(&[f64]) -> Result<f64>;
+pub(super) type Figure = fn(&[f64]) -> Result<f64>;
 
 /// A busy target, deep and shallow.
 pub fn busy(bench: &Bench<'_>) -> Result<Section> {
@@ -153,18 +153,27 @@ fn aim(watcher: Watcher, rate_hz: u32) -> Option<f64> {
 }
 
 /// One target, watched by each in turn, again and again.
-struct Turns {
+pub(super) struct Turns {
     all: Vec<Seen>,
 }
 
 impl Turns {
     fn take(bench: &Bench<'_>, shape: Shape, rate_hz: u32) -> Result<Self> {
         let target = Target::start(bench, shape)?;
-        let mut all: Vec<Seen> = Watcher::all(bench).into_iter().map(Seen::new).collect();
+        eprintln!("{} frames, {} threads wait", shape.depth, shape.waiting);
+        Self::of(bench, &target, &Watcher::all(bench), rate_hz)
+    }
+
+    /// Each of `watchers` in turn, again and again.
+    pub(super) fn of(
+        bench: &Bench<'_>,
+        target: &Target,
+        watchers: &[Watcher],
+        rate_hz: u32,
+    ) -> Result<Self> {
+        let mut all: Vec<Seen> = watchers.iter().copied().map(Seen::new).collect();
         eprintln!(
-            "{} frames, {} threads wait, {rate_hz} Hz: {} rounds of {} turns of {} s",
-            shape.depth,
-            shape.waiting,
+            "{rate_hz} Hz: {} rounds of {} turns of {} s",
             bench.rounds(),
             all.len(),
             bench.turn().as_secs(),
@@ -173,7 +182,7 @@ impl Turns {
             for seen in &mut all {
                 let watched = seen
                     .watcher
-                    .watch(bench, target.pid, rate_hz, bench.turn())?;
+                    .watch(bench, &target.pids, rate_hz, bench.turn())?;
                 seen.rounds.push(target.within(watched.window)?);
                 seen.samples += watched.samples.unwrap_or(0);
                 seen.watched_ns += watched.window.end_ns - watched.window.start_ns;
@@ -182,12 +191,16 @@ impl Turns {
         Ok(Self { all })
     }
 
+    pub(super) fn all(&self) -> &[Seen] {
+        &self.all
+    }
+
     fn of_nobody(&self) -> impl Iterator<Item = &Seen> {
         self.all.iter().filter(|seen| seen.watcher.is_nobody())
     }
 
     /// A watcher's figure of each round by that of nobody in the same round.
-    fn ratios(&self, seen: &Seen, figure: Figure) -> Result<Vec<f64>> {
+    pub(super) fn ratios(&self, seen: &Seen, figure: Figure) -> Result<Vec<f64>> {
         seen.rounds
             .iter()
             .enumerate()
@@ -222,7 +235,11 @@ impl Seen {
         }
     }
 
-    fn repetitions(&self) -> impl Iterator<Item = f64> {
+    pub(super) const fn watcher(&self) -> Watcher {
+        self.watcher
+    }
+
+    pub(super) fn repetitions(&self) -> impl Iterator<Item = f64> {
         self.rounds.iter().flatten().copied()
     }
 
@@ -265,7 +282,7 @@ fn per_second(took_ns: &[f64]) -> Result<f64> {
     Ok(took_ns.len() as f64 * 1e9 / took_ns.iter().sum::<f64>())
 }
 
-fn median(values: &[f64]) -> Result<f64> {
+pub(super) fn median(values: &[f64]) -> Result<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;

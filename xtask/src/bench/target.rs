@@ -20,7 +20,7 @@ pub struct Shape {
     pub depth: u32,
     /// Threads that wait.
     pub waiting: u32,
-    /// About how long a repetition takes.
+    /// About how long a repetition takes; 0 if it computes nothing.
     pub unit_ms: u32,
     /// It stays on the target's CPU.
     pub pinned: bool,
@@ -55,28 +55,38 @@ struct Repetition {
 /// Runs until it is dropped.
 pub struct Target {
     child: Child,
-    /// The process.
-    pub pid: u32,
+    /// The process, and those that belong to it.
+    pub pids: Vec<u32>,
     repetitions: Arc<Mutex<Vec<Repetition>>>,
 }
 
 #[derive(Deserialize)]
 struct Ready {
     pid: u32,
+    others: Vec<u32>,
 }
 
 impl Target {
     /// Starts it as the user and waits until it computes.
     pub fn start(bench: &Bench<'_>, shape: Shape) -> Result<Self> {
-        let mut command = bench.host.as_user(&bench.python);
-        command
-            .arg(bench.script("target.py"))
-            .args(["--depth", &shape.depth.to_string()])
-            .args(["--waiting", &shape.waiting.to_string()])
-            .args(["--unit-ms", &shape.unit_ms.to_string()]);
+        let mut arguments = vec![
+            format!("--depth={}", shape.depth),
+            format!("--waiting={}", shape.waiting),
+            format!("--unit-ms={}", shape.unit_ms),
+        ];
         if shape.pinned {
-            command.args(["--cpu", &bench.cpus.target.to_string()]);
+            arguments.push(format!("--cpu={}", bench.cpus.target));
         }
+        if shape.unit_ms == 0 {
+            arguments.push("--idle".to_owned());
+        }
+        Self::spawn(bench, "target.py", &arguments)
+    }
+
+    /// The same with a script that says what target.py does.
+    pub fn spawn(bench: &Bench<'_>, script: &str, arguments: &[String]) -> Result<Self> {
+        let mut command = bench.host.as_user(&bench.python);
+        command.arg(bench.script(script)).args(arguments);
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -103,7 +113,7 @@ impl Target {
         });
         Ok(Self {
             child,
-            pid: ready.pid,
+            pids: std::iter::once(ready.pid).chain(ready.others).collect(),
             repetitions,
         })
     }

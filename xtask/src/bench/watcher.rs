@@ -59,8 +59,12 @@ pub enum Watcher {
     Nobody,
     /// Nobody again: what differs from [`Self::Nobody`] is noise.
     NobodyAgain,
-    /// pyobserve.
+    /// pyobserve, as it comes.
     Pyobserve,
+    /// pyobserve with a budget for switches that nothing fits in.
+    PyobserveCounters,
+    /// pyobserve with one that everything fits in.
+    PyobserveAllStacks,
     /// py-spy, which pauses the target for each look.
     PySpy,
     /// py-spy, which reads while the target runs on.
@@ -73,6 +77,8 @@ impl fmt::Display for Watcher {
             Self::Nobody => "bare",
             Self::NobodyAgain => "bare again",
             Self::Pyobserve => "pyobserve",
+            Self::PyobserveCounters => "pyobserve, counters",
+            Self::PyobserveAllStacks => "pyobserve, all stacks",
             Self::PySpy => "py-spy",
             Self::PySpyNonblocking => "py-spy --nonblocking",
         })
@@ -103,14 +109,15 @@ impl Watcher {
         matches!(self, Self::Nobody | Self::NobodyAgain)
     }
 
-    /// Watches `pid` for a while.
+    /// Watches these processes for a while; py-spy the first of them.
     pub fn watch(
         self,
         bench: &Bench<'_>,
-        pid: u32,
+        pids: &[u32],
         rate_hz: u32,
         turn: Duration,
     ) -> Result<Watched> {
+        let pid = *pids.first().context("nobody is to be watched")?;
         match self {
             Self::Nobody | Self::NobodyAgain => {
                 let start_ns = Window::now_ns();
@@ -121,7 +128,9 @@ impl Watcher {
                     samples: None,
                 })
             }
-            Self::Pyobserve => pyobserve(bench, pid, rate_hz, turn),
+            Self::Pyobserve => pyobserve(bench, pids, rate_hz, turn, &[]),
+            Self::PyobserveCounters => pyobserve(bench, pids, rate_hz, turn, &["--budget=0.0001%"]),
+            Self::PyobserveAllStacks => pyobserve(bench, pids, rate_hz, turn, &["--budget=10000%"]),
             Self::PySpy => py_spy(bench, pid, rate_hz, turn, &[]),
             Self::PySpyNonblocking => py_spy(bench, pid, rate_hz, turn, &["--nonblocking"]),
         }
@@ -150,13 +159,22 @@ struct Function {
     samples: u64,
 }
 
-fn pyobserve(bench: &Bench<'_>, pid: u32, rate_hz: u32, turn: Duration) -> Result<Watched> {
+fn pyobserve(
+    bench: &Bench<'_>,
+    pids: &[u32],
+    rate_hz: u32,
+    turn: Duration,
+    options: &[&str],
+) -> Result<Watched> {
     let mut command = pinned(bench, bench.pyobserve.as_os_str())?;
     command
         .args(["classify", "--quiet", "--json"])
-        .args(["-p", &pid.to_string()])
         .args(["-r", &rate_hz.to_string()])
-        .args(["-d", &format!("{}ms", turn.as_millis())]);
+        .args(["-d", &format!("{}ms", turn.as_millis())])
+        .args(options);
+    for pid in pids {
+        command.args(["-p", &pid.to_string()]);
+    }
     let line = host::typed(&command);
     let document: Document = serde_json::from_slice(&host::read(&mut command)?)
         .with_context(|| format!("`{line}` wrote no report"))?;
