@@ -63,6 +63,11 @@ pub enum Counter {
     KernelStackFailed,
     /// A wait for a CPU found the map of rivals full: who ran instead is not known.
     RivalsFull,
+    /// A wait for a lock or the GIL found the map of wakes full: who ended it is not known.
+    WakesFull,
+    /// A release of the GIL found the slot of its process in use by another: who held it is
+    /// not known.
+    GilSlotTaken,
     /// On-CPU samples taken of watched threads (not a loss: the denominator).
     OnCpuSamples,
     /// Stacks captured, on and off CPU (not a loss: the denominator).
@@ -73,7 +78,7 @@ pub enum Counter {
 
 impl Counter {
     /// Number of counters.
-    pub const COUNT: u32 = 30;
+    pub const COUNT: u32 = 32;
 
     /// All counters, in index order.
     pub const ALL: [Self; Self::COUNT as usize] = [
@@ -104,6 +109,8 @@ impl Counter {
         Self::NativeStackFailed,
         Self::KernelStackFailed,
         Self::RivalsFull,
+        Self::WakesFull,
+        Self::GilSlotTaken,
         Self::OnCpuSamples,
         Self::StacksWalked,
         Self::FramesWalked,
@@ -139,6 +146,8 @@ impl Counter {
             Self::NativeStackFailed => "native_stack_failed",
             Self::KernelStackFailed => "kernel_stack_failed",
             Self::RivalsFull => "rivals_full",
+            Self::WakesFull => "wakes_full",
+            Self::GilSlotTaken => "gil_slot_taken",
             Self::OnCpuSamples => "on_cpu_samples",
             Self::StacksWalked => "stacks_walked",
             Self::FramesWalked => "frames_walked",

@@ -1,7 +1,7 @@
 //! The state machine of one watched thread, changed in place by the scheduler's
 //! tracepoints and read by user space.
 
-use crate::totals::Wait;
+use crate::{totals::Wait, wake::WakeState};
 
 /// What a thread is doing, as far as the scheduler said.
 pub mod run_state {
@@ -110,4 +110,6 @@ pub struct ThreadState {
     /// On-CPU samples inside a system call that may return empty-handed
     /// (`SyscallSpec::may_be_useless`).
     pub suspect_samples: u64,
+    /// Its waits for locks and the GIL, and who ended them.
+    pub wake: WakeState,
 }

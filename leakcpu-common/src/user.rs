@@ -7,6 +7,7 @@ use crate::{
     syscall::{SyscallSpec, SyscallTally, TallyKey},
     thread::ThreadState,
     totals::{Totals, TotalsKey},
+    wake::{Wake, WakeKey},
 };
 
 macro_rules! pod {
@@ -28,4 +29,6 @@ pod!(
     ThreadState,
     Totals,
     TotalsKey,
+    Wake,
+    WakeKey,
 );

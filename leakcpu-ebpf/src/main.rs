@@ -26,6 +26,7 @@ mod syscalls;
 mod task;
 mod throttle;
 mod totals;
+mod wakers;
 
 #[cfg(target_arch = "bpf")]
 #[panic_handler]

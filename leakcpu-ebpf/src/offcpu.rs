@@ -17,6 +17,7 @@ use leakcpu_common::{
     syscall::{pollfd, wait_arg},
     thread::{GIL_REARM_NS, ThreadState, run_state, thread_flags},
     totals::{NO_SYSCALL, Wait, state, wait_flags},
+    wake::{COND_BYTES, WakeState},
 };
 
 use crate::{
@@ -26,7 +27,7 @@ use crate::{
     python::{self, Captured, Limits},
     rivals,
     task::{Task, UserRegisters, reg},
-    throttle, totals,
+    throttle, totals, wakers,
 };
 
 /// Task states, `include/linux/sched.h`: any of the low seven bits is a wait,
@@ -84,7 +85,7 @@ pub fn sched_switch(ctx: BtfTracePointContext) -> i32 {
 
 /// What may be done under the run-queue lock.
 #[inline(always)]
-fn limits(now_ns: u64) -> Limits {
+pub fn limits(now_ns: u64) -> Limits {
     let asked = FRAME_LIMIT.load() as usize;
     Limits {
         frames: if asked < MAX_SWITCH_FRAMES {
@@ -134,6 +135,7 @@ fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state:
     }
     thread.off_since_ns = now_ns;
     thread.off_blocked_ns = 0;
+    wakers::leave(thread);
     // Before anything is decided that the verifier would follow apart.
     let mut captured = Captured::none(0);
     if thread.flags & thread_flags::EXITING == 0 {
@@ -173,7 +175,7 @@ fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state:
         if task.in_iowait() {
             wait.flags |= wait_flags::IN_IOWAIT;
         }
-        read_reason(thread.pid, &mut wait);
+        read_reason(thread.pid, &mut wait, &mut thread.wake);
     } else {
         thread.involuntary_switches += 1;
         throttle::begin_wait(thread, task, true);
@@ -182,6 +184,8 @@ fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state:
         if thread.flags & thread_flags::AFTER_GIL_WAIT != 0 && burst_ns < GIL_REARM_NS {
             // The 5 ms timed wait was re-armed: one wait, this burst included.
             thread.gil_wait_ns += burst_ns;
+        } else {
+            wakers::begin_gil_wait(thread);
         }
         thread.flags |= thread_flags::IN_GIL_WAIT;
     }
@@ -238,7 +242,7 @@ pub fn make_good(thread: &mut ThreadState, task: Task, now_ns: u64) {
 
 /// Fills in the system call the thread waits in and what its arguments name.
 #[inline(always)]
-fn read_reason(pid: u32, wait: &mut Wait) {
+fn read_reason(pid: u32, wait: &mut Wait, wake: &mut WakeState) {
     let Some(regs) = UserRegisters::current() else {
         count::one(Counter::RegistersUnreadable);
         return;
@@ -287,6 +291,7 @@ fn read_reason(pid: u32, wait: &mut Wait) {
             wait.fd = arg1 as i32;
         }
     } else if kind == wait_arg::FUTEX {
+        wake.futex = arg0;
         if arg1 & FUTEX_PRIVATE == 0 {
             wait.flags |= wait_flags::FUTEX_SHARED;
         }
@@ -295,6 +300,9 @@ fn read_reason(pid: u32, wait: &mut Wait) {
             let process = unsafe { &*process };
             if arg0 >= process.gil_start && arg0 < process.gil_end {
                 wait.flags |= wait_flags::GIL;
+                if arg0 - process.gil_start < COND_BYTES {
+                    wait.flags |= wait_flags::GIL_RELEASE;
+                }
             }
         }
     }
@@ -341,6 +349,7 @@ fn switch_in(thread: &mut ThreadState, task: Task, rival: Option<Task>, mut now_
         thread.flags |= thread_flags::AFTER_GIL_WAIT;
         thread.gil_wait_ns += now_ns.saturating_sub(thread.off_since_ns);
     }
+    wakers::end_wait(thread, blocked_ns);
     totals::add(
         thread,
         thread.wait_stack,

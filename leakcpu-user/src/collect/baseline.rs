@@ -10,6 +10,7 @@ use leakcpu_common::{
     rival::{Rival, RivalKey},
     thread::{ThreadState, run_state, thread_flags},
     totals::{Totals, TotalsKey},
+    wake::{Wake, WakeKey},
 };
 
 use super::snapshot::{ThreadRecord, generation};
@@ -25,6 +26,7 @@ pub struct Baseline {
     threads: HashMap<(u32, u32), ThreadState>,
     totals: HashMap<TotalsKey, Totals>,
     rivals: HashMap<RivalKey, Rival>,
+    wakes: HashMap<WakeKey, Wake>,
     counters: Vec<(Counter, u64)>,
 }
 
@@ -42,6 +44,10 @@ impl Baseline {
         for entry in &maps.rivals {
             let (key, rival) = entry?;
             baseline.rivals.insert(key, rival);
+        }
+        for entry in &maps.wakes {
+            let (key, wake) = entry?;
+            baseline.wakes.insert(key, wake);
         }
         for entry in &maps.threads {
             let (tid, mut state) = entry?;
@@ -112,6 +118,16 @@ impl Baseline {
             rival.count = rival.count.saturating_sub(before.count);
         }
         rival
+    }
+
+    /// The window's part of what a waker is charged with.
+    pub(super) fn wake(&self, key: &WakeKey, mut wake: Wake) -> Wake {
+        if let Some(before) = self.wakes.get(key) {
+            wake.looks = wake.looks.saturating_sub(before.looks);
+            wake.waited_ns = wake.waited_ns.saturating_sub(before.waited_ns);
+            wake.off_cpu_ns = wake.off_cpu_ns.saturating_sub(before.off_cpu_ns);
+        }
+        wake
     }
 
     /// A counter that is no loss, since the window began; losses are kept whole.

@@ -10,6 +10,7 @@ use leakcpu_common::{
     syscall::{SyscallTally, TallyKey},
     thread::{ThreadState, run_state, thread_flags},
     totals::{Totals, TotalsKey},
+    wake::{Wake, WakeKey},
 };
 
 use super::{Baseline, Samples};
@@ -90,6 +91,8 @@ pub struct Snapshot {
     pub leaves: HashMap<TotalsKey, Vec<(LeafKey, u64)>>,
     /// Who ran while threads of a process were ready to, by its pid.
     pub rivals: HashMap<u32, Vec<(RivalKey, Rival)>>,
+    /// Who ended its waits for locks and the GIL, by (tid, generation) of the waiter.
+    pub wakes: HashMap<(u32, u32), Vec<(WakeKey, Wake)>>,
     /// Native user stacks by id, as far as leaves name them.
     pub user_stacks: HashMap<i32, Vec<u64>>,
     /// Kernel stacks by id, as far as leaves name them.
@@ -146,6 +149,12 @@ impl Snapshot {
                 .entry(key.pid)
                 .or_default()
                 .push((key, rival));
+        }
+        for entry in &maps.wakes {
+            let (key, wake) = entry?;
+            let wake = baseline.wake(&key, wake);
+            let waiter = (key.totals.tid, key.totals.generation);
+            snapshot.wakes.entry(waiter).or_default().push((key, wake));
         }
         for counter in Counter::ALL {
             let n = baseline.counter(counter, maps.counter(counter)?);

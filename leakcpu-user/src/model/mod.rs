@@ -20,6 +20,7 @@ mod stack;
 mod sums;
 mod thread;
 mod waits;
+mod wakes;
 
 pub use apportion::apportion;
 pub use function::{FunctionTimes, LineTimes, Rollup};
@@ -36,3 +37,4 @@ pub use stack::{Child, Frame, Function, Stack, StackTime, StackTimeKind};
 pub use sums::{Charge, CpuSplit};
 pub use thread::{SyscallTally, Thread, ThreadTimes};
 pub use waits::Wait;
+pub use wakes::{Caused, Wake, WakeEvidence, Waker};

@@ -51,6 +51,8 @@ impl Session {
                     record,
                     totals: snapshot.totals.get(&key).map_or(&[], Vec::as_slice),
                     natives: native.as_ref(),
+                    wakes: snapshot.wakes.get(&key).map_or(&[], Vec::as_slice),
+                    rate_hz: self.config.rate_hz,
                     evidence: self.suspects.evidence.get(&record.state.tid),
                     measures_throttling: self.probes.facts.measures_throttling(),
                     machine: &self.machine,

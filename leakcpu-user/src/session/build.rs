@@ -5,6 +5,7 @@ use leakcpu_common::{
     syscall::{pollfd, wait_arg},
     thread::{run_state, thread_flags},
     totals::{NO_SYSCALL, Totals, TotalsKey, Wait, state, wait_flags},
+    wake,
 };
 
 use super::{machine::Machine, native::ProcessNatives, suspects::Evidence, watched::Watched};
@@ -12,7 +13,10 @@ use crate::{
     collect::ThreadRecord,
     discovery::SyscallState,
     interpreter::{ParkedStack, PythonProcess},
-    model::{Reason, StackId, StackTime, StackTimeKind, SyscallTally, Thread, ThreadTimes, Tid},
+    model::{
+        Reason, StackId, StackTime, StackTimeKind, SyscallTally, Thread, ThreadTimes, Tid, Wake,
+        WakeEvidence,
+    },
     probes::{syscall_name, syscall_spec},
     symbolize::name_wait,
 };
@@ -22,6 +26,9 @@ pub(super) struct ThreadBuilder<'a> {
     pub watched: &'a Watched,
     pub record: ThreadRecord,
     pub totals: &'a [(TotalsKey, Totals)],
+    pub wakes: &'a [(wake::WakeKey, wake::Wake)],
+    /// Samples per second and CPU.
+    pub rate_hz: u32,
     pub evidence: Option<&'a Evidence>,
     pub natives: Option<&'a ProcessNatives>,
     /// The kernel tells a quota's part of the waits for a CPU.
@@ -59,6 +66,7 @@ impl ThreadBuilder<'_> {
             stack_times,
             tallies: self.tallies(),
             accounts: self.machine.accounts(&state),
+            wakes: self.wakes(),
         }
     }
 
@@ -190,6 +198,41 @@ impl ThreadBuilder<'_> {
                 max_blocked_ns: blocked_ns,
             },
         ))
+    }
+
+    fn wakes(&mut self) -> Vec<Wake> {
+        let mut wakes = Vec::new();
+        for (key, wake) in self.wakes {
+            let Some(reason) = self.kind(key.totals.wait).reason() else {
+                continue;
+            };
+            if wake.waited_ns == 0 {
+                continue;
+            }
+            let evidence = match key.how {
+                wake::how::SAMPLED => WakeEvidence::Sample,
+                wake::how::OFF_CPU => WakeEvidence::OffCpu,
+                _ => WakeEvidence::Release,
+            };
+            // A long hold met more samples than its last one.
+            let second = u128::from(wake.waited_ns) * u128::from(self.rate_hz);
+            let met = u64::try_from(second / 1_000_000_000).unwrap_or(u64::MAX);
+            let samples = match evidence {
+                WakeEvidence::Sample => wake.looks.max(met),
+                _ => 0,
+            };
+            wakes.push(Wake {
+                stack: self.stack(key.totals.stack),
+                reason,
+                waker: Tid(key.waker_tid),
+                waker_stack: self.stack(key.waker_stack),
+                evidence,
+                samples,
+                waited_ns: wake.waited_ns,
+                off_cpu_ns: wake.off_cpu_ns,
+            });
+        }
+        wakes
     }
 
     fn tallies(&self) -> Vec<SyscallTally> {

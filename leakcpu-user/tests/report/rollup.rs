@@ -83,6 +83,7 @@ fn thread() -> impl Strategy<Value = Thread> {
                 stack_times,
                 tallies: Vec::new(),
                 accounts: None,
+                wakes: Vec::new(),
             },
         )
 }

@@ -8,6 +8,7 @@ mod document;
 mod function;
 mod process;
 mod verdict;
+mod wait;
 
 use std::io::Write;
 

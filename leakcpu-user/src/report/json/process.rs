@@ -6,11 +6,12 @@ use serde::Serialize;
 
 use super::function::FunctionDto;
 use super::verdict::{FindingDto, VerdictDto, rounded};
+use super::wait::WaitDto;
 use crate::classify::ProcessVerdicts;
 use crate::diagnose::ProcessFindings;
 use crate::model::{
     Accounts, CpuQuota, CpuSplit, Process, PythonFacts, RanInstead, Reason, Rollup, Thread,
-    ThreadTimes, Unreadable, Wait,
+    ThreadTimes, Unreadable,
 };
 
 #[derive(Clone, Debug, Serialize)]
@@ -68,21 +69,6 @@ struct AccountsDto {
     #[serde(flatten)]
     figures: Accounts,
     residual_share: f64,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct WaitDto {
-    reason: Reason,
-    peer: Option<String>,
-    file: Option<String>,
-    child_pid: Option<u32>,
-    child_name: Option<String>,
-    waker_tid: Option<u32>,
-    function: Option<String>,
-    line: Option<u32>,
-    count: u64,
-    total_ns: u64,
-    max_ns: u64,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -207,27 +193,5 @@ impl TimeDto {
             thread.cpu_split(),
             thread.blocked_by_reason(),
         )
-    }
-}
-
-impl WaitDto {
-    fn new(process: &Process, wait: &Wait) -> Self {
-        let function = wait
-            .frame
-            .and_then(|frame| frame.function)
-            .and_then(|id| process.function(id));
-        Self {
-            reason: wait.reason,
-            peer: wait.peer.clone(),
-            file: wait.file.clone(),
-            child_pid: wait.child.as_ref().and_then(|child| child.pid),
-            child_name: wait.child.as_ref().and_then(|child| child.name.clone()),
-            waker_tid: None,
-            function: function.map(|f| f.name.clone()),
-            line: wait.frame.and_then(|frame| frame.line),
-            count: wait.count,
-            total_ns: wait.total_ns,
-            max_ns: wait.max_ns,
-        }
     }
 }
