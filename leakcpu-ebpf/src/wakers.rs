@@ -168,12 +168,12 @@ pub extern "C" fn note_release(tid: u32, pid: u32, since_ns: u64, now_ns: u64) -
     } else {
         release.stack = stack_of_current(tid, now_ns);
     }
-    if let Some(place) = place(log, log.count) {
-        // SAFETY: in bounds.
-        unsafe { place.write(release) };
-        log.last_ns = now_ns;
-        log.count += 1;
-    }
+    let count = log.count;
+    // SAFETY: in bounds.
+    unsafe { place(log, count).write(release) };
+    // Waiters look at `last_ns` first.
+    log.count = count + 1;
+    log.last_ns = now_ns;
     1
 }
 
@@ -184,14 +184,10 @@ fn slot(pid: u32) -> Option<*mut GilLog> {
 
 /// Where release number `n` is.
 #[inline(always)]
-fn place(log: *mut GilLog, n: u64) -> Option<*mut GilRelease> {
+fn place(log: *mut GilLog, n: u64) -> *mut GilRelease {
     let index = n as usize & (KEPT - 1);
     // SAFETY: in bounds. (Indexing would leave a panic.)
-    Some(unsafe {
-        (&raw mut (*log).releases)
-            .cast::<GilRelease>()
-            .add(index)
-    })
+    unsafe { (&raw mut (*log).releases).cast::<GilRelease>().add(index) }
 }
 
 /// A watched thread leaves the CPU: it waits at no futex, as far as is known yet.
@@ -216,16 +212,43 @@ pub fn end_wait(thread: &mut ThreadState, blocked_ns: u64) {
     }
     thread.wake.futex = 0;
     if thread.wait.flags & wait_flags::GIL != 0 {
-        charge_holders(thread.tid);
-        // Should it hold the GIL now, that begins here.
-        thread.wake.held_from_on_cpu_ns = thread.on_cpu_ns;
-        thread.wake.sample_ns = 0;
+        end_gil_wait(thread);
     } else if thread.wake.woken_ns != 0 {
-        thread.wake.lock_debt_ns += blocked_ns;
+        let waited_ns = thread.wake.lock_debt_ns + blocked_ns;
         if thread.wake.is_looked_at != 0 {
-            charge_waker(thread.tid);
+            thread.wake.lock_debt_ns = 0;
+            charge_waker(thread.tid, waited_ns);
+        } else {
+            thread.wake.lock_debt_ns = waited_ns;
         }
     }
+}
+
+/// Charges the GIL's holders with its wait, up to the release that it was woken by.
+#[inline(always)]
+fn end_gil_wait(thread: &mut ThreadState) {
+    // Should it hold the GIL now, that begins here.
+    thread.wake.held_from_on_cpu_ns = thread.on_cpu_ns;
+    thread.wake.sample_ns = 0;
+    let since_ns = thread.wake.gil_since_ns;
+    let mut charged_to_ns = since_ns;
+    let mut debt_ns = thread.wake.gil_debt_ns;
+    if let Some(log) = slot(thread.pid) {
+        // SAFETY: a map value that stays mapped.
+        let log = unsafe { &*log };
+        if log.pid == thread.pid && log.last_ns > charged_to_ns {
+            charged_to_ns = log.last_ns;
+            charge_holders(thread.tid, log.count, since_ns, debt_ns);
+            debt_ns = 0;
+        }
+    }
+    if thread.wait.flags & wait_flags::GIL_RELEASE != 0 && thread.wake.woken_ns > charged_to_ns {
+        // By a release that was not noted: the next one that is has that time too.
+        debt_ns += thread.wake.woken_ns - charged_to_ns;
+        charged_to_ns = thread.wake.woken_ns;
+    }
+    thread.wake.gil_debt_ns = debt_ns;
+    thread.wake.gil_since_ns = charged_to_ns;
 }
 
 /// Notes what a sample found.
@@ -235,17 +258,15 @@ pub fn sampled(thread: &mut ThreadState, stack: u64, now_ns: u64) {
     thread.wake.sample_stack = stack;
 }
 
-/// Charges the thread that woke thread `tid` with the time that `tid` waited for locks.
+/// Charges the thread that woke thread `tid` with the time that it waited for locks.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn charge_waker(tid: u32) -> u32 {
-    let Some(thread) = THREADS.get_ptr_mut(tid) else {
+pub extern "C" fn charge_waker(tid: u32, waited_ns: u64) -> u32 {
+    let Some(thread) = THREADS.get_ptr(tid) else {
         return 0;
     };
     // SAFETY: the entry of the thread that gets the CPU.
-    let thread = unsafe { &mut *thread };
-    let waited_ns = thread.wake.lock_debt_ns;
-    thread.wake.lock_debt_ns = 0;
+    let thread = unsafe { &*thread };
     let release = GilRelease {
         stack: thread.wake.waker_stack,
         tid: thread.wake.waker_tid,
@@ -256,72 +277,50 @@ pub extern "C" fn charge_waker(tid: u32) -> u32 {
     0
 }
 
-/// Charges the holders of the GIL with the time that thread `tid` waited for it, up to the
-/// last release.
+/// Charges the holders of the GIL with the time that thread `tid` waited for it since
+/// `since_ns`, up to the last of so many releases, and that one with `debt_ns` too.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn charge_holders(tid: u32) -> u32 {
-    let Some(thread) = THREADS.get_ptr_mut(tid) else {
-        return 0;
-    };
-    // SAFETY: the entry of the thread that gets the CPU.
-    let thread = unsafe { &mut *thread };
-    let Some(log) = slot(thread.pid) else {
-        return 0;
-    };
-    // SAFETY: a map value that stays mapped.
-    let log = unsafe { &*log };
-    let mut charged_to_ns = thread.wake.gil_since_ns;
-    if log.pid == thread.pid {
-        let releases = log.count;
-        if log.last_ns > charged_to_ns {
-            charged_to_ns = log.last_ns;
-        }
-        for n in 0..KEPT as u64 {
-            if charge_holder(tid, releases, n) == 0 {
-                break;
-            }
+pub extern "C" fn charge_holders(tid: u32, releases: u64, since_ns: u64, debt_ns: u64) -> u32 {
+    for n in 0..KEPT as u64 {
+        let debt_ns = if n == 0 { debt_ns } else { 0 };
+        if charge_holder(tid, releases, n, since_ns, debt_ns) == 0 {
+            break;
         }
     }
-    if thread.wait.flags & wait_flags::GIL_RELEASE != 0
-        && thread.wake.woken_ns > charged_to_ns
-    {
-        // By a release that was not noted: the next one that is has that time too.
-        thread.wake.gil_debt_ns += thread.wake.woken_ns - charged_to_ns;
-        charged_to_ns = thread.wake.woken_ns;
-    }
-    thread.wake.gil_since_ns = charged_to_ns;
     0
 }
 
-/// Charges who made release number `releases - 1 - n` with its part of the wait of thread
-/// `tid`; 0 if there is no more to charge.
+/// Charges who made release number `releases - 1 - n` with its part of that; 0 if there is
+/// no more to charge.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn charge_holder(tid: u32, releases: u64, n: u64) -> u32 {
-    let Some(thread) = THREADS.get_ptr_mut(tid) else {
+pub extern "C" fn charge_holder(
+    tid: u32,
+    releases: u64,
+    n: u64,
+    since_ns: u64,
+    debt_ns: u64,
+) -> u32 {
+    let Some(thread) = THREADS.get_ptr(tid) else {
         return 0;
     };
     // SAFETY: as above.
-    let thread = unsafe { &mut *thread };
+    let thread = unsafe { &*thread };
     if n >= releases {
         return 0;
     }
     let Some(log) = slot(thread.pid) else {
         return 0;
     };
-    let (Some(this), Some(before)) = (
-        place(log, releases - 1 - n),
-        place(log, releases.wrapping_sub(2 + n)),
-    ) else {
-        return 0;
-    };
+    let this = place(log, releases - 1 - n);
+    let before = place(log, releases.wrapping_sub(2 + n));
     // SAFETY: in bounds.
     let (release, before_ns) = unsafe { (this.read(), (*before).ktime_ns) };
-    let mut from_ns = thread.wake.gil_since_ns;
-    if release.ktime_ns <= from_ns {
+    if release.ktime_ns <= since_ns {
         return 0;
     }
+    let mut from_ns = since_ns;
     if n + 1 < releases {
         if n + 1 == KEPT as u64 || before_ns > release.ktime_ns {
             // What was before is gone already: nobody is charged with that.
@@ -331,14 +330,9 @@ pub extern "C" fn charge_holder(tid: u32, releases: u64, n: u64) -> u32 {
             from_ns = before_ns;
         }
     }
-    let mut waited_ns = release.ktime_ns - from_ns;
-    let on_cpu_ns = release.held_on_cpu_ns;
-    let off_cpu_ns = waited_ns.saturating_sub(on_cpu_ns);
-    if n == 0 {
-        waited_ns += thread.wake.gil_debt_ns;
-        thread.wake.gil_debt_ns = 0;
-    }
-    add(thread, &release, waited_ns, off_cpu_ns);
+    let waited_ns = release.ktime_ns - from_ns;
+    let off_cpu_ns = waited_ns.saturating_sub(release.held_on_cpu_ns);
+    add(thread, &release, waited_ns + debt_ns, off_cpu_ns);
     1
 }
 

@@ -1,4 +1,4 @@
-"""Threads that wait for one another: `wakers.py locks`, `gil`, `blocked` or `brief`.
+"""Threads that wait for one another: `wakers.py locks`, `gil` or `blocked`.
 
 Ready line: per waiting function its thread, and the function that ends its waits (null:
 nobody does, or another process), with the line of that and its thread. Last line: per
@@ -206,45 +206,64 @@ def innocent_too():
         compute()
 
 
-def culprit(numbers):
-    """One long call of C at a time, and the GIL is released in another place."""
-    while True:
-        begun = time.time_ns()
-        hold_gil(numbers)
-        SPANS["culprit"].append((begun, time.time_ns()))
-        release_gil()
-
-
-def hold_gil(numbers):
-    # The GIL is kept until the comparisons are made: they are C's.
-    numbers.sort(reverse=numbers[0] < numbers[-1])
+def hold_gil(number):
+    """One long call of C. The GIL is not released here: there is nothing that waits."""
+    begun = time.time_ns()
+    number * number
+    noted(hold_gil, begun)
 
 
 def release_gil():
     time.sleep(0.002)
 
 
-def shuffled(seconds):
-    """Numbers that take so long to sort."""
-    count = 10_000
+def culprit(number):
     while True:
-        numbers = [random.random() for _ in range(count)]
+        hold_gil(number)
+        release_gil()
+
+
+def huge(seconds):
+    """A number that takes at least so long to multiply by itself."""
+    bits = 100_000
+    while True:
+        number = random.getrandbits(bits)
         begun = time.thread_time()
-        numbers.sort()
+        number * number
         if time.thread_time() - begun > seconds:
-            return numbers
-        count *= 2
+            return number
+        bits = bits * 3 // 2
 
 
 def gil():
-    SPANS["culprit"] = []
+    number = huge(0.25)
+    SPANS["hold_gil"] = []
     start(innocent)
     start(innocent_too)
-    start(culprit)
+    start(culprit, number)
+
+
+def hold_gil_asleep():
+    """Blocks without giving the GIL to others."""
+    begun = time.time_ns()
+    WITH_GIL.usleep(100_000)
+    noted(hold_gil_asleep, begun)
+
+
+def culprit_asleep():
+    while True:
+        hold_gil_asleep()
+        release_gil()
+
+
+def blocked():
+    SPANS["hold_gil_asleep"] = []
+    start(innocent)
+    start(culprit_asleep)
 
 
 def main():
-    {"locks": locks}[sys.argv[1]]()
+    {"locks": locks, "gil": gil, "blocked": blocked}[sys.argv[1]]()
     truth = {
         name: {
             "tid": TIDS[name],
