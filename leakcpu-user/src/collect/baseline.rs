@@ -161,6 +161,7 @@ impl Baseline {
         let start_ns = self.start_ns.max(raw.state_since_ns);
         for (figure, before) in [
             (&mut state.on_cpu_ns, before.on_cpu_ns),
+            (&mut state.wake.held_from_on_cpu_ns, before.on_cpu_ns),
             (&mut state.runnable_ns, before.runnable_ns),
             (&mut state.throttled_ns, before.throttled_ns),
             (&mut state.blocked_ns, before.blocked_ns),

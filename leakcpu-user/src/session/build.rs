@@ -8,7 +8,9 @@ use leakcpu_common::{
     wake,
 };
 
-use super::{machine::Machine, native::ProcessNatives, suspects::Evidence, watched::Watched};
+use super::{
+    gil::holding, machine::Machine, native::ProcessNatives, suspects::Evidence, watched::Watched,
+};
 use crate::{
     collect::ThreadRecord,
     discovery::SyscallState,
@@ -27,6 +29,8 @@ pub(super) struct ThreadBuilder<'a> {
     pub record: ThreadRecord,
     pub totals: &'a [(TotalsKey, Totals)],
     pub wakes: &'a [(wake::WakeKey, wake::Wake)],
+    /// Who holds the GIL of its process at the window's end.
+    pub gil_holder: Option<&'a ThreadRecord>,
     /// Samples per second and CPU.
     pub rate_hz: u32,
     pub evidence: Option<&'a Evidence>,
@@ -214,11 +218,11 @@ impl ThreadBuilder<'_> {
                 wake::how::OFF_CPU => WakeEvidence::OffCpu,
                 _ => WakeEvidence::Release,
             };
-            // A long hold met more samples than its last one.
-            let second = u128::from(wake.waited_ns) * u128::from(self.rate_hz);
-            let met = u64::try_from(second / 1_000_000_000).unwrap_or(u64::MAX);
             let samples = match evidence {
-                WakeEvidence::Sample => wake.looks.max(met),
+                WakeEvidence::Sample => {
+                    let on_cpu_ns = wake.waited_ns.saturating_sub(wake.off_cpu_ns);
+                    wake.looks.max(self.samples_met(on_cpu_ns))
+                }
                 _ => 0,
             };
             wakes.push(Wake {
@@ -232,7 +236,34 @@ impl ThreadBuilder<'_> {
                 off_cpu_ns: wake.off_cpu_ns,
             });
         }
+        if let Some(holding) = self
+            .gil_holder
+            .and_then(|holder| holding(&self.record, holder))
+            .filter(|holding| holding.waited_ns > 0)
+        {
+            let on_cpu_ns = holding.waited_ns.saturating_sub(holding.off_cpu_ns);
+            wakes.push(Wake {
+                stack: self.stack(self.record.state.wait_stack),
+                reason: Reason::Gil,
+                waker: Tid(holding.tid),
+                waker_stack: self.stack(holding.stack),
+                evidence: holding.evidence,
+                samples: match holding.evidence {
+                    WakeEvidence::Sample => self.samples_met(on_cpu_ns).max(1),
+                    _ => 0,
+                },
+                waited_ns: holding.waited_ns,
+                off_cpu_ns: holding.off_cpu_ns,
+            });
+        }
         wakes
+    }
+
+    /// How many samples such a time on a CPU meets: of a long hold only the last one is
+    /// noted.
+    fn samples_met(&self, on_cpu_ns: u64) -> u64 {
+        let met = u128::from(on_cpu_ns) * u128::from(self.rate_hz) / 1_000_000_000;
+        u64::try_from(met).unwrap_or(u64::MAX)
     }
 
     fn tallies(&self) -> Vec<SyscallTally> {

@@ -11,6 +11,7 @@ mod assemble;
 mod build;
 mod cost;
 mod descriptors;
+mod gil;
 mod kernel_entry;
 mod life;
 mod machine;
@@ -212,6 +213,7 @@ impl Session {
         self.end_accounts()?;
         let end_ns = monotonic_ns();
         self.probes.maps()?.stop(end_ns)?;
+        let gil_holders = self.gil_holders();
         self.meter.end();
         self.meter.end_cpu_ns = own_usage().0;
         self.drain()?;
@@ -224,7 +226,7 @@ impl Session {
             .extend(ended.into_iter().filter_map(|r| self.baseline.trim(r)));
         self.look_up_descriptors(&snapshot);
         self.look_at_all_code();
-        Ok(self.assemble(&snapshot, end_ns))
+        Ok(self.assemble(&snapshot, &gil_holders, end_ns))
     }
 
     fn is_anyone_starting(&self) -> bool {
