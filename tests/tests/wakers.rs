@@ -56,6 +56,12 @@ impl Seen {
         list(&self.last["spans"], name).iter().map(length).sum()
     }
 
+    /// Four fifths of such a time that is left without that for which the machine had no
+    /// CPU: who was woken by a release, or has to ask for the GIL, waits for that first.
+    fn less_ready(&self, time_ns: i64) -> i64 {
+        (time_ns - ns(&self.process["time"], "runnable_ns")).max(0) * 4 / 5
+    }
+
     /// The waits for `reason` in a function: their time, and who ended them.
     fn waits(&self, name: &str, reason: &str) -> (i64, Vec<&Value>) {
         let mut total = 0;
@@ -147,19 +153,15 @@ fn check_gil(python: &Interpreter, problems: &mut Problems) {
         let functions = list(&seen.process, "functions").iter();
         functions.map(|function| ns(function, figure)).sum()
     };
-    // On a full machine it takes its time to get a CPU after the release.
     let waited = all("gil_wait_ns");
-    problems.between(
-        "known",
-        all("gil_wait_caused_ns"),
-        waited / 2,
-        waited * 21 / 20,
-    );
-    // Two wait while it holds the GIL, if they get a CPU to ask for it.
+    let known = all("gil_wait_caused_ns");
+    problems.between("known", known, seen.less_ready(waited), waited * 21 / 20);
+    // Two wait while it holds the GIL.
     let held = 2 * seen.own_ns("hold_gil");
+    let least = seen.less_ready(held);
     let of = |name, figure| find_function(&seen.process, name).map_or(0, |f| ns(f, figure));
     let caused = of("hold_gil", "gil_wait_caused_ns");
-    problems.between("hold_gil", caused, held / 2, held * 11 / 10);
+    problems.between("hold_gil", caused, least, held * 11 / 10);
     // It releases the GIL there, and computes nothing.
     let released = of("release_gil", "gil_wait_caused_ns");
     problems.between("release_gil", released, 0, caused / 20);
@@ -195,7 +197,8 @@ fn check_blocked(python: &Interpreter, problems: &mut Problems) {
         function(&seen.process, "hold_gil_asleep"),
         "gil_wait_caused_ns",
     );
-    problems.between("caused", caused, asleep * 7 / 10, asleep * 11 / 10);
+    let least = seen.less_ready(asleep);
+    problems.between("caused", caused, least, asleep * 11 / 10);
     let (_, wakers) = seen.waits("compute", "gil");
     let Some(most) = wakers.first() else {
         problems.add("nobody held it");
