@@ -88,12 +88,12 @@ impl Process {
     /// Whom its threads waited for. Where a thread that held the GIL was then, its own
     /// samples tell: it may have released it elsewhere, in the next call that blocks.
     pub fn caused_waits(&self) -> Vec<Caused> {
-        let mut samples: BTreeMap<Tid, BTreeMap<StackId, u64>> = BTreeMap::new();
+        let mut by_holder: BTreeMap<Tid, BTreeMap<StackId, u64>> = BTreeMap::new();
         let mut sums: BTreeMap<(Tid, StackId, Reason, Tid), Sum> = BTreeMap::new();
         for thread in &self.threads {
             for wake in &thread.wakes {
                 if wake.evidence == WakeEvidence::Sample {
-                    let stacks = samples.entry(wake.waker).or_default();
+                    let stacks = by_holder.entry(wake.waker).or_default();
                     *stacks.entry(wake.waker_stack).or_default() += wake.samples;
                 }
                 let key = (thread.tid, wake.stack, wake.reason, wake.waker);
@@ -104,7 +104,7 @@ impl Process {
                 time.1 += wake.off_cpu_ns;
             }
         }
-        samples.retain(|_, stacks| stacks.values().sum::<u64>() >= MIN_SAMPLES);
+        by_holder.retain(|_, stacks| stacks.values().sum::<u64>() >= MIN_SAMPLES);
         let mut caused = Vec::new();
         for ((waiter, stack, reason, waker), sum) in sums {
             let mut add = |at: StackId, waited_ns: u64, off_cpu_ns: u64| {
@@ -120,7 +120,7 @@ impl Process {
                     });
                 }
             };
-            let sampled = samples.get(&waker).filter(|_| reason == Reason::Gil);
+            let sampled = by_holder.get(&waker).filter(|_| reason == Reason::Gil);
             let (mut waited_ns, mut off_cpu_ns) = (0, 0);
             for ((at, evidence), (waited, off_cpu)) in sum.told {
                 if sampled.is_none() || evidence == WakeEvidence::OffCpu {

@@ -193,6 +193,8 @@ fn table(process: &Process, functions: &[FunctionTimes], width: usize) -> Vec<Li
 enum Fullness {
     /// Times and bare reasons.
     Bare,
+    /// For how long others waited for the GIL too.
+    Caused,
     /// The native function too.
     Native,
     /// What was waited for too.
@@ -205,10 +207,11 @@ enum Fullness {
 const MIN_CAUSED_NS: u64 = 50_000_000;
 
 /// The fullest that fits is taken.
-const FULLNESS: [Fullness; 4] = [
+const FULLNESS: [Fullness; 5] = [
     Fullness::All,
     Fullness::Waits,
     Fullness::Native,
+    Fullness::Caused,
     Fullness::Bare,
 ];
 
@@ -221,7 +224,7 @@ fn times(process: &Process, function: &FunctionTimes, waits: &[Wait], full: Full
         let native = native::most_of(process, &function.native, function.self_on_cpu_ns);
         parts.push(match native {
             Some(most) if full == Fullness::All => format!("{on_cpu} on CPU ({})", most.long),
-            Some(most) if full > Fullness::Bare => format!("{on_cpu} on CPU ({})", most.short),
+            Some(most) if full >= Fullness::Native => format!("{on_cpu} on CPU ({})", most.short),
             _ => format!("{on_cpu} on CPU"),
         });
     }
@@ -258,7 +261,7 @@ fn times(process: &Process, function: &FunctionTimes, waits: &[Wait], full: Full
     }
     if full > Fullness::Bare && function.gil_wait_caused_ns >= MIN_CAUSED_NS {
         let caused = duration(function.gil_wait_caused_ns);
-        parts.push(format!("made others wait {caused} for the GIL"));
+        parts.push(format!("made others wait {caused} (GIL)"));
     }
     let mut text = parts.join(", ");
     if let Some(caller) = function.own_caller.and_then(|f| frame_short(process, f)) {
