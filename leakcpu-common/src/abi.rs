@@ -14,6 +14,7 @@ use crate::{
     syscall::{SyscallSpec, SyscallTally, TallyKey},
     thread::ThreadState,
     totals::{Totals, TotalsKey, Wait},
+    wake::{GIL_RELEASES, GilLog, GilRelease, Wake, WakeKey, WakeState},
 };
 
 const _: () = assert!(size_of::<RawFrame>() == 24);
@@ -30,9 +31,15 @@ const _: () = assert!(size_of::<LeafKey>() == 48);
 const _: () = assert!(size_of::<TallyKey>() == 8);
 const _: () = assert!(size_of::<SyscallTally>() == 48);
 const _: () = assert!(size_of::<SyscallSpec>() == 8);
-const _: () = assert!(size_of::<ThreadState>() == 18 * 8 + 8 + 6 * 4 + 6 * 8);
+const _: () =
+    assert!(size_of::<ThreadState>() == 18 * 8 + 8 + 6 * 4 + 6 * 8 + size_of::<WakeState>());
 const _: () = assert!(size_of::<RivalKey>() == 16);
 const _: () = assert!(size_of::<Rival>() == 32);
+const _: () = assert!(size_of::<WakeState>() == 80);
+const _: () = assert!(size_of::<WakeKey>() == 40);
+const _: () = assert!(size_of::<Wake>() == 24);
+const _: () = assert!(size_of::<GilRelease>() == 32);
+const _: () = assert!(size_of::<GilLog>() == 24 + GIL_RELEASES * 32);
 const _: () = assert!(size_of::<PyProcess>() == size_of::<PyLayout>() + 40 + CHANGEABLE_SLOTS);
 const _: () = assert!(align_of::<PyProcess>() == 8);
 const _: () = assert!(size_of::<PyLayout>() == 88);

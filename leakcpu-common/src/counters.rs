@@ -78,6 +78,11 @@ pub enum Counter {
     LoopsFull,
     /// A page fault found the map of those full: its file is not known.
     FaultsFull,
+    /// A wait for a lock or the GIL found the map of wakes full: who ended it is not known.
+    WakesFull,
+    /// A release of the GIL found the slot of its process in use by another: who held it is
+    /// not known.
+    GilSlotTaken,
     /// On-CPU samples taken of watched threads (not a loss: the denominator).
     OnCpuSamples,
     /// Stacks captured, on and off CPU (not a loss: the denominator).
@@ -126,6 +131,8 @@ impl Counter {
         Self::SwitchWalkNs,
         Self::LoopsFull,
         Self::FaultsFull,
+        Self::WakesFull,
+        Self::GilSlotTaken,
         Self::OnCpuSamples,
         Self::StacksWalked,
         Self::FramesWalked,
@@ -168,6 +175,8 @@ impl Counter {
             Self::SwitchWalkNs => "switch_walk_ns",
             Self::LoopsFull => "loops_full",
             Self::FaultsFull => "faults_full",
+            Self::WakesFull => "wakes_full",
+            Self::GilSlotTaken => "gil_slot_taken",
             Self::OnCpuSamples => "on_cpu_samples",
             Self::StacksWalked => "stacks_walked",
             Self::FramesWalked => "frames_walked",

@@ -29,3 +29,4 @@ pub mod thread;
 pub mod totals;
 #[cfg(feature = "user")]
 mod user;
+pub mod wake;

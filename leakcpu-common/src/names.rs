@@ -34,6 +34,8 @@ pub mod maps {
     pub const USER_STACKS: &str = "USER_STACKS";
     /// `RivalKey -> Rival`: who had the CPU while a watched thread was ready to run.
     pub const RIVALS: &str = "RIVALS";
+    /// `WakeKey -> Wake`: who ended waits for locks and the GIL.
+    pub const WAKES: &str = "WAKES";
     /// Kernel stacks by id, where they are asked for.
     pub const KERNEL_STACKS: &str = "KERNEL_STACKS";
     /// `LoopKey -> LoopState`: gaps between two waits of event loops.
@@ -52,6 +54,8 @@ pub mod programs {
     pub const SCHED_SWITCH: &str = "sched_switch";
     /// BTF tracepoint `sched_wakeup`: blocked becomes runnable.
     pub const SCHED_WAKEUP: &str = "sched_wakeup";
+    /// BTF tracepoint `sched_waking`: who ends waits for locks and the GIL.
+    pub const SCHED_WAKING: &str = "sched_waking";
     /// BTF tracepoint `sched_wakeup_new`: a new thread becomes runnable.
     pub const SCHED_WAKEUP_NEW: &str = "sched_wakeup_new";
     /// BTF tracepoint `sched_process_fork`: threads and children are born.

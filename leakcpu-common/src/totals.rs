@@ -34,6 +34,9 @@ pub mod wait_flags {
     pub const HAS_NFDS: u8 = 32;
     /// Of a futex: it is shared between processes (no `FUTEX_PRIVATE_FLAG`).
     pub const FUTEX_SHARED: u8 = 64;
+    /// Of a GIL wait: for its release, not for a moment of one of its mutexes. Descriptors
+    /// are not counted then, so the bit is the same.
+    pub const GIL_RELEASE: u8 = 32;
     /// Of a poll on one descriptor: for writing only (`POLLOUT` without `POLLIN`). No
     /// futex has it, so the bit is the same.
     pub const POLLS_WRITE: u8 = 64;

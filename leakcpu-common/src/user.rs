@@ -9,6 +9,7 @@ use crate::{
     syscall::{SyscallSpec, SyscallTally, TallyKey},
     thread::ThreadState,
     totals::{Totals, TotalsKey},
+    wake::{Wake, WakeKey},
 };
 
 macro_rules! pod {
@@ -34,4 +35,6 @@ pod!(
     ThreadState,
     Totals,
     TotalsKey,
+    Wake,
+    WakeKey,
 );

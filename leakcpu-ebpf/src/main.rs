@@ -29,6 +29,7 @@ mod syscalls;
 mod task;
 mod throttle;
 mod totals;
+mod wakers;
 
 #[cfg(target_arch = "bpf")]
 #[panic_handler]

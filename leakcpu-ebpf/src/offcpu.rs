@@ -17,6 +17,7 @@ use leakcpu_common::{
     syscall::{pollfd, wait_arg},
     thread::{GIL_REARM_NS, ThreadState, run_state, thread_flags},
     totals::{NO_SYSCALL, NOT_READ, Wait, state, wait_flags},
+    wake::COND_BYTES,
 };
 
 use crate::{
@@ -27,7 +28,7 @@ use crate::{
     python::{self, Captured, Limits},
     rivals,
     task::{Task, UserRegisters, reg},
-    throttle, totals,
+    throttle, totals, wakers,
 };
 
 /// Task states, `include/linux/sched.h`: any of the low seven bits is a wait,
@@ -85,7 +86,7 @@ pub fn sched_switch(ctx: BtfTracePointContext) -> i32 {
 
 /// What may be done under the run-queue lock.
 #[inline(always)]
-fn limits(now_ns: u64) -> Limits {
+pub fn limits(now_ns: u64) -> Limits {
     let asked = FRAME_LIMIT.load() as usize;
     Limits {
         frames: if asked < MAX_SWITCH_FRAMES {
@@ -139,6 +140,7 @@ fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state:
     };
     thread.off_since_ns = now_ns;
     thread.off_blocked_ns = 0;
+    wakers::leave(thread);
     // Before anything is decided that the verifier would follow apart.
     let mut captured = Captured::none(0);
     let is_walked = thread.stands_for != 0;
@@ -189,7 +191,7 @@ fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state:
             wait.state |= state::BY_CHANCE;
         }
         if is_walked || wait.state & state::BY_CHANCE == 0 {
-            read_reason(thread.pid, &mut wait, &mut thread.flags);
+            read_reason(thread, &mut wait);
             if thread.flags & thread_flags::IN_LOOP_WAIT != 0 {
                 loops::loop_gap_ends(thread.tid, now_ns);
             }
@@ -206,6 +208,8 @@ fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state:
         if thread.flags & thread_flags::AFTER_GIL_WAIT != 0 && burst_ns < GIL_REARM_NS {
             // The 5 ms timed wait was re-armed: one wait, this burst included.
             thread.gil_wait_ns += burst_ns;
+        } else {
+            wakers::begin_gil_wait(thread);
         }
         thread.flags |= thread_flags::IN_GIL_WAIT;
     }
@@ -262,7 +266,7 @@ pub fn make_good(thread: &mut ThreadState, task: Task, now_ns: u64) {
 
 /// Fills in the system call the thread waits in and what its arguments name.
 #[inline(always)]
-fn read_reason(pid: u32, wait: &mut Wait, flags: &mut u32) {
+fn read_reason(thread: &mut ThreadState, wait: &mut Wait) {
     let Some(regs) = UserRegisters::current() else {
         count::one(Counter::RegistersUnreadable);
         return;
@@ -293,12 +297,12 @@ fn read_reason(pid: u32, wait: &mut Wait, flags: &mut u32) {
     } else if kind == wait_arg::EPOLL {
         wait.flags |= wait_flags::HAS_FD;
         wait.fd = arg0 as i32;
-        *flags |= thread_flags::IN_LOOP_WAIT;
+        thread.flags |= thread_flags::IN_LOOP_WAIT;
     } else if kind == wait_arg::NFDS {
         wait.flags |= wait_flags::HAS_NFDS;
         wait.fd = arg0 as i32;
         if wait.fd > 0 {
-            *flags |= thread_flags::IN_LOOP_WAIT;
+            thread.flags |= thread_flags::IN_LOOP_WAIT;
         }
     } else if kind == wait_arg::POLLFDS {
         if arg1 == 1 {
@@ -317,18 +321,22 @@ fn read_reason(pid: u32, wait: &mut Wait, flags: &mut u32) {
             wait.flags |= wait_flags::HAS_NFDS;
             wait.fd = arg1 as i32;
             if wait.fd > 0 {
-                *flags |= thread_flags::IN_LOOP_WAIT;
+                thread.flags |= thread_flags::IN_LOOP_WAIT;
             }
         }
     } else if kind == wait_arg::FUTEX {
+        thread.wake.futex = arg0;
         if arg1 & FUTEX_PRIVATE == 0 {
             wait.flags |= wait_flags::FUTEX_SHARED;
         }
-        if let Some(process) = PROCESSES.get_ptr(pid) {
+        if let Some(process) = PROCESSES.get_ptr(thread.pid) {
             // SAFETY: as in `python::capture`.
             let process = unsafe { &*process };
             if arg0 >= process.gil_start && arg0 < process.gil_end {
                 wait.flags |= wait_flags::GIL;
+                if arg0 - process.gil_start < COND_BYTES {
+                    wait.flags |= wait_flags::GIL_RELEASE;
+                }
             }
         }
     }
@@ -385,6 +393,7 @@ fn switch_in(thread: &mut ThreadState, task: Task, rival: Option<Task>, mut now_
         wait.state |= state::IN_LONG_GAP;
         loops::loop_was_off(thread.tid, now_ns.saturating_sub(thread.off_since_ns));
     }
+    wakers::end_wait(thread, blocked_ns);
     totals::add(
         thread,
         (thread.wait_stack, thread.stands_for.saturating_sub(1)),

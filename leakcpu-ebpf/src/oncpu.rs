@@ -19,6 +19,7 @@ use crate::{
     maps::{SYSCALLS, THREADS, stopped},
     native, offcpu, python, task,
     task::{UserRegisters, reg},
+    wakers,
 };
 
 #[perf_event]
@@ -96,6 +97,7 @@ fn sample(ctx: &PerfEventContext) {
         }
     }
     thread.samples += 1;
+    wakers::sampled(thread, captured.hash, now_ns);
     native::add(ctx, thread, captured.hash, wait);
 }
 

@@ -189,36 +189,38 @@ impl Subject<'_> {
         if decision.detail != Some(super::Detail::Gil) {
             let mut reasons = self.waiting(Class::LockBound);
             reasons.truncate(2);
+            let ns = self.spent.class_ns(Class::LockBound);
+            reasons.extend(self.culprit(false, ns));
             return reasons;
         }
         let ns = self.spent.gil_wait_ns;
         let share = ns as f64 / (ns + self.spent.on_cpu_ns).max(1) as f64;
         let rate = self.spent.gil_events as f64 * 1e9 / self.wall_ns.max(1) as f64;
-        vec![
-            reason(
-                if self.threads.len() > 1 {
-                    format!(
-                        "{} threads, {} of GIL waits in {} ({})",
-                        self.threads.len(),
-                        duration(ns),
-                        duration(self.wall_ns),
-                        percent(share)
-                    )
-                } else {
-                    format!("{} waiting for the GIL", self.span(ns))
-                },
-                "gil_wait_ns",
-                ns as f64,
-                "ns",
-            ),
-            reason(
-                format!("{} GIL waits/s", number(rate)),
-                "gil_waits_per_s",
-                rate,
-                "1/s",
-            ),
-            self.on_cpu(),
-        ]
+        let mut reasons = vec![reason(
+            if self.threads.len() > 1 {
+                format!(
+                    "{} threads, {} of GIL waits in {} ({})",
+                    self.threads.len(),
+                    duration(ns),
+                    duration(self.wall_ns),
+                    percent(share)
+                )
+            } else {
+                format!("{} waiting for the GIL", self.span(ns))
+            },
+            "gil_wait_ns",
+            ns as f64,
+            "ns",
+        )];
+        reasons.extend(self.culprit(true, ns));
+        reasons.push(reason(
+            format!("{} GIL waits/s", number(rate)),
+            "gil_waits_per_s",
+            rate,
+            "1/s",
+        ));
+        reasons.push(self.on_cpu());
+        reasons
     }
 
     fn idle(&self) -> Vec<Because> {

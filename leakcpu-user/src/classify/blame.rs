@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use super::culprit::gil_holders;
 use super::spent::Bucket;
 use super::{Blame, Class, Spin, Thresholds, waiting};
-use crate::model::{Frame, FunctionId, Process, StackTime, StackTimeKind, Thread};
+use crate::model::{Frame, FunctionId, Process, StackTime, StackTimeKind, Thread, Tid};
 
 /// The innermost frame of the user's own code (else the leaf) that got the most of
-/// the time the verdict is about: on-CPU time for what computes, spins or holds the
-/// GIL, waits for what waits.
+/// the time the verdict is about: on-CPU time for what computes or spins, waits for what waits, and
+/// where the GIL is fought for, the waits of those who want it (on-CPU time if who held it
+/// is not known).
 pub(super) fn blame(
     process: &Process,
     threads: &[(&Thread, Option<&Spin>)],
@@ -22,6 +24,17 @@ pub(super) fn blame(
             *places.entry(id).or_default().entry(frame.line).or_default() += weight;
         }
     };
+    let holders = if class == Class::LockBound && gil {
+        let tids: Vec<Tid> = threads.iter().map(|(thread, _)| thread.tid).collect();
+        let waited_ns = threads.iter().map(|(t, _)| t.times.gil_wait_ns).sum();
+        gil_holders(process, &tids, waited_ns)
+    } else {
+        Vec::new()
+    };
+    for &(frame, ns) in &holders {
+        add(frame, ns);
+    }
+    let threads = if holders.is_empty() { threads } else { &[] };
     for &(thread, proof) in threads {
         if class == Class::BusyWaiting && proof.is_none() {
             continue;

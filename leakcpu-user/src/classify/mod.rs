@@ -5,6 +5,7 @@ mod because;
 mod blame;
 mod class;
 mod confidence;
+mod culprit;
 mod decide;
 mod machine;
 pub mod say;
@@ -21,6 +22,7 @@ use std::collections::BTreeMap;
 
 pub use accounts::RESIDUAL;
 pub use class::{Class, Detail};
+pub use culprit::caused_by;
 pub use service::service_name;
 pub use spin::Spin;
 pub use thresholds::Thresholds;

@@ -10,6 +10,7 @@ use leakcpu_common::{
     rival::{Rival, RivalKey},
     thread::{ThreadState, run_state, thread_flags},
     totals::{Totals, TotalsKey},
+    wake::{Wake, WakeKey},
 };
 
 use super::snapshot::{ThreadRecord, generation};
@@ -25,6 +26,7 @@ pub struct Baseline {
     threads: HashMap<(u32, u32), ThreadState>,
     totals: HashMap<TotalsKey, Totals>,
     rivals: HashMap<RivalKey, Rival>,
+    wakes: HashMap<WakeKey, Wake>,
     counters: Vec<(Counter, u64)>,
 }
 
@@ -42,6 +44,10 @@ impl Baseline {
         for entry in &maps.rivals {
             let (key, rival) = entry?;
             baseline.rivals.insert(key, rival);
+        }
+        for entry in &maps.wakes {
+            let (key, wake) = entry?;
+            baseline.wakes.insert(key, wake);
         }
         for entry in &maps.threads {
             let (tid, mut state) = entry?;
@@ -115,6 +121,16 @@ impl Baseline {
         rival
     }
 
+    /// The window's part of what a waker is charged with.
+    pub(super) fn wake(&self, key: &WakeKey, mut wake: Wake) -> Wake {
+        if let Some(before) = self.wakes.get(key) {
+            wake.looks = wake.looks.saturating_sub(before.looks);
+            wake.waited_ns = wake.waited_ns.saturating_sub(before.waited_ns);
+            wake.off_cpu_ns = wake.off_cpu_ns.saturating_sub(before.off_cpu_ns);
+        }
+        wake
+    }
+
     /// A counter that is no loss, since the window began; losses are kept whole.
     pub(super) fn counter(&self, counter: Counter, n: u64) -> u64 {
         let before = self.counters.iter().find(|(c, _)| *c == counter);
@@ -146,6 +162,7 @@ impl Baseline {
         let start_ns = self.start_ns.max(raw.state_since_ns);
         for (figure, before) in [
             (&mut state.on_cpu_ns, before.on_cpu_ns),
+            (&mut state.wake.held_from_on_cpu_ns, before.on_cpu_ns),
             (&mut state.runnable_ns, before.runnable_ns),
             (&mut state.throttled_ns, before.throttled_ns),
             (&mut state.blocked_ns, before.blocked_ns),

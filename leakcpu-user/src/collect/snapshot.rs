@@ -11,6 +11,7 @@ use leakcpu_common::{
     syscall::{SyscallTally, TallyKey},
     thread::{ThreadState, run_state, thread_flags},
     totals::{Totals, TotalsKey},
+    wake::{Wake, WakeKey},
 };
 
 use super::{Baseline, Samples, loops::LoopRecord};
@@ -93,6 +94,8 @@ pub struct Snapshot {
     pub rivals: HashMap<u32, Vec<(RivalKey, Rival)>>,
     /// Event loops by (tid, generation).
     pub loops: HashMap<(u32, u32), LoopRecord>,
+    /// Who ended its waits for locks and the GIL, by (tid, generation) of the waiter.
+    pub wakes: HashMap<(u32, u32), Vec<(WakeKey, Wake)>>,
     /// Native user stacks by id, as far as leaves name them.
     pub user_stacks: HashMap<i32, Vec<u64>>,
     /// Kernel stacks by id, as far as leaves name them.
@@ -162,6 +165,12 @@ impl Snapshot {
                 .entry(key.pid)
                 .or_default()
                 .push((key, rival));
+        }
+        for entry in &maps.wakes {
+            let (key, wake) = entry?;
+            let wake = baseline.wake(&key, wake);
+            let waiter = (key.totals.tid, key.totals.generation);
+            snapshot.wakes.entry(waiter).or_default().push((key, wake));
         }
         for counter in Counter::ALL {
             let n = baseline.counter(counter, maps.counter(counter)?);

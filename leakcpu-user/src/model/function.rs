@@ -39,6 +39,12 @@ pub struct FunctionTimes {
     pub runnable_ns: u64,
     /// Waiting for the GIL, as leaf.
     pub gil_wait_ns: u64,
+    /// Estimated: waits of other threads for the GIL while this function, as the innermost
+    /// of the user's own code, held it.
+    pub gil_wait_caused_ns: u64,
+    /// Waits for locks that it ended, as the same: who waits for work at a queue or a
+    /// condition waits for a lock too.
+    pub lock_wait_caused_ns: u64,
     /// Blocked time as leaf, by reason.
     pub blocked_by_reason: BTreeMap<Reason, u64>,
     /// The line with the most self time.
@@ -82,6 +88,8 @@ struct Sums {
     blocked_by_reason: BTreeMap<Reason, u64>,
     lines: BTreeMap<u32, LineTimes>,
     native: NativeSums,
+    gil_wait_caused_ns: u64,
+    lock_wait_caused_ns: u64,
     callers: BTreeMap<(Option<FunctionId>, Option<u32>), u64>,
 }
 
@@ -108,6 +116,17 @@ impl Rollup {
             rollup
                 .unattributed_by_thread_ns
                 .push(on_cpu + blocked + runnable);
+        }
+        for caused in process.caused_waits() {
+            let Some(id) = caused.frame.and_then(|frame| frame.function) else {
+                continue;
+            };
+            let row = sums.entry(id).or_default();
+            if caused.reason == Reason::Gil {
+                row.gil_wait_caused_ns += caused.waited_ns;
+            } else {
+                row.lock_wait_caused_ns += caused.waited_ns;
+            }
         }
         rollup.functions = sums.into_iter().map(|(id, sums)| sums.finish(id)).collect();
         rollup
@@ -191,6 +210,8 @@ impl Sums {
             total_blocked_ns: self.total_blocked_ns,
             runnable_ns: self.own.runnable_ns,
             gil_wait_ns: self.own.gil_wait_ns,
+            gil_wait_caused_ns: self.gil_wait_caused_ns,
+            lock_wait_caused_ns: self.lock_wait_caused_ns,
             blocked_by_reason: self
                 .blocked_by_reason
                 .into_iter()

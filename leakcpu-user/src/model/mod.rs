@@ -22,6 +22,7 @@ mod stack;
 mod sums;
 mod thread;
 mod waits;
+mod wakes;
 
 pub use apportion::apportion;
 pub use event_loop::{EventLoop, Gap, GapTimes, Gaps, Holder, LoopKind, PlaceInLoop};
@@ -40,3 +41,4 @@ pub use stack::{Awaits, Child, Frame, Function, Stack, StackTime, StackTimeKind}
 pub use sums::{Charge, CpuSplit};
 pub use thread::{SyscallTally, Thread, ThreadTimes};
 pub use waits::Wait;
+pub use wakes::{Caused, Wake, WakeEvidence, Waker};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Accounts, Gaps, StackTime, Tid};
+use super::{Accounts, Gaps, StackTime, Tid, Wake};
 
 /// Exact times of one thread (or sums over threads). Except `gil_wait_ns`,
 /// `steal_ns` and the user/kernel split they sum to `wall_ns`.
@@ -78,4 +78,7 @@ pub struct Thread {
     /// Gaps between its waits for many things at once; `None` if it had no such wait.
     #[serde(default)]
     pub gaps: Option<Gaps>,
+    /// Who ended its waits for locks, and who held the GIL while it waited.
+    #[serde(default)]
+    pub wakes: Vec<Wake>,
 }

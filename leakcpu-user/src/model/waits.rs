@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Awaits, Child, Frame, Process, Reason, StackTimeKind};
+use super::{Awaits, Caused, Child, Frame, Process, Reason, StackTimeKind, Waker, wakes};
 
 /// The waits of one kind at one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,9 @@ pub struct Wait {
     pub total_ns: u64,
     /// The longest one.
     pub max_ns: u64,
+    /// Who ended those for a lock, and who held the GIL, most time first. What ended by
+    /// itself or by another process has nobody.
+    pub wakers: Vec<Waker>,
 }
 
 impl Process {
@@ -58,10 +61,24 @@ impl Process {
                         count: 0,
                         total_ns: 0,
                         max_ns: 0,
+                        wakers: Vec::new(),
                     });
                 wait.count += entry.count;
                 wait.total_ns += charge.blocked_ns;
                 wait.max_ns = wait.max_ns.max(entry.max_blocked_ns);
+            }
+        }
+        let mut caused: BTreeMap<_, Vec<Caused>> = BTreeMap::new();
+        for entry in self.caused_waits() {
+            let frame = self.own_frame(self.stack(entry.stack));
+            let place = frame.map(|f| (f.function, f.line));
+            caused.entry((entry.reason, place)).or_default().push(entry);
+        }
+        for ((reason, peer, file, child, _, place), wait) in &mut waits {
+            if let (None, None, None) = (peer, file, child)
+                && let Some(caused) = caused.get(&(*reason, *place))
+            {
+                wait.wakers = wakes::wakers(caused.iter());
             }
         }
         let mut waits: Vec<Wait> = waits.into_values().collect();

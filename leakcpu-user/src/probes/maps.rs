@@ -17,6 +17,7 @@ use leakcpu_common::{
     syscall::{SyscallSpec, SyscallTally, TallyKey},
     thread::ThreadState,
     totals::{Totals, TotalsKey},
+    wake::{Wake, WakeKey},
 };
 
 use super::loader::ProbeError;
@@ -44,6 +45,8 @@ pub struct KernelMaps<'a> {
     pub tallies: HashMap<&'a mut MapData, TallyKey, SyscallTally>,
     /// Who ran while watched threads were ready to.
     pub rivals: HashMap<&'a mut MapData, RivalKey, Rival>,
+    /// Who ended waits for locks and the GIL.
+    pub wakes: HashMap<&'a mut MapData, WakeKey, Wake>,
     /// Native user stacks, where they are asked for.
     pub user_stacks: StackTraceMap<&'a mut MapData>,
     /// Kernel stacks, where they are asked for.
@@ -75,6 +78,7 @@ impl<'a> KernelMaps<'a> {
             suspects,
             tallies,
             rivals,
+            wakes,
             user_stacks,
             kernel_stacks,
             switch_walks,
@@ -90,6 +94,7 @@ impl<'a> KernelMaps<'a> {
             names::SUSPECTS,
             names::TALLIES,
             names::RIVALS,
+            names::WAKES,
             names::USER_STACKS,
             names::KERNEL_STACKS,
             names::SWITCH_WALKS,
@@ -106,6 +111,7 @@ impl<'a> KernelMaps<'a> {
             suspects: typed(suspects, names::SUSPECTS)?,
             tallies: typed(tallies, names::TALLIES)?,
             rivals: typed(rivals, names::RIVALS)?,
+            wakes: typed(wakes, names::WAKES)?,
             user_stacks: typed(user_stacks, names::USER_STACKS)?,
             kernel_stacks: typed(kernel_stacks, names::KERNEL_STACKS)?,
             switch_walks: typed(switch_walks, names::SWITCH_WALKS)?,

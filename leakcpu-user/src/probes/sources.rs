@@ -30,7 +30,7 @@ pub struct Source {
 }
 
 /// All sources, in the order in which they attach.
-pub const SOURCES: [Source; 9] = [
+pub const SOURCES: [Source; 10] = [
     Source {
         program: programs::SCHED_PROCESS_EXIT,
         attach: Attach::BtfTracepoint("sched_process_exit"),
@@ -58,6 +58,13 @@ pub const SOURCES: [Source; 9] = [
         on_demand: false,
         required: true,
         lost_without: "the difference between blocked and ready to run",
+    },
+    Source {
+        program: programs::SCHED_WAKING,
+        attach: Attach::BtfTracepoint("sched_waking"),
+        on_demand: false,
+        required: true,
+        lost_without: "who ends waits for locks, and who holds the GIL",
     },
     Source {
         program: programs::SCHED_WAKEUP_NEW,

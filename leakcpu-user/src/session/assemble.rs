@@ -22,7 +22,12 @@ use crate::{
 };
 
 impl Session {
-    pub(super) fn assemble(mut self, snapshot: &Snapshot, end_ns: u64) -> Profile {
+    pub(super) fn assemble(
+        mut self,
+        snapshot: &Snapshot,
+        gil_holders: &BTreeMap<u32, u64>,
+        end_ns: u64,
+    ) -> Profile {
         let mut by_pid: BTreeMap<u32, Vec<ThreadRecord>> = BTreeMap::new();
         for record in &snapshot.threads {
             by_pid.entry(record.state.pid).or_default().push(*record);
@@ -51,6 +56,12 @@ impl Session {
             let watched = &*watched;
             let mut threads = Vec::new();
             let mut native = natives.remove(pid);
+            let holder = gil_holders.get(pid).and_then(|tstate| {
+                let mut records = records.iter();
+                records
+                    .find(|record| record.state.tstate == *tstate)
+                    .copied()
+            });
             for record in records {
                 let record = resolve_silent(*pid, record);
                 let key = (record.state.tid, record.generation());
@@ -59,6 +70,9 @@ impl Session {
                     record,
                     totals: snapshot.totals.get(&key).map_or(&[], Vec::as_slice),
                     natives: native.as_ref(),
+                    wakes: snapshot.wakes.get(&key).map_or(&[], Vec::as_slice),
+                    rate_hz: self.config.rate_hz,
+                    gil_holder: holder.as_ref(),
                     evidence: self.suspects.evidence.get(&record.state.tid),
                     measures_throttling: self.probes.facts.measures_throttling(),
                     machine: &self.machine,

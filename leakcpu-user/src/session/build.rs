@@ -2,10 +2,11 @@
 
 use leakcpu_common::{
     event_loop::LONG_GAP_NS,
-    stack::{EMPTY_STACK, flags},
+    stack::{EMPTY_STACK, NOT_WALKED, flags},
     syscall::{pollfd, wait_arg},
     thread::{ThreadState, run_state, thread_flags},
     totals::{NO_SYSCALL, StandsFor, Totals, TotalsKey, Wait, state, wait_flags},
+    wake,
 };
 
 use super::{
@@ -13,6 +14,7 @@ use super::{
     exchanges::Sighting,
     faults::{self, ThreadFaults},
     gaps::gaps,
+    gil::holding,
     machine::Machine,
     native::ProcessNatives,
     suspects::Evidence,
@@ -22,7 +24,10 @@ use crate::{
     collect::{Entry, LoopRecord, ThreadRecord, spread},
     discovery::SyscallState,
     interpreter::{ParkedStack, PythonProcess},
-    model::{Reason, StackId, StackTime, StackTimeKind, SyscallTally, Thread, ThreadTimes, Tid},
+    model::{
+        Reason, StackId, StackTime, StackTimeKind, SyscallTally, Thread, ThreadTimes, Tid, Wake,
+        WakeEvidence,
+    },
     probes::{syscall_name, syscall_spec},
     symbolize::name_wait,
 };
@@ -32,6 +37,11 @@ pub(super) struct ThreadBuilder<'a> {
     pub watched: &'a Watched,
     pub record: ThreadRecord,
     pub totals: &'a [(TotalsKey, Totals)],
+    pub wakes: &'a [(wake::WakeKey, wake::Wake)],
+    /// Who holds the GIL of its process at the window's end.
+    pub gil_holder: Option<&'a ThreadRecord>,
+    /// Samples per second and CPU.
+    pub rate_hz: u32,
     pub evidence: Option<&'a Evidence>,
     pub natives: Option<&'a ProcessNatives>,
     /// The kernel tells a quota's part of the waits for a CPU.
@@ -78,6 +88,7 @@ impl ThreadBuilder<'_> {
             gaps: self
                 .event_loop
                 .map(|record| gaps(record, &self.watched.stacks, self.start_ns)),
+            wakes: self.wakes(),
         }
     }
 
@@ -98,6 +109,9 @@ impl ThreadBuilder<'_> {
     }
 
     fn stack(&mut self, hash: u64) -> StackId {
+        if hash == NOT_WALKED {
+            return StackId(0);
+        }
         self.watched.stacks.by_hash(hash).unwrap_or_else(|| {
             self.stacks_missing += 1;
             StackId(0)
@@ -256,6 +270,68 @@ impl ThreadBuilder<'_> {
         };
         let time = self.stack_time(stack, &entry);
         self.split(time, wait, EMPTY_STACK)
+    }
+
+    fn wakes(&mut self) -> Vec<Wake> {
+        let mut wakes = Vec::new();
+        for (key, wake) in self.wakes {
+            let Some(reason) = self.kind(key.totals.wait).reason() else {
+                continue;
+            };
+            if wake.waited_ns == 0 {
+                continue;
+            }
+            let evidence = match key.how {
+                wake::how::SAMPLED => WakeEvidence::Sample,
+                wake::how::OFF_CPU => WakeEvidence::OffCpu,
+                _ => WakeEvidence::Release,
+            };
+            let samples = match evidence {
+                WakeEvidence::Sample => {
+                    let on_cpu_ns = wake.waited_ns.saturating_sub(wake.off_cpu_ns);
+                    wake.looks.max(self.samples_met(on_cpu_ns))
+                }
+                _ => 0,
+            };
+            wakes.push(Wake {
+                stack: self.stack(key.totals.stack),
+                reason,
+                waker: Tid(key.waker_tid),
+                waker_stack: self.stack(key.waker_stack),
+                evidence,
+                samples,
+                waited_ns: wake.waited_ns,
+                off_cpu_ns: wake.off_cpu_ns,
+            });
+        }
+        if let Some(holding) = self
+            .gil_holder
+            .and_then(|holder| holding(&self.record, holder))
+            .filter(|holding| holding.waited_ns > 0)
+        {
+            let on_cpu_ns = holding.waited_ns.saturating_sub(holding.off_cpu_ns);
+            wakes.push(Wake {
+                stack: self.stack(self.record.state.wait_stack),
+                reason: Reason::Gil,
+                waker: Tid(holding.tid),
+                waker_stack: self.stack(holding.stack),
+                evidence: holding.evidence,
+                samples: match holding.evidence {
+                    WakeEvidence::Sample => self.samples_met(on_cpu_ns).max(1),
+                    _ => 0,
+                },
+                waited_ns: holding.waited_ns,
+                off_cpu_ns: holding.off_cpu_ns,
+            });
+        }
+        wakes
+    }
+
+    /// How many samples such a time on a CPU meets: of a long hold only the last one is
+    /// noted.
+    fn samples_met(&self, on_cpu_ns: u64) -> u64 {
+        let met = u128::from(on_cpu_ns) * u128::from(self.rate_hz) / 1_000_000_000;
+        u64::try_from(met).unwrap_or(u64::MAX)
     }
 
     fn tallies(&self) -> Vec<SyscallTally> {

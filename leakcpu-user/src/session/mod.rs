@@ -18,6 +18,7 @@ mod descriptors;
 mod exchanges;
 mod faults;
 mod gaps;
+mod gil;
 mod kernel_entry;
 mod life;
 mod machine;
@@ -244,6 +245,7 @@ impl Session {
         self.end_accounts()?;
         let end_ns = monotonic_ns();
         self.probes.maps()?.stop(end_ns)?;
+        let gil_holders = self.gil_holders();
         self.meter.end();
         self.meter.end_cpu_ns = own_usage().0;
         self.drain()?;
@@ -259,7 +261,7 @@ impl Session {
         self.look_up_faults()?;
         self.faults = self.faults()?;
         self.look_at_all_code();
-        Ok(self.assemble(&snapshot, end_ns))
+        Ok(self.assemble(&snapshot, &gil_holders, end_ns))
     }
 
     fn is_anyone_starting(&self) -> bool {

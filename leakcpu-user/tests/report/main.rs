@@ -8,3 +8,4 @@ mod machine;
 mod rollup;
 mod stacks;
 mod text;
+mod wakes;

@@ -88,6 +88,7 @@ fn thread() -> impl Strategy<Value = Thread> {
                 tallies: Vec::new(),
                 accounts: None,
                 gaps: None,
+                wakes: Vec::new(),
             },
         )
 }

@@ -79,8 +79,8 @@ impl FunctionDto {
             total_blocked_ns: row.total_blocked_ns,
             runnable_ns: row.runnable_ns,
             gil_wait_ns: row.gil_wait_ns,
-            gil_wait_caused_ns: None,
-            lock_wait_caused_ns: None,
+            gil_wait_caused_ns: Some(row.gil_wait_caused_ns),
+            lock_wait_caused_ns: Some(row.lock_wait_caused_ns),
             blocked_by_reason: row.blocked_by_reason.clone(),
             native: native(process, row),
             lines: row

@@ -10,6 +10,7 @@ mod function;
 mod process;
 mod round_trips;
 mod verdict;
+mod wait;
 
 use std::io::Write;
 

@@ -8,11 +8,12 @@ use super::event_loop::EventLoopDto;
 use super::function::FunctionDto;
 use super::round_trips::RoundTripsDto;
 use super::verdict::{FindingDto, VerdictDto, rounded};
+use super::wait::WaitDto;
 use crate::classify::ProcessVerdicts;
 use crate::diagnose::ProcessFindings;
 use crate::model::{
-    Accounts, Awaits, CpuQuota, CpuSplit, Process, PythonFacts, RanInstead, Reason, Rollup, Thread,
-    ThreadTimes, Unreadable, Wait,
+    Accounts, CpuQuota, CpuSplit, Process, PythonFacts, RanInstead, Reason, Rollup, Thread,
+    ThreadTimes, Unreadable,
 };
 
 #[derive(Clone, Debug, Serialize)]
@@ -72,22 +73,6 @@ struct AccountsDto {
     #[serde(flatten)]
     figures: Accounts,
     residual_share: f64,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct WaitDto {
-    reason: Reason,
-    peer: Option<String>,
-    file: Option<String>,
-    child_pid: Option<u32>,
-    child_name: Option<String>,
-    awaits: Option<Awaits>,
-    waker_tid: Option<u32>,
-    function: Option<String>,
-    line: Option<u32>,
-    count: u64,
-    total_ns: u64,
-    max_ns: u64,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -218,28 +203,5 @@ impl TimeDto {
             thread.cpu_split(),
             (thread.blocked_by_reason(), thread.reasons_estimated_ns()),
         )
-    }
-}
-
-impl WaitDto {
-    fn new(process: &Process, wait: &Wait) -> Self {
-        let function = wait
-            .frame
-            .and_then(|frame| frame.function)
-            .and_then(|id| process.function(id));
-        Self {
-            reason: wait.reason,
-            peer: wait.peer.clone(),
-            file: wait.file.clone(),
-            child_pid: wait.child.as_ref().and_then(|child| child.pid),
-            child_name: wait.child.as_ref().and_then(|child| child.name.clone()),
-            awaits: wait.awaits,
-            waker_tid: None,
-            function: function.map(|f| f.name.clone()),
-            line: wait.frame.and_then(|frame| frame.line),
-            count: wait.count,
-            total_ns: wait.total_ns,
-            max_ns: wait.max_ns,
-        }
     }
 }

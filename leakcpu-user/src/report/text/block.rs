@@ -10,7 +10,7 @@ use super::event_loop::event_loop;
 use super::line::{Line, Look, cut_end, wrap};
 use super::place::{file_line, frame_short, short_name};
 use crate::classify::say::{duration, percent};
-use crate::classify::{Class, waited_for};
+use crate::classify::{Class, caused_by, waited_for};
 use crate::model::{FunctionTimes, Process, Reason, Rollup, Wait};
 use crate::report::{clean, native};
 
@@ -197,6 +197,8 @@ fn table(process: &Process, functions: &[FunctionTimes], width: usize) -> Vec<Li
 enum Fullness {
     /// Times and bare reasons.
     Bare,
+    /// For how long others waited for the GIL too.
+    Caused,
     /// The native function too.
     Native,
     /// What was waited for too.
@@ -205,11 +207,15 @@ enum Fullness {
     All,
 }
 
+/// Less is not worth the room.
+const MIN_CAUSED_NS: u64 = 50_000_000;
+
 /// The fullest that fits is taken.
-const FULLNESS: [Fullness; 4] = [
+const FULLNESS: [Fullness; 5] = [
     Fullness::All,
     Fullness::Waits,
     Fullness::Native,
+    Fullness::Caused,
     Fullness::Bare,
 ];
 
@@ -222,7 +228,7 @@ fn times(process: &Process, function: &FunctionTimes, waits: &[Wait], full: Full
         let native = native::most_of(process, &function.native, function.self_on_cpu_ns);
         parts.push(match native {
             Some(most) if full == Fullness::All => format!("{on_cpu} on CPU ({})", most.long),
-            Some(most) if full > Fullness::Bare => format!("{on_cpu} on CPU ({})", most.short),
+            Some(most) if full >= Fullness::Native => format!("{on_cpu} on CPU ({})", most.short),
             _ => format!("{on_cpu} on CPU"),
         });
     }
@@ -237,18 +243,29 @@ fn times(process: &Process, function: &FunctionTimes, waits: &[Wait], full: Full
         });
         let what = match wait {
             _ if full < Fullness::Waits => reason.name().to_owned(),
-            Some(wait) => waited_for(
-                *reason,
-                wait.peer.as_deref(),
-                wait.file.as_deref(),
-                wait.child.as_ref(),
-            ),
+            Some(wait) => {
+                let what = waited_for(
+                    *reason,
+                    wait.peer.as_deref(),
+                    wait.file.as_deref(),
+                    wait.child.as_ref(),
+                );
+                let by = caused_by(process, *reason, &wait.wakers);
+                match by.filter(|_| full == Fullness::All) {
+                    Some(by) => format!("{what} {by}"),
+                    None => what,
+                }
+            }
             None => waited_for(*reason, None, None, None),
         };
         parts.push(format!("{} {what}", duration(*ns)));
     }
     if function.runnable_ns > function.self_on_cpu_ns / 4 && function.runnable_ns >= 50_000_000 {
         parts.push(format!("{} ready to run", duration(function.runnable_ns)));
+    }
+    if full > Fullness::Bare && function.gil_wait_caused_ns >= MIN_CAUSED_NS {
+        let caused = duration(function.gil_wait_caused_ns);
+        parts.push(format!("made others wait {caused} (GIL)"));
     }
     let mut text = parts.join(", ");
     if let Some(caller) = function.own_caller.and_then(|f| frame_short(process, f)) {
