@@ -7,6 +7,9 @@ use std::{
     process::{Command, Stdio},
 };
 
+/// Where workloads that swap make a group each.
+const GROUPS: &str = "/sys/fs/cgroup/memory";
+
 /// Its size.
 const BYTES: usize = 64 << 20;
 
@@ -55,5 +58,12 @@ impl Drop for Swap {
         // That it was never swapped to is as good.
         let _ = self.run("swapoff");
         let _ = fs::remove_file(&self.file);
+        // The groups of workloads that have ended.
+        for group in fs::read_dir(GROUPS).into_iter().flatten().flatten() {
+            let name = group.file_name();
+            if name.to_string_lossy().starts_with("pyobserve-swapping-") {
+                let _ = fs::remove_dir(group.path());
+            }
+        }
     }
 }

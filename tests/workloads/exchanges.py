@@ -20,9 +20,12 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 
 KIND = sys.argv[1]
 DELAY_S = 0.04
+# Threads are about when it forks; what the children do needs none of theirs.
+warnings.simplefilter("ignore", DeprecationWarning)
 exchanges = []
 peer = None
 is_ready = threading.Event()

@@ -113,7 +113,7 @@ def selector_loop():
         while True:
             rested.wait()
             rested.clear()
-            time.sleep(REST_S)
+            time.sleep(REST_S / 4)
             bell.send(b"x")
 
     threading.Thread(target=ask, daemon=True).start()
@@ -121,7 +121,7 @@ def selector_loop():
         rested.set()
         poll.poll()
         ring.recv(64)
-        held(crunch, HELD_S / 4)
+        held(crunch, HELD_S / 8)
 
 
 def run_asyncio():
