@@ -4,6 +4,8 @@ use core::mem::{align_of, size_of};
 
 use crate::{
     event::{CodeEvent, EventHeader, ProcessEvent, STACK_EVENT_HEAD_BYTES, Segment, StackEvent},
+    event_loop::{GapTimes, LoopKey, LoopState},
+    fault::{FaultKey, Faults},
     native::LeafKey,
     process::{CHANGEABLE_SLOTS, PyProcess},
     python::PyLayout,
@@ -28,7 +30,7 @@ const _: () = assert!(size_of::<LeafKey>() == 48);
 const _: () = assert!(size_of::<TallyKey>() == 8);
 const _: () = assert!(size_of::<SyscallTally>() == 48);
 const _: () = assert!(size_of::<SyscallSpec>() == 8);
-const _: () = assert!(size_of::<ThreadState>() == 18 * 8 + 8 + 6 * 4 + 5 * 8);
+const _: () = assert!(size_of::<ThreadState>() == 18 * 8 + 8 + 6 * 4 + 6 * 8);
 const _: () = assert!(size_of::<RivalKey>() == 16);
 const _: () = assert!(size_of::<Rival>() == 32);
 const _: () = assert!(size_of::<PyProcess>() == size_of::<PyLayout>() + 40 + CHANGEABLE_SLOTS);
@@ -36,3 +38,8 @@ const _: () = assert!(align_of::<PyProcess>() == 8);
 const _: () = assert!(size_of::<PyLayout>() == 88);
 // The widest window that a layout needs: `f_back` at 24 to `f_lasti` at 104 in 3.8.
 const _: () = assert!(crate::python::FRAME_READ_BYTES == 88);
+const _: () = assert!(size_of::<LoopKey>() == 8);
+const _: () = assert!(size_of::<GapTimes>() == 40);
+const _: () = assert!(size_of::<LoopState>() == 12 * 8 + 3 * 40);
+const _: () = assert!(size_of::<FaultKey>() == 24);
+const _: () = assert!(size_of::<Faults>() == 16);

@@ -16,8 +16,9 @@ pub const SWITCH_WALK_SLOTS: u32 = 64;
 /// a dozen reads. Frames beyond them have no witness.
 pub const MAX_SWITCH_LOOKS: usize = 8;
 
-/// At a context switch no further code object is looked at or copied once this much time
-/// has gone by since it began.
+/// Once this much time has gone by since a context switch began, its walk ends and no
+/// further code object is looked at or copied. Some 200 frames take as long if they are in
+/// the CPU's caches. A step that began before takes a few microseconds more.
 pub const SWITCH_BUDGET_NS: u64 = 10_000;
 
 /// Chunks of the data stack visited for the root of a truncated stack; with 16 KiB
@@ -55,9 +56,6 @@ pub const CONTROL_WALK_GAP_NS: u32 = 1;
 /// times only: no registers are read, so that they have no reason.
 pub const CONTROL_COUNTERS_ONLY: u32 = 2;
 
-/// Words of the `CONTROL` map.
-pub const CONTROL_WORDS: u32 = 3;
-
 /// Switches that one walk stands for at most: a thirty-second of a walk is a tenth of what a
 /// switch costs anyway, and each walk more makes the estimates better.
 pub const MAX_STANDS_FOR: u64 = 32;
@@ -67,6 +65,12 @@ pub const LONGEST_TIMED_WALK_NS: u64 = 50_000;
 
 /// Of 64 bits the lowest that decide whether a walk at a switch is timed: one in 16 is.
 pub const TIMED_WALK_SHIFT: u32 = 60;
+/// Index of the word that is when the window began, and 0 before: what cannot be taken off
+/// afterwards, as a longest one, is not looked at until then.
+pub const CONTROL_BEGUN: u32 = 3;
+
+/// Words of the `CONTROL` map.
+pub const CONTROL_WORDS: u32 = 4;
 
 /// Names of the globals that the loader overrides before load. Constants to the
 /// verifier, so that field offsets and absent kernel features cost nothing.

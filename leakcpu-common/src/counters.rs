@@ -17,8 +17,10 @@ pub enum Counter {
     ProcessesFull,
     /// A process-life event found the ring buffer full.
     EventRingFull,
-    /// A walk ended at the frame limit before the root.
+    /// A walk ended before the root: at the frame limit, or for the next reason.
     StacksTruncated,
+    /// A walk at a context switch ended for it had taken its time.
+    WalkCut,
     /// A frame could not be read (paged out, or the chain changed): the stack is partial.
     FrameReadFailed,
     /// A `PyThreadState` could not be read.
@@ -72,6 +74,10 @@ pub enum Counter {
     SwitchWalksTimed,
     /// Nanoseconds that those took (not a loss).
     SwitchWalkNs,
+    /// A thread that runs an event loop found the map of those full: its gaps are not known.
+    LoopsFull,
+    /// A page fault found the map of those full: its file is not known.
+    FaultsFull,
     /// On-CPU samples taken of watched threads (not a loss: the denominator).
     OnCpuSamples,
     /// Stacks captured, on and off CPU (not a loss: the denominator).
@@ -82,7 +88,7 @@ pub enum Counter {
 
 impl Counter {
     /// Number of counters.
-    pub const COUNT: u32 = 34;
+    pub const COUNT: u32 = Self::FramesWalked as u32 + 1;
 
     /// All counters, in index order.
     pub const ALL: [Self; Self::COUNT as usize] = [
@@ -93,6 +99,7 @@ impl Counter {
         Self::ProcessesFull,
         Self::EventRingFull,
         Self::StacksTruncated,
+        Self::WalkCut,
         Self::FrameReadFailed,
         Self::TstateReadFailed,
         Self::TstateNotFound,
@@ -117,6 +124,8 @@ impl Counter {
         Self::SwitchesWatched,
         Self::SwitchWalksTimed,
         Self::SwitchWalkNs,
+        Self::LoopsFull,
+        Self::FaultsFull,
         Self::OnCpuSamples,
         Self::StacksWalked,
         Self::FramesWalked,
@@ -132,6 +141,7 @@ impl Counter {
             Self::ProcessesFull => "processes_full",
             Self::EventRingFull => "event_ring_full",
             Self::StacksTruncated => "stacks_truncated",
+            Self::WalkCut => "walks_cut",
             Self::FrameReadFailed => "frame_read_failed",
             Self::TstateReadFailed => "tstate_read_failed",
             Self::TstateNotFound => "tstate_not_found",
@@ -156,6 +166,8 @@ impl Counter {
             Self::SwitchesWatched => "switches_watched",
             Self::SwitchWalksTimed => "switch_walks_timed",
             Self::SwitchWalkNs => "switch_walk_ns",
+            Self::LoopsFull => "loops_full",
+            Self::FaultsFull => "faults_full",
             Self::OnCpuSamples => "on_cpu_samples",
             Self::StacksWalked => "stacks_walked",
             Self::FramesWalked => "frames_walked",

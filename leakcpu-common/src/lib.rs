@@ -16,6 +16,8 @@ pub mod abi;
 pub mod config;
 pub mod counters;
 pub mod event;
+pub mod event_loop;
+pub mod fault;
 pub mod names;
 pub mod native;
 pub mod process;

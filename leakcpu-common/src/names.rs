@@ -36,12 +36,18 @@ pub mod maps {
     pub const RIVALS: &str = "RIVALS";
     /// Kernel stacks by id, where they are asked for.
     pub const KERNEL_STACKS: &str = "KERNEL_STACKS";
+    /// `LoopKey -> LoopState`: gaps between two waits of event loops.
+    pub const LOOPS: &str = "LOOPS";
+    /// `FaultKey -> Faults`: page faults that had to wait.
+    pub const FAULTS: &str = "FAULTS";
 }
 
 /// Programs.
 pub mod programs {
     /// perf event `cpu-clock`: where on-CPU time goes.
     pub const ON_CPU_SAMPLE: &str = "on_cpu_sample";
+    /// perf event `page-faults-maj`: where in memory a fault had to wait.
+    pub const PAGE_FAULT: &str = "page_fault";
     /// BTF tracepoint `sched_switch`: every interval of every watched thread.
     pub const SCHED_SWITCH: &str = "sched_switch";
     /// BTF tracepoint `sched_wakeup`: blocked becomes runnable.

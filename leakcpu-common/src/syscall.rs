@@ -13,6 +13,8 @@ pub mod wait_arg {
     pub const NFDS: u8 = 3;
     /// The first argument is a futex word, the second its operation.
     pub const FUTEX: u8 = 4;
+    /// The first argument is a descriptor that stands for a set of others (`epoll_wait`).
+    pub const EPOLL: u8 = 5;
 }
 
 /// The parts of `struct pollfd`, read as one little-endian word: `fd` (32 bits),

@@ -35,6 +35,8 @@ pub mod thread_flags {
     /// A sample met it before any switch did: that it ran since watching began is to be
     /// proved by its next switch.
     pub const FOUND_RUNNING: u32 = 256;
+    /// Waits as an event loop does ([`crate::event_loop`]).
+    pub const IN_LOOP_WAIT: u32 = 1 << 16;
 }
 
 /// On-CPU bursts shorter than this between two GIL waits belong to one wait:
@@ -112,4 +114,6 @@ pub struct ThreadState {
     /// On-CPU samples inside a system call that may return empty-handed
     /// (`SyscallSpec::may_be_useless`).
     pub suspect_samples: u64,
+    /// When its event loop's last wait ended; 0 while it waits, or runs none.
+    pub gap_since_ns: u64,
 }

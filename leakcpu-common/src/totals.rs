@@ -13,6 +13,9 @@ pub mod state {
     /// With [`BLOCKED`], where few registers are read to keep within the budget: this wait
     /// was chosen by chance, or, where the call is [`super::NOT_READ`], it was not.
     pub const BY_CHANCE: u8 = 0x80;
+    /// Set beside one of these: seen in a gap of an event loop that was long by then
+    /// ([`crate::event_loop::LONG_GAP_NS`]).
+    pub const IN_LONG_GAP: u8 = 0x40;
 }
 
 /// Bits of [`Wait::flags`].
@@ -52,10 +55,24 @@ pub struct Wait {
     pub syscall: i16,
     /// Bits of [`wait_flags`].
     pub flags: u8,
-    /// One of [`state`].
+    /// One of [`state`], with or without [`state::IN_LONG_GAP`].
     pub state: u8,
     /// Descriptor or count, as `flags` say; else 0.
     pub fd: i32,
+}
+
+impl Wait {
+    /// One of [`state`], without the mark.
+    #[inline(always)]
+    pub const fn kind(self) -> u8 {
+        self.state & !state::IN_LONG_GAP
+    }
+
+    /// Whether it was seen in a long gap of an event loop.
+    #[inline(always)]
+    pub const fn in_long_gap(self) -> bool {
+        self.state & state::IN_LONG_GAP != 0
+    }
 }
 
 /// Key of the totals map.

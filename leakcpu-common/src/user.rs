@@ -1,6 +1,8 @@
 //! `Pod` for the types that user space reads from and writes to maps.
 
 use crate::{
+    event_loop::{LoopKey, LoopState},
+    fault::{FaultKey, Faults},
     native::LeafKey,
     process::PyProcess,
     rival::{Rival, RivalKey},
@@ -18,7 +20,11 @@ macro_rules! pod {
 }
 
 pod!(
+    FaultKey,
+    Faults,
     LeafKey,
+    LoopKey,
+    LoopState,
     PyProcess,
     Rival,
     RivalKey,

@@ -15,7 +15,9 @@
 
 mod count;
 mod degrade;
+mod faults;
 mod globals;
+mod loops;
 mod maps;
 mod native;
 mod offcpu;

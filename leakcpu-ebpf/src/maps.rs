@@ -6,7 +6,7 @@ use aya_ebpf::{
     maps::{Array, HashMap, PerCpuArray, RingBuf},
 };
 use leakcpu_common::{
-    config::{CONTROL_STOPPED, CONTROL_WORDS, MAX_CODE_COPIES, MAX_SYSCALLS},
+    config::{CONTROL_BEGUN, CONTROL_STOPPED, CONTROL_WORDS, MAX_CODE_COPIES, MAX_SYSCALLS},
     counters::Counter,
     event::{CodeEvent, StackEvent},
     process::PyProcess,
@@ -106,4 +106,10 @@ pub static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 #[inline(always)]
 pub fn stopped() -> bool {
     CONTROL.get(CONTROL_STOPPED).is_some_and(|word| *word != 0)
+}
+
+/// True once user space has begun the window.
+#[inline(always)]
+pub fn has_begun() -> bool {
+    CONTROL.get(CONTROL_BEGUN).is_some_and(|word| *word != 0)
 }

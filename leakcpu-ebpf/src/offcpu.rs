@@ -22,6 +22,7 @@ use leakcpu_common::{
 use crate::{
     count, degrade,
     globals::{FRAME_LIMIT, HAS_LAST_ARRIVAL, HAS_PREV_STATE_ARG, SWITCH_WALKS_TIMED},
+    loops,
     maps::{PROCESSES, SYSCALLS, THREADS, stopped},
     python::{self, Captured, Limits},
     rivals,
@@ -188,9 +189,14 @@ fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state:
             wait.state |= state::BY_CHANCE;
         }
         if is_walked || wait.state & state::BY_CHANCE == 0 {
-            read_reason(thread.pid, &mut wait);
+            read_reason(thread.pid, &mut wait, &mut thread.flags);
+            if thread.flags & thread_flags::IN_LOOP_WAIT != 0 {
+                loops::loop_gap_ends(thread.tid, now_ns);
+            }
         } else {
             wait.syscall = NOT_READ;
+            // It may be what a gap of an event loop ends with.
+            thread.gap_since_ns = 0;
         }
     } else {
         thread.involuntary_switches += 1;
@@ -256,7 +262,7 @@ pub fn make_good(thread: &mut ThreadState, task: Task, now_ns: u64) {
 
 /// Fills in the system call the thread waits in and what its arguments name.
 #[inline(always)]
-fn read_reason(pid: u32, wait: &mut Wait) {
+fn read_reason(pid: u32, wait: &mut Wait, flags: &mut u32) {
     let Some(regs) = UserRegisters::current() else {
         count::one(Counter::RegistersUnreadable);
         return;
@@ -284,9 +290,16 @@ fn read_reason(pid: u32, wait: &mut Wait) {
     if kind == wait_arg::FD {
         wait.flags |= wait_flags::HAS_FD;
         wait.fd = arg0 as i32;
+    } else if kind == wait_arg::EPOLL {
+        wait.flags |= wait_flags::HAS_FD;
+        wait.fd = arg0 as i32;
+        *flags |= thread_flags::IN_LOOP_WAIT;
     } else if kind == wait_arg::NFDS {
         wait.flags |= wait_flags::HAS_NFDS;
         wait.fd = arg0 as i32;
+        if wait.fd > 0 {
+            *flags |= thread_flags::IN_LOOP_WAIT;
+        }
     } else if kind == wait_arg::POLLFDS {
         if arg1 == 1 {
             // A socket with a timeout: CPython waits in poll on that one socket.
@@ -303,6 +316,9 @@ fn read_reason(pid: u32, wait: &mut Wait) {
         } else {
             wait.flags |= wait_flags::HAS_NFDS;
             wait.fd = arg1 as i32;
+            if wait.fd > 0 {
+                *flags |= thread_flags::IN_LOOP_WAIT;
+            }
         }
     } else if kind == wait_arg::FUTEX {
         if arg1 & FUTEX_PRIVATE == 0 {
@@ -345,8 +361,9 @@ fn switch_in(thread: &mut ThreadState, task: Task, rival: Option<Task>, mut now_
             rivals::charge(thread.pid, rival, runnable_ns);
         }
     } else {
-        // It left the CPU unseen.
+        // It left the CPU unseen, perhaps for its loop's wait.
         count::one(Counter::SwitchMissed);
+        thread.gap_since_ns = 0;
         return;
     }
     if thread.off_since_ns == 0 {
@@ -363,13 +380,22 @@ fn switch_in(thread: &mut ThreadState, task: Task, rival: Option<Task>, mut now_
         }
         thread.gil_wait_ns += waited_ns;
     }
+    let mut wait = thread.wait;
+    if loops::in_long_gap(thread, now_ns) {
+        wait.state |= state::IN_LONG_GAP;
+        loops::loop_was_off(thread.tid, now_ns.saturating_sub(thread.off_since_ns));
+    }
     totals::add(
         thread,
         (thread.wait_stack, thread.stands_for.saturating_sub(1)),
-        thread.wait,
+        wait,
         blocked_ns,
         runnable_ns,
     );
+    if thread.flags & thread_flags::IN_LOOP_WAIT != 0 {
+        thread.flags &= !thread_flags::IN_LOOP_WAIT;
+        loops::loop_gap_begins(thread.tid, now_ns);
+    }
 }
 
 // sched_wakeup(struct task_struct *p): after the task is on a run queue, so that

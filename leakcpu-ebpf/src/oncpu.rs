@@ -15,6 +15,7 @@ use leakcpu_common::{
 use crate::{
     count,
     globals::FRAME_LIMIT,
+    loops,
     maps::{SYSCALLS, THREADS, stopped},
     native, offcpu, python, task,
     task::{UserRegisters, reg},
@@ -86,6 +87,12 @@ fn sample(ctx: &PerfEventContext) {
             {
                 thread.suspect_samples += 1;
             }
+        }
+    }
+    if thread.gap_since_ns != 0 {
+        loops::loop_was_on(tid, captured.hash);
+        if loops::in_long_gap(thread, now_ns) {
+            wait.state |= state::IN_LONG_GAP;
         }
     }
     thread.samples += 1;

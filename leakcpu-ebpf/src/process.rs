@@ -201,6 +201,7 @@ fn begin_anew(thread: &mut ThreadState, now_ns: u64) {
     thread.blocked_ns = 0;
     thread.gil_wait_ns = 0;
     thread.off_since_ns = 0;
+    thread.gap_since_ns = 0;
     thread.samples = 0;
     thread.suspect_samples = 0;
     thread.voluntary_switches = 0;

@@ -118,6 +118,23 @@ impl CallGraph {
         self.functions.get(function).copied()
     }
 
+    /// What frames that follow each other are, wherever in a stack they stand.
+    pub fn judge_part(&self, frames: &[Option<u32>]) -> Verdict {
+        let Some(known) = frames.iter().copied().collect::<Option<Vec<u32>>>() else {
+            return Verdict::UnknownFunction;
+        };
+        if self.are_calls(&known) {
+            Verdict::Possible
+        } else {
+            Verdict::ImpossibleEdge
+        }
+    }
+
+    fn are_calls(&self, stack: &[u32]) -> bool {
+        let mut pairs = stack.windows(2);
+        pairs.all(|pair| self.edges.contains(&(pair[0], pair[1])))
+    }
+
     /// What a stack is, outermost frame first; `None` stands for a function without a
     /// number.
     pub fn judge(&self, stack: &[Option<u32>]) -> Verdict {
@@ -128,13 +145,7 @@ impl CallGraph {
             None => Verdict::Empty,
             Some(_) if self.stacks.contains(&known) => Verdict::Possible,
             Some(root) if !self.roots.contains(root) => Verdict::LostRoot,
-            Some(_)
-                if known
-                    .windows(2)
-                    .all(|pair| self.edges.contains(&(pair[0], pair[1]))) =>
-            {
-                Verdict::ImpossibleWhole
-            }
+            Some(_) if self.are_calls(&known) => Verdict::ImpossibleWhole,
             Some(_) => Verdict::ImpossibleEdge,
         }
     }

@@ -11,6 +11,25 @@ use crate::{
     report::{is_called, list, ns, text, thread},
 };
 
+/// How far off reported times may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Play {
+    /// As everywhere: see [`tolerance`].
+    Usual,
+    /// Of an emulated machine, which is interrupted for long and whose workloads read their
+    /// clocks slowly: thrice that.
+    Emulated,
+}
+
+impl Play {
+    fn allowed(self, wall_ns: i64) -> i64 {
+        match self {
+            Self::Usual => tolerance(wall_ns),
+            Self::Emulated => 3 * tolerance(wall_ns),
+        }
+    }
+}
+
 /// The file that receives a line of JSON for each wait.
 const TABLE: &str = "PYOBSERVE_TABLE";
 
@@ -103,9 +122,9 @@ impl Wait<'_> {
     }
 
     /// Compares times, reasons, places and who was waited for.
-    pub fn check(&self, python: &Interpreter, problems: &mut Problems) {
+    pub fn check(&self, python: &Interpreter, play: Play, problems: &mut Problems) {
         let wall = ns(&self.thread["time"], "wall_ns");
-        let little = wall / 200;
+        let little = play.allowed(wall) / 4;
         for reason in self.truth["never"].as_array().expect("a list") {
             let reason = reason.as_str().expect("a reason is text");
             let got = if self.is_native() {
@@ -123,8 +142,8 @@ impl Wait<'_> {
         let allowed = match reason {
             // Of a thread that computes all the time the clocks also differ by interrupts
             // and by what the hypervisor takes.
-            "gil" => 3 * tolerance(wall),
-            _ => tolerance(wall),
+            "gil" => 3 * play.allowed(wall),
+            _ => play.allowed(wall),
         };
         problems.near(reason, self.reported_ns(reason), own, allowed);
         if self.is_native() {

@@ -17,8 +17,10 @@ use leakcpu_tests::{
     interpreter::{self, Interpreter},
     observe,
     problems::Problems,
+    reasons::{GROUPS, observe_until_right},
     report::{self, Report, function, largest_line, list, ns, sum_of_parts, text},
     verdict,
+    waits::Play,
     workload::Workload,
 };
 use serde_json::Value;
@@ -47,6 +49,7 @@ checks! {
     i_exit_codes: "exit codes" = exit_codes;
     j_throttled: "throttled (cgroup v2)" = throttled;
     k_unplugged: "a CPU that goes and comes" = unplugged;
+    l_reasons: "reasons" = reasons;
 }
 
 /// The newest interpreter, wherever it is: a virtual machine has one, in a root of its own.
@@ -84,6 +87,19 @@ fn programs_load(problems: &mut Problems) -> Answer {
         problems.check(
             check["status"] == "PASS",
             format!("{}: {}", text(check, "title"), text(check, "detail")),
+        );
+    }
+    Yes
+}
+
+/// Every wait of `workloads/waits` that can be made here, with a row of docs/reasons.md
+/// for each.
+fn reasons(problems: &mut Problems) -> Answer {
+    for group in GROUPS {
+        let rows = observe_until_right(python(), group, Play::Emulated, problems);
+        problems.check(
+            rows > 0,
+            format!("{group}: none of its waits could be made"),
         );
     }
     Yes

@@ -11,22 +11,17 @@ use leakcpu_tests::{
     interpreter::{self, Interpreter},
     observe,
     problems::Problems,
+    reasons::{GROUPS, observe_until_right},
     report::{self, ns},
     single_step::SingleStep,
-    waits::{waits, write},
+    swap::Swap,
+    waits::Play,
     workload::Workload,
 };
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use serde_json::Value;
-
-/// The groups of `workloads/waits`.
-const GROUPS: [&str; 10] = [
-    "sleeping", "children", "spawning", "pipes", "network", "polling", "locks", "native", "disk",
-    "gil",
-];
 
 /// The oldest, Debian's, which is linked statically, and the newest.
 fn interpreters() -> Vec<&'static Interpreter> {
@@ -57,48 +52,31 @@ fn every_reason_and_its_look_alikes() {
                 continue;
             }
             eprintln!("{python} {group}");
-            observe_until_right(python, group, &mut problems);
+            observe_until_right(python, group, Play::Usual, &mut problems);
         }
     }
     problems.finish();
 }
 
-/// How often a group is observed at most.
-const TRIES: usize = 3;
-
-/// Again if something was wrong: on a busy machine a thread may be kept from
-/// reading its own clocks.
-fn observe_until_right(python: &Interpreter, group: &str, problems: &mut Problems) {
-    let mut wrong = Problems::new();
-    let mut rows = group_on(python, group, &mut wrong);
-    for _ in 1..TRIES {
-        if wrong.count() == 0 {
-            break;
+/// Pages that were swapped out, on a swap device of our own.
+#[test]
+fn swapping_is_told_from_other_page_faults() {
+    let swap = match Swap::make() {
+        Ok(swap) => swap,
+        Err(why) => {
+            eprintln!("SKIPPED: this machine gives no swap device: {why}");
+            return;
         }
-        eprintln!("AGAIN: {python} {group}");
-        wrong = Problems::new();
-        rows = group_on(python, group, &mut wrong);
-    }
-    write(&rows);
-    if wrong.count() > 0 {
-        problems.add(format!("{python} {group}: {} problems", wrong.count()));
-    }
-}
-
-fn group_on(python: &Interpreter, group: &str, problems: &mut Problems) -> Vec<Value> {
-    let workload = Workload::start(python, "reasons.py", &[group]);
-    let pid = workload.pid;
-    let report = observe::classify(pid, "2500ms", &[]);
-    let ready = workload.ready.clone();
-    let last = workload.finish();
-    let mut rows = Vec::new();
-    for wait in waits(report.process(pid), report.window().1, &ready, &last) {
-        problems.about(format!("{} {}", python.version, wait.name));
-        let before = problems.count();
-        wait.check(python, problems);
-        rows.push(wait.row(python, problems.count() == before));
-    }
-    rows
+    };
+    let mut problems = Problems::new();
+    observe_until_right(
+        interpreter::newest(),
+        "swapping",
+        Play::Usual,
+        &mut problems,
+    );
+    drop(swap);
+    problems.finish();
 }
 
 /// Stopped by a signal, and by a tracer: neither is what the thread waited for before.

@@ -9,6 +9,7 @@ use leakcpu_tests::{
     interpreter::{self, Interpreter},
     observe,
     problems::Problems,
+    stacks::CUT,
     workload::Workload,
 };
 
@@ -141,8 +142,19 @@ impl Seen {
                 seen.marked += line.weight;
                 continue;
             }
-            let stack: Vec<_> = frames.iter().map(|frame| number(graph, frame)).collect();
-            let verdict = graph.judge(&stack);
+            let stack = |frames: &[String]| -> Vec<_> {
+                frames.iter().map(|frame| number(graph, frame)).collect()
+            };
+            // A walk at a switch that took its time: of its stack both ends are there.
+            let cut = frames.iter().position(|frame| frame == CUT);
+            let verdict = match cut {
+                Some(cut) => {
+                    seen.marked += line.weight;
+                    let outer = graph.judge(&stack(&frames[..cut]));
+                    outer.max(graph.judge_part(&stack(&frames[cut + 1..])))
+                }
+                None => graph.judge(&stack(frames)),
+            };
             if verdict != Verdict::Possible {
                 let (weight, example) = seen.wrong.entry(verdict).or_default();
                 *weight += line.weight;

@@ -246,6 +246,19 @@ pub fn succeed(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// What a command writes to stdout; anything but success is an error.
+pub fn read(command: &mut Command) -> Result<Vec<u8>> {
+    let line = typed(command);
+    let output = command
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("cannot run `{line}`"))?;
+    if !output.status.success() {
+        bail!("`{line}` failed ({})", output.status);
+    }
+    Ok(output.stdout)
+}
+
 /// Runs a command whose hundreds of lines matter only if it fails.
 pub fn quietly(command: &mut Command) -> Result<()> {
     let line = typed(command);

@@ -13,6 +13,6 @@ pub use layout::{
     WIDE_READ_BYTES, WIDE_READ_WORDS, WIDE_WINDOW_WORDS,
 };
 pub use walk::{
-    FrameSink, Leaf, MemRead, TstateWords, WalkEnd, Walked, find_tstate, is_cyclic, leaf_frame,
-    read_tstate, root_frame, walk_frames,
+    FrameSink, Leaf, MemRead, TstateWords, WalkEnd, Walked, find_tstate, leaf_frame, read_tstate,
+    root_frame, walk_frames,
 };

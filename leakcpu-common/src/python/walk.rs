@@ -19,12 +19,19 @@ pub trait MemRead {
     /// them: what it knows and sees compared, it follows apart from there on.
     fn forget<const N: usize>(&mut self, words: [u64; N]) -> [u64; N];
 
+    /// Whether the time that a walk may take is over; asked every [`FRAMES_AT_A_TIME`].
+    fn is_late(&self) -> bool;
+
     /// Reads 8 bytes.
     #[inline(always)]
     fn read_u64(&self, addr: u64) -> Option<u64> {
         self.read_words::<1>(addr).map(|[word]| word)
     }
 }
+
+/// Frames that a walk visits without a look at the clock: less than two microseconds of
+/// them, if they are in the CPU's caches.
+const FRAMES_AT_A_TIME: usize = 32;
 
 /// Receives frames, leaf first.
 pub trait FrameSink {
@@ -169,6 +176,8 @@ pub struct Walked {
     pub frames: usize,
     /// [`flags`].
     pub flags: u32,
+    /// Whether the time was over before the frames or their limit were.
+    pub was_late: bool,
 }
 
 /// Where a walk ended, not yet judged.
@@ -179,6 +188,10 @@ pub struct WalkEnd {
     frames: u64,
     /// Of [`flags`]: `TRUNCATED` unless a frame could not be read.
     ended: u64,
+    /// 1 if the time was over.
+    was_late: u64,
+    /// The topmost bit is set if a frame led to one before it, as stale pointers may.
+    cycles: u64,
     /// Address of the frame that would have come next.
     at: u64,
     borders: Borders,
@@ -223,7 +236,10 @@ impl Borders {
 }
 
 /// Walks the frame chain from `leaf`, at most `limit` frames and never more than
-/// `MAX`.
+/// `MAX`, and no further once the time is over.
+///
+/// A chain that leads into itself is found as by Brent: each frame is compared with the
+/// last one whose number was a power of two.
 ///
 /// Placeholder frames are put as records with `code == 0`, so that the record
 /// index is the loop's own variable: a separate counter multiplies the states
@@ -240,10 +256,21 @@ pub fn walk_frames<M: MemRead, S: FrameSink, const MAX: usize>(
     let mut borders = Borders::default();
     let mut frames = MAX;
     let mut ended = flags::TRUNCATED;
+    let mut was_late = 0;
+    let mut anchor = leaf.frame;
+    let mut cycles = 0;
     for i in 0..MAX {
         if at == 0 || i >= limit {
             frames = i;
             break;
+        }
+        if i != 0 && i % FRAMES_AT_A_TIME == 0 && mem.is_late() {
+            frames = i;
+            was_late = 1;
+            break;
+        }
+        if i.is_power_of_two() {
+            anchor = at;
         }
         let Some(buf) = mem.read_frame(at.wrapping_add(u64::from(layout.frame_base))) else {
             frames = i;
@@ -267,6 +294,8 @@ pub fn walk_frames<M: MemRead, S: FrameSink, const MAX: usize>(
             layout.frame_instr_spare_bits,
         );
         at = word(buf, layout.frame_previous);
+        // A bit and no branch, as above.
+        cycles |= (at ^ anchor).wrapping_sub(1) & !(at ^ anchor);
         let not_root = field(buf, layout.frame_root) & layout.frame_root_mask;
         borders = borders.pass(mem, is_entry | (!kept & 1), at, not_root);
         sink.put(
@@ -281,6 +310,8 @@ pub fn walk_frames<M: MemRead, S: FrameSink, const MAX: usize>(
     WalkEnd {
         frames: frames as u64,
         ended: u64::from(ended),
+        was_late,
+        cycles,
         at,
         borders,
     }
@@ -293,12 +324,17 @@ impl WalkEnd {
         let Self {
             frames,
             ended,
+            was_late,
+            cycles,
             at,
             borders,
         } = self;
         let is_unreadable = ended & u64::from(flags::READ_FAILED) != 0;
         let is_complete = at == 0 && !is_unreadable;
         let mut flags = if is_complete { 0 } else { ended } as u32 | leaf.flags as u32;
+        if cycles >> 63 != 0 {
+            flags |= flags::IN_TRANSITION;
+        }
         if leaf.frame != 0 {
             // A frame chain ends with the frame that C called first.
             let is_root = borders.has(Borders::LAST) && !borders.has(Borders::NOT_ROOT);
@@ -317,38 +353,9 @@ impl WalkEnd {
         Walked {
             frames: frames as usize,
             flags,
+            was_late: was_late != 0,
         }
     }
-}
-
-/// Steps after which a chain that has not repeated an address is taken for a long one:
-/// three reads each, maybe under the run-queue lock.
-const MAX_CYCLE_STEPS: usize = 32;
-
-/// Whether the frame chain from `leaf` leads into itself, as stale pointers may.
-#[inline(always)]
-pub fn is_cyclic<M: MemRead>(mem: &M, layout: &PyLayout, leaf: u64) -> bool {
-    let offset = u64::from(layout.frame_base) + u64::from(layout.frame_previous);
-    let (mut slow, mut fast) = (leaf, leaf);
-    for _ in 0..MAX_CYCLE_STEPS {
-        for _ in 0..2 {
-            let Some(next) = mem.read_u64(fast.wrapping_add(offset)) else {
-                return false;
-            };
-            if next == 0 {
-                return false;
-            }
-            fast = next;
-        }
-        let Some(next) = mem.read_u64(slow.wrapping_add(offset)) else {
-            return false;
-        };
-        slow = next;
-        if slow == fast {
-            return true;
-        }
-    }
-    false
 }
 
 /// The outermost frame of a thread, which lies at the bottom of its data stack (3.11

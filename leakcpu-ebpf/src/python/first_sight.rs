@@ -1,7 +1,7 @@
 //! A stack that has not been seen before: its code objects are looked at, those that
 //! may soon be gone are copied, and its frames leave the kernel.
 
-use aya_ebpf::helpers::{bpf_ktime_get_ns, generated::bpf_probe_read_user};
+use aya_ebpf::helpers::generated::bpf_probe_read_user;
 use leakcpu_common::{
     config::{MAX_CODE_COPIES, MAX_FRAMES},
     counters::Counter,
@@ -10,7 +10,7 @@ use leakcpu_common::{
         segment,
     },
     process::{PyProcess, changeable_slot, process_flags},
-    python::{PyLayout, is_cyclic, is_generated, read_code},
+    python::{MemRead as _, PyLayout, is_generated, read_code},
     stack::{EMPTY_STACK, RawFrame, finish, flags, mix, mix_witness, seed},
 };
 
@@ -41,9 +41,6 @@ pub extern "C" fn look_at_code(pid: u32) -> u32 {
         return 0;
     }
     check_frames(pid);
-    if scratch.flags & flags::TRUNCATED != 0 {
-        look_for_cycle(pid, scratch.leaf.frame);
-    }
     look_at_frames(pid);
     if scratch.torn != 0 {
         count::one(Counter::StackInTransition);
@@ -93,7 +90,7 @@ pub extern "C" fn send(pid: u32, tid: u32) -> u32 {
         if n >= noted as usize {
             break;
         }
-        if is_late(scratch) {
+        if UserMemory::new(scratch).is_late() {
             done = 0;
             break;
         }
@@ -191,24 +188,21 @@ fn count_of_looks(scratch: &Scratch) -> u64 {
     if looks < frames { looks } else { frames }
 }
 
-/// Whether the time for looks and copies is over.
-#[inline(always)]
-fn is_late(scratch: &Scratch) -> bool {
-    // SAFETY: the helper has no preconditions.
-    unsafe { bpf_ktime_get_ns() > scratch.until_ns }
-}
-
 /// Calls [`mix_witness_of`] for each frame that is looked at.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn mix_witnesses(pid: u32) -> u64 {
-    let Some(scratch) = SCRATCH.get_ptr(0) else {
+    let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
         return 0;
     };
+    let mem = UserMemory::new(scratch);
     // SAFETY: this CPU's scratch.
     let scratch = unsafe { &*scratch };
     for i in 0..=MAX_FRAMES as u64 {
         if i >= count_of_looks(scratch) {
+            break;
+        }
+        if mem.is_late() {
             break;
         }
         mix_witness_of(pid, i);
@@ -220,16 +214,17 @@ pub extern "C" fn mix_witnesses(pid: u32) -> u64 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn look_at_frames(pid: u32) -> u64 {
-    let Some(scratch) = SCRATCH.get_ptr(0) else {
+    let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
         return 0;
     };
+    let mem = UserMemory::new(scratch);
     // SAFETY: this CPU's scratch.
     let scratch = unsafe { &*scratch };
     for i in 0..=MAX_FRAMES as u64 {
         if i >= count_of_looks(scratch) {
             break;
         }
-        if is_late(scratch) {
+        if mem.is_late() {
             count::one(Counter::CodeLookCut);
             break;
         }
@@ -364,21 +359,6 @@ fn root_index(scratch: &Scratch) -> u64 {
             .read()
     };
     last.wrapping_sub(u64::from(frame.code == 0))
-}
-
-/// Sets `Scratch::torn` if the frame chain leads into itself.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn look_for_cycle(pid: u32, leaf: u64) -> u64 {
-    let Some(place) = Place::of(pid, 0) else {
-        return 0;
-    };
-    let mem = UserMemory::new(place.scratch);
-    if place.layout().frame_indirect == 1 && is_cyclic(&mem, place.layout(), leaf) {
-        // SAFETY: this CPU's scratch.
-        unsafe { (*place.scratch).torn = 1 };
-    }
-    0
 }
 
 /// Copies the code object of frame `index`; 0 if it must be tried again.

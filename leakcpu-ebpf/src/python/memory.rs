@@ -1,6 +1,6 @@
 //! The current task's user memory, read without faulting.
 
-use aya_ebpf::helpers::generated::bpf_probe_read_user;
+use aya_ebpf::helpers::{bpf_ktime_get_ns, generated::bpf_probe_read_user};
 use leakcpu_common::python::{
     FRAME_READ_BYTES, FRAME_WINDOW_WORDS, MemRead, WIDE_READ_BYTES, WIDE_WINDOW_WORDS,
 };
@@ -13,6 +13,7 @@ pub struct UserMemory {
     frame: *mut [u64; FRAME_WINDOW_WORDS],
     wide: *mut [u64; WIDE_WINDOW_WORDS],
     small: *mut [u64; SMALL_WORDS],
+    until_ns: *const u64,
 }
 
 impl UserMemory {
@@ -25,6 +26,7 @@ impl UserMemory {
                 frame: &raw mut (*scratch).frame,
                 wide: &raw mut (*scratch).wide,
                 small: &raw mut (*scratch).small,
+                until_ns: &raw const (*scratch).until_ns,
             }
         }
     }
@@ -51,6 +53,12 @@ impl MemRead for UserMemory {
             slot.write_volatile(words);
             slot.read_volatile()
         }
+    }
+
+    #[inline(always)]
+    fn is_late(&self) -> bool {
+        // SAFETY: this CPU's scratch; the helper has no preconditions.
+        unsafe { bpf_ktime_get_ns() > self.until_ns.read() }
     }
 
     #[inline(always)]

@@ -81,7 +81,7 @@ pub struct Limits {
     pub frames: usize,
     /// Code objects looked at if the stack is new, leaf first.
     pub looks: usize,
-    /// When no further code object is looked at or copied.
+    /// When the walk ends and no further code object is looked at or copied.
     pub until_ns: u64,
 }
 
@@ -223,6 +223,9 @@ pub extern "C" fn conclude() -> u32 {
     }
     if walked.flags & flags::READ_FAILED != 0 {
         count::one(Counter::FrameReadFailed);
+    }
+    if walked.was_late {
+        count::one(Counter::WalkCut);
     }
     if walked.flags & flags::TRUNCATED != 0 {
         count::one(Counter::StacksTruncated);

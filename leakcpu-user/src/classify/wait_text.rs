@@ -76,7 +76,7 @@ pub fn waited_for(
         Reason::DiskRead => format!("reading from disk{}", of("in")),
         Reason::DiskWrite => format!("writing to disk{}", of("in")),
         Reason::Fsync => format!("in fsync{}", of("of")),
-        Reason::PageFault => "in page faults that read from disk".to_owned(),
+        Reason::PageFault => format!("in page faults that read from disk{}", of("in")),
         Reason::Swap => "being swapped in".to_owned(),
         Reason::NetRecv => format!("waiting for {}", end("bytes from a socket")),
         Reason::NetSend => format!("waiting for {} to take bytes", end("a socket")),

@@ -3,7 +3,7 @@
 use super::Thresholds;
 use super::service::service_name;
 use super::spent::Bucket;
-use crate::model::{Process, Reason, Stack, StackTime, StackTimeKind, Thread};
+use crate::model::{Awaits, Process, Reason, Stack, StackTime, StackTimeKind, Thread};
 
 /// Files of servers whose reads, with only these and socket files inside them,
 /// wait for a client's next request.
@@ -39,6 +39,9 @@ pub(super) fn bucket(
     entry: &StackTime,
     limits: &Thresholds,
 ) -> (Bucket, bool) {
+    if let Some(bucket) = seen(entry) {
+        return (bucket, false);
+    }
     let bucket = certain_or_likely(process, thread, entry, limits);
     let is_guess = match &entry.kind {
         StackTimeKind::Blocked { reason, peer, .. } => match reason {
@@ -54,6 +57,19 @@ pub(super) fn bucket(
         _ => false,
     };
     (bucket, is_guess)
+}
+
+/// What looks at its sockets told.
+fn seen(entry: &StackTime) -> Option<Bucket> {
+    let is_for_bytes = matches!(
+        entry.kind.reason(),
+        Some(Reason::NetRecv | Reason::PollWait)
+    );
+    match entry.awaits? {
+        _ if !is_for_bytes => None,
+        Awaits::Work => Some(Bucket::Rest),
+        Awaits::Answer => Some(Bucket::Network),
+    }
 }
 
 fn certain_or_likely(
@@ -99,8 +115,8 @@ pub(super) fn never_ended(thread: &Thread, entry: &StackTime, limits: &Threshold
         && entry.blocked_ns as f64 >= thread.times.wall_ns as f64 * limits.never_ended_share
 }
 
-/// Bytes awaited. A server's connection at rest and a client's slow reply look the
-/// same to the kernel; the stack, the port and whether the wait ever ended tell most.
+/// Bytes awaited on a socket that nobody could look at. A server's connection at rest and
+/// a client's slow reply look the same to the scheduler; the stack, the port and whether the wait ever ended tell most.
 fn receive(process: &Process, stack: &Stack, peer: Option<&str>, never_ended: bool) -> Bucket {
     let known_service = peer.is_some_and(|peer| service_name(peer).is_some());
     if is_awaiting_request(process, stack) || (never_ended && !known_service) {

@@ -2,6 +2,7 @@
 
 mod baseline;
 mod clock;
+mod loops;
 mod ring;
 mod samples;
 mod snapshot;
@@ -9,6 +10,7 @@ mod unwalked;
 
 pub use baseline::Baseline;
 pub use clock::{boottime_minus_monotonic_ns, monotonic_ns, unix_ns};
+pub use loops::{LoopRecord, RawGap};
 pub use ring::{CopiedCode, DecodeError, Event, RawStack, decode};
 pub use samples::Samples;
 pub use snapshot::{Snapshot, ThreadRecord, losses};

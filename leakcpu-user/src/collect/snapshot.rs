@@ -5,6 +5,7 @@ use std::collections::{HashMap, hash_map::Entry};
 use aya::maps::{MapData, StackTraceMap};
 use leakcpu_common::{
     counters::Counter,
+    event_loop::LoopKey,
     native::{LeafKey, NO_STACK},
     rival::{Rival, RivalKey},
     syscall::{SyscallTally, TallyKey},
@@ -12,7 +13,7 @@ use leakcpu_common::{
     totals::{Totals, TotalsKey},
 };
 
-use super::{Baseline, Samples};
+use super::{Baseline, Samples, loops::LoopRecord};
 use crate::{
     model::Loss,
     probes::{KernelMaps, ProbeError},
@@ -90,6 +91,8 @@ pub struct Snapshot {
     pub leaves: HashMap<TotalsKey, Vec<(LeafKey, u64)>>,
     /// Who ran while threads of a process were ready to, by its pid.
     pub rivals: HashMap<u32, Vec<(RivalKey, Rival)>>,
+    /// Event loops by (tid, generation).
+    pub loops: HashMap<(u32, u32), LoopRecord>,
     /// Native user stacks by id, as far as leaves name them.
     pub user_stacks: HashMap<i32, Vec<u64>>,
     /// Kernel stacks by id, as far as leaves name them.
@@ -112,6 +115,19 @@ impl Snapshot {
             let (_, state) = entry?;
             let record = baseline.trim(ThreadRecord::close(state, end_ns));
             snapshot.threads.extend(record);
+        }
+        for entry in &maps.loops {
+            let (
+                LoopKey {
+                    tid,
+                    generation: of,
+                },
+                state,
+            ) = entry?;
+            let thread = maps.threads.get(&tid, 0).ok();
+            let thread = thread.filter(|thread| generation(thread) == of);
+            let record = LoopRecord::new(state, thread.as_ref(), end_ns);
+            snapshot.loops.insert((tid, of), record);
         }
         for entry in &maps.totals {
             let (key, totals) = entry?;

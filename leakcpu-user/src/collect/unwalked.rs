@@ -73,12 +73,12 @@ fn kind(wait: Wait) -> Wait {
 
 fn stands_for(entry: &Entry, unwalked: Wait) -> StandsFor {
     let mut wait = entry.key.wait;
-    if unwalked.syscall == NOT_READ && wait.state == state::BLOCKED | state::BY_CHANCE {
+    if unwalked.syscall == NOT_READ && wait.kind() == state::BLOCKED | state::BY_CHANCE {
         wait = Wait {
             syscall: NOT_READ,
             flags: wait.flags & TASK_FLAGS,
             fd: 0,
-            ..wait
+            state: wait.kind(),
         };
     }
     if kind(wait) == kind(unwalked) {

@@ -2,7 +2,7 @@
 
 use super::Case;
 use crate::classify::{Blame, Class, Detail, Verdict, service_name};
-use crate::model::{Reason, Wait};
+use crate::model::{Awaits, Reason, Wait};
 
 /// One concrete step for `case`.
 pub(super) fn next_step(case: Case<'_>) -> String {
@@ -90,7 +90,8 @@ fn network(case: Case<'_>, place: &str) -> String {
         matches!(
             wait.reason,
             Reason::NetRecv | Reason::NetSend | Reason::NetConnect | Reason::PollWait
-        ) && (wait.peer.is_some() || wait.reason != Reason::PollWait)
+        ) && wait.awaits != Some(Awaits::Work)
+            && (wait.peer.is_some() || wait.reason != Reason::PollWait)
     });
     let Some(wait) = wait else {
         return format!("overlap the waits{place}: a thread pool or asyncio.gather");

@@ -8,7 +8,7 @@ use procfs::{
 };
 
 use super::{
-    DiscoveryError,
+    DiscoveryError, SocketDiag, UnixSocket,
     files::{self, Mounts},
     procfile,
 };
@@ -115,13 +115,19 @@ impl SocketTable {
                 );
             }
         }
+        let mut paths = None;
         for entry in process.unix().unwrap_or_default() {
             let connected = entry.state == UnixState::CONNECTED;
             let path = entry.path.map(|path| path.display().to_string());
             // A bound stream that is not connected is a listener.
             let listening =
                 !connected && path.is_some() && i32::from(entry.socket_type) != libc::SOCK_DGRAM;
-            let peer = connected.then(|| path.unwrap_or_else(|| "unix socket".to_owned()));
+            let peer = connected.then(|| {
+                // The client's end does not have it.
+                let paths = paths.get_or_insert_with(|| unix_paths(pid));
+                path.or_else(|| paths.remove(&entry.inode))
+                    .unwrap_or_else(|| "unix socket".to_owned())
+            });
             table.by_inode.insert(
                 entry.inode,
                 Socket {
@@ -139,6 +145,23 @@ impl SocketTable {
     pub fn get(&self, inode: u64) -> Option<&Socket> {
         self.by_inode.get(&inode)
     }
+}
+
+/// Names of the other ends of unix sockets that have none themselves, by inode; empty if
+/// the kernel does not say.
+fn unix_paths(pid: u32) -> HashMap<u64, String> {
+    let sockets: HashMap<u64, UnixSocket> = SocketDiag::open(pid)
+        .and_then(|mut diag| diag.unix())
+        .unwrap_or_default()
+        .into_iter()
+        .collect();
+    sockets
+        .iter()
+        .filter_map(|(inode, socket)| {
+            let path = sockets.get(&socket.peer?)?.path.clone()?;
+            Some((*inode, path))
+        })
+        .collect()
 }
 
 /// What is read once for many descriptors of one process, and only if one needs it.
@@ -215,6 +238,19 @@ mod tests {
         assert!(socket.listening);
         let (one, _other) = UnixStream::pair().unwrap();
         assert!(matches!(of(one.as_raw_fd()), Descriptor::Socket(s) if !s.listening));
+    }
+
+    #[test]
+    fn a_unix_client_names_the_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.sock");
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let client = UnixStream::connect(&path).unwrap();
+        let Descriptor::Socket(socket) = of(client.as_raw_fd()) else {
+            panic!()
+        };
+        assert_eq!(socket.peer.as_deref(), path.to_str());
+        drop(listener);
     }
 
     #[test]

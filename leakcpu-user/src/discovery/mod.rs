@@ -16,7 +16,9 @@ mod files;
 mod maps;
 mod process;
 mod procfile;
+mod regions;
 mod scan;
+mod socket_diag;
 mod thread;
 
 pub use binary::FileId;
@@ -31,7 +33,11 @@ pub use maps::Mapping;
 pub use process::{
     ProcessFacts, clock_tick_ns, comm, process_facts, process_of, start_boottime_ns,
 };
+pub use regions::{Backed, Regions};
 pub use scan::{Discovery, Inspection, PythonImage, PythonTarget, Scan};
+pub use socket_diag::{
+    SocketDiag, TcpSocket, Traffic, UnixSocket, epoll_members, network_namespace, socket_inode,
+};
 pub use thread::{
     SchedStat, SyscallState, ThreadFacts, ThreadIds, sched_stat, syscall_state, thread_facts,
     thread_ids, threads,

@@ -178,6 +178,11 @@ impl MemRead for RemoteReader {
         words
     }
 
+    fn is_late(&self) -> bool {
+        // It stops nobody.
+        false
+    }
+
     fn read_frame(&mut self, addr: u64) -> Option<&[u64; FRAME_WINDOW_WORDS]> {
         let words = self.read::<FRAME_READ_WORDS>(addr)?;
         self.frame[..FRAME_READ_WORDS].copy_from_slice(&words);

@@ -2,9 +2,7 @@
 
 use leakcpu_common::{
     config::MAX_FRAMES,
-    python::{
-        FrameSink, Walked, is_cyclic, leaf_frame, read_code, read_tstate, root_frame, walk_frames,
-    },
+    python::{FrameSink, Walked, leaf_frame, read_code, read_tstate, root_frame, walk_frames},
     stack::{RawFrame, flags},
 };
 
@@ -40,9 +38,7 @@ pub fn read_stack(process: &PythonProcess, tstate: u64, limit: usize) -> (Vec<Ra
     let Walked { mut flags, .. } = end.judge(layout.root_is_entry, leaf);
     let mut frames = collected.0;
     let is_truncated = flags & flags::TRUNCATED != 0;
-    let is_torn = frames.iter().any(|frame| !layout.can_be_frame(*frame))
-        || is_truncated && layout.frame_indirect == 1 && is_cyclic(&reader, layout, leaf.frame);
-    if is_torn {
+    if frames.iter().any(|frame| !layout.can_be_frame(*frame)) {
         flags |= flags::IN_TRANSITION;
     }
     if flags & flags::IN_TRANSITION != 0 {

@@ -6,6 +6,7 @@
 //! only say where in the code on-CPU time went.
 
 mod apportion;
+mod event_loop;
 mod function;
 mod ids;
 mod machine;
@@ -16,12 +17,14 @@ mod own;
 mod process;
 mod profile;
 mod reason;
+mod round_trips;
 mod stack;
 mod sums;
 mod thread;
 mod waits;
 
 pub use apportion::apportion;
+pub use event_loop::{EventLoop, Gap, GapTimes, Gaps, Holder, LoopKind, PlaceInLoop};
 pub use function::{FunctionTimes, LineTimes, Rollup};
 pub use ids::{FunctionId, NativeId, NativeStackId, Pid, StackId, Tid};
 pub use machine::{Accounts, CpuQuota, RanInstead};
@@ -32,7 +35,8 @@ pub use native::{
 pub use process::{Process, PythonFacts, Unreadable};
 pub use profile::{Cost, Detail, Host, Loss, Profile, Sampling, SamplingStep, Window};
 pub use reason::Reason;
-pub use stack::{Child, Frame, Function, Stack, StackTime, StackTimeKind};
+pub use round_trips::RoundTrips;
+pub use stack::{Awaits, Child, Frame, Function, Stack, StackTime, StackTimeKind};
 pub use sums::{Charge, CpuSplit};
 pub use thread::{SyscallTally, Thread, ThreadTimes};
 pub use waits::Wait;

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CpuQuota, Function, NativeFunction, NativeStack, Pid, RanInstead, Stack, Thread};
+use super::{
+    CpuQuota, Function, NativeFunction, NativeStack, Pid, RanInstead, RoundTrips, Stack, Thread,
+};
 
 /// What is known of the interpreter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +69,9 @@ pub struct Process {
     /// Who had the CPU while its threads were ready to run, most first.
     #[serde(default)]
     pub ran_instead: Vec<RanInstead>,
+    /// What it exchanged with others as a client, most round trips first.
+    #[serde(default)]
+    pub round_trips: Vec<RoundTrips>,
     /// Why its stacks could not be read, if so.
     pub unreadable: Option<Unreadable>,
     /// Directories of the standard library and of installed packages of this

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FunctionId, Leaf, Reason, StackId};
+use super::{FunctionId, Leaf, Reason, StackId, apportion};
 
 /// A Python function of one process.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -49,6 +49,16 @@ pub struct Child {
     pub pid: Option<u32>,
     /// The kernel's name for it (`comm`).
     pub name: Option<String>,
+}
+
+/// What a wait on sockets waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Awaits {
+    /// For others to ask for something.
+    Work,
+    /// For the answer to what was sent.
+    Answer,
 }
 
 /// What a [`StackTime`] adds up.
@@ -102,8 +112,39 @@ pub struct StackTime {
     /// The part of `blocked_ns` of which the reason is estimated too.
     #[serde(default)]
     pub reason_estimated_ns: u64,
+    /// It was seen in a gap of an event loop that was long by then.
+    #[serde(default)]
+    pub in_long_gap: bool,
+    /// What it waited for, as far as looks at its sockets told: then its time is a part,
+    /// estimated, of that of all waits in this stack.
+    #[serde(default)]
+    pub awaits: Option<Awaits>,
     /// What the samples found being executed; fewer than `count` where that was lost,
     /// empty for off-CPU entries.
     #[serde(default)]
     pub leaves: Vec<Leaf>,
+}
+
+impl StackTime {
+    /// As many parts as there are weights, which sum to it and are in proportion to them;
+    /// each has one interval at least.
+    pub(crate) fn parted(&self, weights: &[u64]) -> Vec<Self> {
+        let column = |total| apportion(total, weights);
+        let counts = column(self.count);
+        let blocked = column(self.blocked_ns);
+        let runnable = column(self.runnable_ns);
+        let by_stack = column(self.stack_estimated_ns);
+        let by_reason = column(self.reason_estimated_ns);
+        (0..weights.len())
+            .map(|i| Self {
+                count: counts[i].max(1),
+                blocked_ns: blocked[i],
+                runnable_ns: runnable[i],
+                max_blocked_ns: self.max_blocked_ns.min(blocked[i]),
+                stack_estimated_ns: by_stack[i],
+                reason_estimated_ns: by_reason[i],
+                ..self.clone()
+            })
+            .collect()
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Accounts, StackTime, Tid};
+use super::{Accounts, Gaps, StackTime, Tid};
 
 /// Exact times of one thread (or sums over threads). Except `gil_wait_ns`,
 /// `steal_ns` and the user/kernel split they sum to `wall_ns`.
@@ -75,4 +75,7 @@ pub struct Thread {
     /// Its times beside the scheduler's; `None` if they could not be compared.
     #[serde(default)]
     pub accounts: Option<Accounts>,
+    /// Gaps between its waits for many things at once; `None` if it had no such wait.
+    #[serde(default)]
+    pub gaps: Option<Gaps>,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Child, Frame, Process, Reason, StackTimeKind};
+use super::{Awaits, Child, Frame, Process, Reason, StackTimeKind};
 
 /// The waits of one kind at one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,9 @@ pub struct Wait {
     pub file: Option<String>,
     /// The child of a wait for one.
     pub child: Option<Child>,
+    /// Whether it was for work or for an answer, where that is known; then the time is
+    /// estimated.
+    pub awaits: Option<Awaits>,
     /// The place: the innermost frame of the user's own code, else the leaf.
     pub frame: Option<Frame>,
     /// How many waits.
@@ -44,12 +47,13 @@ impl Process {
                 let frame = self.own_frame(self.stack(entry.stack));
                 let place = frame.map(|f| (f.function, f.line));
                 let wait = waits
-                    .entry((*reason, peer, file, child, place))
+                    .entry((*reason, peer, file, child, entry.awaits, place))
                     .or_insert_with(|| Wait {
                         reason: *reason,
                         peer: peer.clone(),
                         file: file.clone(),
                         child: child.clone(),
+                        awaits: entry.awaits,
                         frame,
                         count: 0,
                         total_ns: 0,

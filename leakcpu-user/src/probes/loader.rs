@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use aya::{
     Btf, BtfError as AyaBtfError, Ebpf, EbpfError, EbpfLoader, VerifierLogLevel,
     maps::{MapData, MapError, RingBuf},
-    programs::{BtfTracePoint, PerfEvent, Program, ProgramError, tp_btf::BtfTracePointLinkId},
+    programs::{
+        BtfTracePoint, PerfEvent, Program, ProgramError, perf_event::SoftwareEvent,
+        tp_btf::BtfTracePointLinkId,
+    },
 };
 use leakcpu_common::{
     config::{DEFAULT_FRAMES, globals},
@@ -17,7 +20,7 @@ use super::{
     features::{KernelFacts, KernelFactsError},
     kernel_btf::{BtfError, KernelBtf},
     maps::KernelMaps,
-    samplers::Samplers,
+    per_cpu::PerCpuEvents,
     sources::{Attach, SOURCES, Source},
     syscalls::SyscallTable,
 };
@@ -162,7 +165,7 @@ pub struct LoadConfig {
 pub struct Probes {
     ebpf: Ebpf,
     armed: Option<BtfTracePointLinkId>,
-    samplers: Option<Samplers>,
+    per_cpu: Vec<PerCpuEvents>,
     #[cfg(feature = "ebpf-log")]
     flush_log: Box<dyn FnMut()>,
     /// Sources that could not be loaded, and why.
@@ -196,7 +199,7 @@ impl Probes {
         let mut probes = Self {
             ebpf,
             armed: None,
-            samplers: None,
+            per_cpu: Vec::new(),
             #[cfg(feature = "ebpf-log")]
             flush_log,
             skipped,
@@ -241,18 +244,30 @@ impl Probes {
     /// Attaches every source that is not on demand.
     pub fn attach(&mut self) -> Result<(), ProbeError> {
         for source in SOURCES.iter().filter(|s| !s.on_demand) {
-            let samplers = attach_program(&mut self.ebpf, source, self.config.rate_hz)?;
-            self.samplers = samplers.or(self.samplers.take());
+            if self
+                .skipped
+                .iter()
+                .any(|(s, _)| s.program == source.program)
+            {
+                continue;
+            }
+            match attach_program(&mut self.ebpf, source, self.config.rate_hz) {
+                Err(error) if !source.required => {
+                    tracing::warn!(program = source.program, %error, "optional program not attached");
+                    self.skipped.push((source, error));
+                }
+                done => self.per_cpu.extend(done?),
+            }
         }
         Ok(())
     }
 
     /// Samples CPUs too that have come since the last call.
     pub fn follow_cpus(&mut self) -> Result<(), ProbeError> {
-        let Some(samplers) = &mut self.samplers else {
-            return Ok(());
-        };
-        samplers.follow(sampler(&mut self.ebpf, programs::ON_CPU_SAMPLE)?)
+        for events in &mut self.per_cpu {
+            events.follow(perf_event(&mut self.ebpf, events.name())?)?;
+        }
+        Ok(())
     }
 
     /// Passes on what the programs logged; nothing unless built with `ebpf-log`.
@@ -451,13 +466,13 @@ fn load_program(ebpf: &mut Ebpf, source: &Source, btf: &Btf) -> Result<(), Probe
         Attach::BtfTracepoint(event) => tracepoint(ebpf, source.program)?
             .load(event, btf)
             .map_err(|e| wrap("load", source.program, e)),
-        Attach::CpuClock => sampler(ebpf, source.program)?
+        Attach::CpuClock | Attach::MajorFaults => perf_event(ebpf, source.program)?
             .load()
             .map_err(|e| wrap("load", source.program, e)),
     }
 }
 
-fn sampler<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut PerfEvent, ProbeError> {
+fn perf_event<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut PerfEvent, ProbeError> {
     let program = ebpf.program_mut(name).ok_or(ProbeError::Missing(name))?;
     program.try_into().map_err(|e| wrap("load", name, e))
 }
@@ -466,7 +481,7 @@ fn attach_program(
     ebpf: &mut Ebpf,
     source: &Source,
     rate_hz: u32,
-) -> Result<Option<Samplers>, ProbeError> {
+) -> Result<Option<PerCpuEvents>, ProbeError> {
     match source.attach {
         Attach::BtfTracepoint(_) => {
             tracepoint(ebpf, source.program)?
@@ -475,8 +490,14 @@ fn attach_program(
             Ok(None)
         }
         Attach::CpuClock => {
-            let program = sampler(ebpf, source.program)?;
-            Samplers::attach(program, source.program, rate_hz).map(Some)
+            let period_ns = 1_000_000_000 / u64::from(rate_hz.max(1));
+            let program = perf_event(ebpf, source.program)?;
+            PerCpuEvents::attach(program, source.program, SoftwareEvent::CpuClock, period_ns)
+                .map(Some)
+        }
+        Attach::MajorFaults => {
+            let program = perf_event(ebpf, source.program)?;
+            PerCpuEvents::attach(program, source.program, SoftwareEvent::PageFaultsMaj, 1).map(Some)
         }
     }
 }

@@ -7,8 +7,10 @@ use aya::{
     maps::{Array, HashMap, Map, MapData, PerCpuArray, StackTraceMap},
 };
 use leakcpu_common::{
-    config::{CONTROL_COUNTERS_ONLY, CONTROL_STOPPED, CONTROL_WALK_GAP_NS},
+    config::{CONTROL_BEGUN, CONTROL_COUNTERS_ONLY, CONTROL_STOPPED, CONTROL_WALK_GAP_NS},
     counters::Counter,
+    event_loop::{LoopKey, LoopState},
+    fault::{FaultKey, Faults},
     names::maps as names,
     process::PyProcess,
     rival::{Rival, RivalKey},
@@ -48,6 +50,10 @@ pub struct KernelMaps<'a> {
     pub kernel_stacks: StackTraceMap<&'a mut MapData>,
     /// Walks at switches by their microseconds, where they are timed.
     pub switch_walks: PerCpuArray<&'a mut MapData, u64>,
+    /// Gaps of event loops.
+    pub loops: HashMap<&'a mut MapData, LoopKey, LoopState>,
+    /// Page faults that had to wait.
+    pub faults: HashMap<&'a mut MapData, FaultKey, Faults>,
 }
 
 fn typed<'a, T>(map: Option<&'a mut Map>, name: &'static str) -> Result<T, ProbeError>
@@ -72,6 +78,8 @@ impl<'a> KernelMaps<'a> {
             user_stacks,
             kernel_stacks,
             switch_walks,
+            loops,
+            faults,
         ] = ebpf.maps_disjoint_mut([
             names::THREADS,
             names::PROCESSES,
@@ -85,6 +93,8 @@ impl<'a> KernelMaps<'a> {
             names::USER_STACKS,
             names::KERNEL_STACKS,
             names::SWITCH_WALKS,
+            names::LOOPS,
+            names::FAULTS,
         ]);
         Ok(Self {
             threads: typed(threads, names::THREADS)?,
@@ -99,7 +109,14 @@ impl<'a> KernelMaps<'a> {
             user_stacks: typed(user_stacks, names::USER_STACKS)?,
             kernel_stacks: typed(kernel_stacks, names::KERNEL_STACKS)?,
             switch_walks: typed(switch_walks, names::SWITCH_WALKS)?,
+            loops: typed(loops, names::LOOPS)?,
+            faults: typed(faults, names::FAULTS)?,
         })
+    }
+
+    /// Begins the window: what cannot be taken off at its end is noted from now on.
+    pub fn begin(&mut self, now_ns: u64) -> Result<(), ProbeError> {
+        Ok(self.control.set(CONTROL_BEGUN, now_ns, 0)?)
     }
 
     /// Ends the window: the programs stop changing state. Those that had begun before

@@ -5,7 +5,7 @@ mod features;
 mod kernel_btf;
 mod loader;
 mod maps;
-mod samplers;
+mod per_cpu;
 mod sources;
 mod syscalls;
 mod throttle_clock;

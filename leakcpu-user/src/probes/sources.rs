@@ -9,6 +9,9 @@ pub enum Attach {
     BtfTracepoint(&'static str),
     /// A cpu-clock perf event on every CPU (4.9).
     CpuClock,
+    /// A perf event on every CPU at each page fault that had to wait; its address is told
+    /// since 4.17.
+    MajorFaults,
 }
 
 /// One event source.
@@ -27,7 +30,7 @@ pub struct Source {
 }
 
 /// All sources, in the order in which they attach.
-pub const SOURCES: [Source; 8] = [
+pub const SOURCES: [Source; 9] = [
     Source {
         program: programs::SCHED_PROCESS_EXIT,
         attach: Attach::BtfTracepoint("sched_process_exit"),
@@ -76,6 +79,13 @@ pub const SOURCES: [Source; 8] = [
         on_demand: false,
         required: true,
         lost_without: "where in the code on-CPU time goes",
+    },
+    Source {
+        program: programs::PAGE_FAULT,
+        attach: Attach::MajorFaults,
+        on_demand: false,
+        required: false,
+        lost_without: "the files of page faults, and which of them are swapping",
     },
     Source {
         program: programs::SYS_EXIT,

@@ -98,15 +98,15 @@ const SPECS: &[(Sysno, SyscallSpec)] = &[
     ),
     (
         Sysno::epoll_wait,
-        times_out(wait_arg::FD, timeout_arg::MILLIS, 3),
+        times_out(wait_arg::EPOLL, timeout_arg::MILLIS, 3),
     ),
     (
         Sysno::epoll_pwait,
-        times_out(wait_arg::FD, timeout_arg::MILLIS, 3),
+        times_out(wait_arg::EPOLL, timeout_arg::MILLIS, 3),
     ),
     (
         Sysno::epoll_pwait2,
-        times_out(wait_arg::FD, timeout_arg::TIMESPEC, 3),
+        times_out(wait_arg::EPOLL, timeout_arg::TIMESPEC, 3),
     ),
     (
         Sysno::nanosleep,

@@ -113,6 +113,7 @@ mod tests {
             unreadable: None,
             quotas: Vec::new(),
             ran_instead: Vec::new(),
+            round_trips: Vec::new(),
             library_dirs: Vec::new(),
         })
     }

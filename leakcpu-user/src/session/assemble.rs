@@ -1,6 +1,6 @@
 //! The profile: everything that was observed, as the model has it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use leakcpu_common::{counters::Counter, thread::run_state};
 
@@ -9,6 +9,7 @@ use super::{
     build::ThreadBuilder,
     cost::own_usage,
     machine::ran_instead,
+    round_trips::round_trips,
     watched::{Interpreter, Watched},
 };
 use crate::{
@@ -30,6 +31,13 @@ impl Session {
         let mut natives = self.name_natives(snapshot, &mut loss);
         let mut processes = Vec::new();
         let mut stacks_missing = 0;
+        let ports: HashSet<u16> = self
+            .connections
+            .iter()
+            .flat_map(|of| of.ports.iter().copied())
+            .collect();
+        let left_out: u64 = self.connections.iter().map(|of| of.left_out).sum();
+        self.lose("connections_left_out", left_out);
         let mut watched = std::mem::take(&mut self.watched);
         for (pid, watched) in &mut watched {
             if !self.is_reported(watched) {
@@ -54,6 +62,9 @@ impl Session {
                     evidence: self.suspects.evidence.get(&record.state.tid),
                     measures_throttling: self.probes.facts.measures_throttling(),
                     machine: &self.machine,
+                    event_loop: snapshot.loops.get(&key),
+                    faults: self.faults.get(&key),
+                    start_ns: self.start_ns,
                     stacks_missing: 0,
                 };
                 threads.push(builder.build());
@@ -65,6 +76,12 @@ impl Session {
             let mut process = Self::process(watched, threads, end_ns);
             process.quotas = self.machine.quotas(watched);
             process.ran_instead = ran_instead(snapshot, *pid);
+            let totals = process.threads.iter().flat_map(|thread| {
+                let of_thread = |key: &&(u32, u32)| key.0 == thread.tid.0;
+                let keys = snapshot.totals.keys().filter(of_thread);
+                keys.flat_map(|key| &snapshot.totals[key])
+            });
+            process.round_trips = round_trips(watched, &process, totals, &self.connections, &ports);
             if let Some(native) = native.take() {
                 (process.natives, process.native_stacks) = native.into_parts();
             }
@@ -133,6 +150,7 @@ impl Session {
             native_stacks: Vec::new(),
             quotas: Vec::new(),
             ran_instead: Vec::new(),
+            round_trips: Vec::new(),
             unreadable: unreadable(watched),
             library_dirs: library_dirs(watched.stacks.files()),
         }

@@ -1,15 +1,25 @@
 //! From one thread's kernel record to the model's thread.
 
 use leakcpu_common::{
-    stack::flags,
+    event_loop::LONG_GAP_NS,
+    stack::{EMPTY_STACK, flags},
     syscall::{pollfd, wait_arg},
-    thread::{run_state, thread_flags},
+    thread::{ThreadState, run_state, thread_flags},
     totals::{NO_SYSCALL, StandsFor, Totals, TotalsKey, Wait, state, wait_flags},
 };
 
-use super::{machine::Machine, native::ProcessNatives, suspects::Evidence, watched::Watched};
+use super::{
+    awaited::Awaited,
+    exchanges::Sighting,
+    faults::{self, ThreadFaults},
+    gaps::gaps,
+    machine::Machine,
+    native::ProcessNatives,
+    suspects::Evidence,
+    watched::Watched,
+};
 use crate::{
-    collect::{Entry, ThreadRecord, spread},
+    collect::{Entry, LoopRecord, ThreadRecord, spread},
     discovery::SyscallState,
     interpreter::{ParkedStack, PythonProcess},
     model::{Reason, StackId, StackTime, StackTimeKind, SyscallTally, Thread, ThreadTimes, Tid},
@@ -27,6 +37,12 @@ pub(super) struct ThreadBuilder<'a> {
     /// The kernel tells a quota's part of the waits for a CPU.
     pub measures_throttling: bool,
     pub machine: &'a Machine,
+    /// Its event loop's record, if it runs one.
+    pub event_loop: Option<&'a LoopRecord>,
+    /// Its page faults.
+    pub faults: Option<&'a ThreadFaults>,
+    /// When the window began.
+    pub start_ns: u64,
     /// Stacks whose frames were lost on the way.
     pub stacks_missing: u64,
 }
@@ -39,13 +55,13 @@ impl ThreadBuilder<'_> {
         let mut is_python = note.is_some_and(|note| note.is_python);
         for entry in spread(self.totals.iter().copied().chain(self.open_interval())) {
             let key = entry.key;
-            if key.stack != leakcpu_common::stack::EMPTY_STACK {
+            if key.stack != EMPTY_STACK {
                 is_python = true;
             }
             let stack = self.stack(key.stack);
             let mut time = self.stack_time(stack, &entry);
             time.leaves = self.natives.map_or_else(Vec::new, |n| n.leaves(&key));
-            stack_times.push(time);
+            stack_times.extend(self.split(time, key.wait, key.stack));
         }
         stack_times.extend(self.initial_interval());
         Thread {
@@ -59,6 +75,9 @@ impl ThreadBuilder<'_> {
             stack_times,
             tallies: self.tallies(),
             accounts: self.machine.accounts(&state),
+            gaps: self
+                .event_loop
+                .map(|record| gaps(record, &self.watched.stacks, self.start_ns)),
         }
     }
 
@@ -96,13 +115,41 @@ impl ThreadBuilder<'_> {
             max_blocked_ns: totals.max_blocked_ns,
             stack_estimated_ns: entry.stack_estimated_ns,
             reason_estimated_ns: entry.reason_estimated_ns,
+            in_long_gap: entry.key.wait.in_long_gap(),
+            awaits: None,
             leaves: Vec::new(),
         }
     }
 
+    /// Splits the waits of a stack by what they waited for, if that was looked at.
+    fn split(&self, time: StackTime, wait: Wait, stack: u64) -> Vec<StackTime> {
+        if time.kind.reason() == Some(Reason::PageFault) {
+            let faults = self.faults.and_then(|faults| faults.get(&stack));
+            return faults::split(time, faults.map_or(&[], Vec::as_slice));
+        }
+        let waits_for_bytes =
+            matches!(time.kind.reason(), Some(Reason::NetRecv | Reason::PollWait));
+        if !waits_for_bytes || wait.flags & wait_flags::HAS_FD == 0 {
+            return vec![time];
+        }
+        let tid = self.record.state.tid;
+        let all = &self.watched.awaited;
+        if let Some(awaited) = all.get(&(tid, wait.fd, stack)) {
+            return awaited.split(time);
+        }
+        let mut awaited = Awaited::default();
+        for (_, other) in all
+            .iter()
+            .filter(|((t, fd, _), _)| (*t, *fd) == (tid, wait.fd))
+        {
+            awaited.merge(other);
+        }
+        awaited.split(time)
+    }
+
     fn kind(&self, wait: Wait) -> StackTimeKind {
         let syscall = || syscall_name(i32::from(wait.syscall)).map(str::to_owned);
-        match wait.state {
+        match wait.kind() {
             state::ON_CPU_USER => StackTimeKind::OnCpuUser,
             state::ON_CPU_KERNEL => StackTimeKind::OnCpuKernel { syscall: syscall() },
             state::PREEMPTED => StackTimeKind::Preempted,
@@ -146,6 +193,11 @@ impl ThreadBuilder<'_> {
             run_state::RUNNABLE => (state.off_blocked_ns, self.record.open_ns),
             _ => return None,
         };
+        let mut wait = state.wait;
+        let gap = self.event_loop.and_then(|record| record.open);
+        if gap.is_some_and(|gap| gap.duration_ns >= LONG_GAP_NS) {
+            wait.state |= state::IN_LONG_GAP;
+        }
         let more = state.stands_for.saturating_sub(1);
         let totals = Totals {
             count: 1,
@@ -156,7 +208,7 @@ impl ThreadBuilder<'_> {
         };
         let key = TotalsKey {
             stack: state.wait_stack,
-            wait: state.wait,
+            wait,
             tid: state.tid,
             generation: self.record.generation(),
         };
@@ -164,18 +216,20 @@ impl ThreadBuilder<'_> {
     }
 
     /// The interval that was open when watching began: read from outside then.
-    fn initial_interval(&self) -> Option<StackTime> {
+    fn initial_interval(&self) -> Vec<StackTime> {
         let state = &self.record.state;
         let blocked_ns = match (self.record.run_state_at_end, state.initial_state) {
             // No event at all: `resolve_silent` made it blocked.
             (run_state::UNKNOWN, run_state::BLOCKED) => self.record.open_ns,
             (_, run_state::BLOCKED) => state.initial_ns,
-            _ => return None,
+            _ => return Vec::new(),
         };
         if blocked_ns == 0 {
-            return None;
+            return Vec::new();
         }
-        let note = self.watched.threads.get(&state.tid)?;
+        let Some(note) = self.watched.threads.get(&state.tid) else {
+            return Vec::new();
+        };
         let (stack, wait) = match &note.parked {
             Some(parked) => (self.watched.stacks.parked(&parked.stack), parked.wait),
             None => (
@@ -200,7 +254,8 @@ impl ThreadBuilder<'_> {
             },
             ..Entry::default()
         };
-        Some(self.stack_time(stack, &entry))
+        let time = self.stack_time(stack, &entry);
+        self.split(time, wait, EMPTY_STACK)
     }
 
     fn tallies(&self) -> Vec<SyscallTally> {
@@ -256,7 +311,7 @@ pub(super) fn parked_wait(process: &PythonProcess, parked: &ParkedStack) -> Wait
     };
     wait.syscall = i16::try_from(number).unwrap_or(NO_SYSCALL);
     match syscall_spec(number).wait_arg {
-        wait_arg::FD => {
+        wait_arg::FD | wait_arg::EPOLL => {
             wait.flags |= wait_flags::HAS_FD;
             wait.fd = low_half(args[0]);
         }
@@ -292,4 +347,15 @@ pub(super) fn parked_wait(process: &PythonProcess, parked: &ParkedStack) -> Wait
 fn low_half(register: u64) -> i32 {
     let [a, b, c, d, ..] = register.to_le_bytes();
     i32::from_le_bytes([a, b, c, d])
+}
+
+/// The wait in which watching found a thread that has done nothing since.
+pub(super) fn parked_sighting(watched: &Watched, state: &ThreadState) -> Option<Sighting> {
+    let parked = watched.threads.get(&state.tid)?.parked.as_ref()?;
+    (parked.wait.flags & wait_flags::HAS_FD != 0).then_some(Sighting {
+        pid: state.pid,
+        tid: state.tid,
+        wait: parked.wait,
+        stack: EMPTY_STACK,
+    })
 }

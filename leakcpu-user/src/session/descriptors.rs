@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use leakcpu_common::{thread::run_state, totals::wait_flags};
 
-use super::{DESCRIPTOR_TICKS, Session, SessionError, sightings::Sightings};
+use super::{
+    DESCRIPTOR_TICKS, Session, SessionError, build::parked_sighting, exchanges::Sighting,
+    sightings::Sightings,
+};
 use crate::{
     collect::Snapshot,
     discovery::{self, Tables},
@@ -26,6 +29,7 @@ impl Session {
         }
         let mut wanted = Vec::new();
         let mut parents = Vec::new();
+        let mut sightings = Vec::new();
         let mut threads = 0;
         {
             let maps = self.probes.maps()?;
@@ -33,8 +37,20 @@ impl Session {
                 let Ok((tid, state)) = entry else { continue };
                 threads += 1;
                 let wait = state.wait;
+                if state.run_state == run_state::UNKNOWN {
+                    let watched = self.watched.get(&state.pid);
+                    sightings.extend(watched.and_then(|watched| parked_sighting(watched, &state)));
+                }
                 if state.run_state != run_state::BLOCKED {
                     continue;
+                }
+                if wait.flags & wait_flags::HAS_FD != 0 {
+                    sightings.push(Sighting {
+                        pid: state.pid,
+                        tid,
+                        wait,
+                        stack: state.wait_stack,
+                    });
                 }
                 if wait.flags & wait_flags::HAS_FD != 0 {
                     wanted.push((state.pid, tid, wait.fd));
@@ -56,6 +72,7 @@ impl Session {
                 }
             }
         }
+        self.exchanges.look(&sightings, &mut self.watched);
         self.look_up(wanted, again);
         self.look_up_children(&parents, again);
         Ok(())

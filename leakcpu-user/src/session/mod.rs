@@ -8,15 +8,21 @@
 
 mod accounts;
 mod assemble;
+mod awaited;
 mod budget;
 mod build;
+mod connections;
 mod cost;
 mod degrade;
 mod descriptors;
+mod exchanges;
+mod faults;
+mod gaps;
 mod kernel_entry;
 mod life;
 mod machine;
 mod native;
+mod round_trips;
 mod sightings;
 mod stacks;
 mod suspects;
@@ -24,7 +30,7 @@ mod watch;
 mod watched;
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     future::Future,
     time::Duration,
 };
@@ -43,7 +49,10 @@ use crate::{
     symbolize::{Symbolizer, native::NativeSymbolizer},
 };
 use budget::Budget;
+use connections::Connections;
 use cost::{CostMeter, own_usage};
+use exchanges::Exchanges;
+use faults::{FAULT_TICKS, FaultFiles, ThreadFaults};
 use machine::Machine;
 use native::UnknownCode;
 use suspects::Suspects;
@@ -124,6 +133,12 @@ pub struct Session {
     start_ns: u64,
     baseline: Baseline,
     machine: Machine,
+    exchanges: Exchanges,
+    /// What went over connections, of each network namespace; known at the end.
+    connections: Vec<Connections>,
+    fault_files: FaultFiles,
+    /// Page faults of each thread; known at the end.
+    faults: HashMap<(u32, u32), ThreadFaults>,
 }
 
 impl Session {
@@ -169,6 +184,10 @@ impl Session {
             start_ns: monotonic_ns(),
             baseline: Baseline::default(),
             machine: Machine::default(),
+            exchanges: Exchanges::default(),
+            connections: Vec::new(),
+            fault_files: FaultFiles::default(),
+            faults: HashMap::new(),
         };
         session.watch_targets()?;
         session.look_at_code();
@@ -178,6 +197,8 @@ impl Session {
         session.drain_samples();
         session.samples.begin();
         session.baseline = Baseline::read(&session.probes.maps()?, session.start_ns)?;
+        session.probes.maps()?.begin(session.start_ns)?;
+        session.exchanges.begin(session.watched.keys().copied());
         session.begin_accounts()?;
         session.begin_budget()?;
         session.meter.start_cpu_ns = own_usage().0;
@@ -234,6 +255,9 @@ impl Session {
             .threads
             .extend(ended.into_iter().filter_map(|r| self.baseline.trim(r)));
         self.look_up_descriptors(&snapshot);
+        self.connections = self.exchanges.finish();
+        self.look_up_faults()?;
+        self.faults = self.faults()?;
         self.look_at_all_code();
         Ok(self.assemble(&snapshot, end_ns))
     }
@@ -255,6 +279,9 @@ impl Session {
         self.meter.tick(self.ticks);
         self.keep_budget()?;
         self.keep_accounts()?;
+        if self.ticks.is_multiple_of(FAULT_TICKS) {
+            self.look_up_faults()?;
+        }
         if self.ticks.is_multiple_of(SUSPECT_TICKS) {
             self.look_again()?;
             let watched = &self.watched;

@@ -299,7 +299,7 @@ impl Session {
 
     /// The native stack of a key's samples; `None` unless it was asked for.
     fn native_stack(&self, snapshot: &Snapshot, key: &LeafKey) -> Option<RawNativeStack> {
-        let in_kernel = key.totals.wait.state == state::ON_CPU_KERNEL;
+        let in_kernel = key.totals.wait.kind() == state::ON_CPU_KERNEL;
         let user = snapshot.user_stacks.get(&key.user_stack);
         let kernel = snapshot.kernel_stacks.get(&key.kernel_stack);
         if !(self.config.native_stacks || self.config.kernel_stacks && in_kernel) {

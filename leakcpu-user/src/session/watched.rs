@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use leakcpu_common::totals::Wait;
 
 use super::{
+    awaited::Awaited,
     native::CodeLooks,
     sightings::Sightings,
     stacks::{Source, Stacks},
@@ -72,6 +73,8 @@ pub(super) struct Watched {
     pub threads: HashMap<u32, ThreadNote>,
     /// Descriptors that were waited for, by the waiting thread and the number.
     pub descriptors: HashMap<(u32, i32), Sightings<Descriptor>>,
+    /// What waits on sockets waited for, by thread, number and stack.
+    pub awaited: HashMap<(u32, i32, u64), Awaited>,
     /// The children that threads waited for, by the waiting thread.
     pub children: HashMap<u32, Sightings<Child>>,
     pub exited: bool,
@@ -109,6 +112,7 @@ impl Watched {
             version: None,
             threads: HashMap::new(),
             descriptors: HashMap::new(),
+            awaited: HashMap::new(),
             children: HashMap::new(),
             exited: false,
             parent: None,

@@ -48,6 +48,8 @@ fn stack_time() -> impl Strategy<Value = StackTime> {
                 max_blocked_ns: blocked_ns,
                 stack_estimated_ns: 0,
                 reason_estimated_ns: 0,
+                in_long_gap: false,
+                awaits: None,
                 leaves: Vec::new(),
             }
         })
@@ -85,6 +87,7 @@ fn thread() -> impl Strategy<Value = Thread> {
                 stack_times,
                 tallies: Vec::new(),
                 accounts: None,
+                gaps: None,
             },
         )
 }

@@ -24,6 +24,7 @@ WITH_GIL = ctypes.PyDLL(None)
 ENDING = threading.Event()
 
 _folders = []
+_listeners = []
 
 
 class Skip(Exception):
@@ -139,6 +140,8 @@ def listener(host="127.0.0.1", backlog=16):
 def pair():
     """Both ends of a TCP connection."""
     server = listener()
+    # It stays open: without it nobody can tell which end was called.
+    _listeners.append(server)
     client = socket.create_connection(server.getsockname())
     return client, server.accept()[0]
 

@@ -83,7 +83,7 @@ def sync_file(wait):
 def cold_map(wait):
     path = file_on_disk("mapped")
     fd = os.open(path, os.O_RDONLY)
-    wait.ready()
+    wait.ready(file=path)
     while True:
         # Mapped pages are not dropped.
         evict(fd)

@@ -5,7 +5,7 @@ import select
 import socket
 import time
 
-from .common import beside, every, listener, pair, waits
+from .common import beside, every, listener, named, pair, waits
 
 PERIOD = 0.06
 
@@ -73,9 +73,9 @@ def slow_server():
 
 
 @waits(
-    "poll-wait",
-    "epoll on a connection whose request is not answered: not told apart",
-    besides=["sleep"],
+    "net-recv",
+    "epoll on a connection whose request is not answered",
+    besides=["sleep", "poll-wait"],
 )
 def epoll_answer(wait):
     server = slow_server()
@@ -84,7 +84,7 @@ def epoll_answer(wait):
     poll = select.epoll()
     poll.register(client, select.EPOLLIN)
     poll.register(ring, select.EPOLLIN)
-    wait.ready()
+    wait.ready(peer=named(server.getsockname()))
     while True:
         # Between an answer and the next request the kernel's clock must tick.
         time.sleep(0.012)

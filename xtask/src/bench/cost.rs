@@ -1,7 +1,5 @@
 //! What pyobserve itself needs while it watches five busy processes.
 
-use std::process::Stdio;
-
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
@@ -172,17 +170,9 @@ fn measure(
         command.args(["-p", &pid.to_string()]);
     }
     let line = host::typed(&command);
-    let output = command
-        .stderr(Stdio::inherit())
-        .output()
-        .with_context(|| format!("cannot run `{line}`"))?;
-    ensure!(
-        output.status.success(),
-        "`{line}` failed ({})",
-        output.status
-    );
+    let written = host::read(&mut command)?;
     let mut values =
-        serde_json::Deserializer::from_slice(&output.stdout).into_iter::<serde_json::Value>();
+        serde_json::Deserializer::from_slice(&written).into_iter::<serde_json::Value>();
     let mut next = || -> Result<serde_json::Value> {
         values
             .next()

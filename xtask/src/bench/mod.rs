@@ -3,7 +3,9 @@
 
 mod cost;
 mod cpus;
+mod figures;
 mod kernel;
+mod scale;
 mod slowdown;
 mod switches;
 mod table;
@@ -55,6 +57,8 @@ enum Part {
     Kernel,
     /// What pyobserve itself needs
     Cost,
+    /// How long very many processes and frames take
+    Scale,
     /// What targets lose that hardly compute
     Switches,
 }
@@ -104,11 +108,12 @@ pub fn run(host: &Host, arguments: &Arguments) -> Result<ExitCode> {
     let start = Instant::now();
     let wanted = |part| arguments.only.is_empty() || arguments.only.contains(&part);
     let pyobserve = build::pyobserve(host, true)?;
-    let kernel_bench = if wanted(Part::Kernel) {
-        Some(kernel::build(host)?)
-    } else {
-        None
+    // Before anything is measured.
+    let build = |part, name| -> Result<Option<PathBuf>> {
+        wanted(part).then(|| figures::build(host, name)).transpose()
     };
+    let kernel_bench = build(Part::Kernel, kernel::PROGRAM)?;
+    let symbolize_bench = build(Part::Scale, scale::PROGRAM)?;
     let python = real_python(host, arguments)?;
     let py_spy = if wanted(Part::Slowdown) || wanted(Part::Throughput) {
         let folder = pyobserve
@@ -163,6 +168,10 @@ pub fn run(host: &Host, arguments: &Arguments) -> Result<ExitCode> {
         None => anyhow::bail!("it was not built"),
     })?;
     part(Part::Cost, &mut || cost::run(&bench))?;
+    part(Part::Scale, &mut || match &symbolize_bench {
+        Some(binary) => scale::run(&bench, binary),
+        None => anyhow::bail!("it was not built"),
+    })?;
     part(Part::Switches, &mut || switches::run(&bench))?;
     if arguments.json {
         say(&serde_json::to_string_pretty(&sections)?)?;

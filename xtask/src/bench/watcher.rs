@@ -176,16 +176,7 @@ fn pyobserve(
         command.args(["-p", &pid.to_string()]);
     }
     let line = host::typed(&command);
-    let output = command
-        .stderr(Stdio::inherit())
-        .output()
-        .with_context(|| format!("cannot run `{line}`"))?;
-    ensure!(
-        output.status.success(),
-        "`{line}` failed ({})",
-        output.status
-    );
-    let document: Document = serde_json::from_slice(&output.stdout)
+    let document: Document = serde_json::from_slice(&host::read(&mut command)?)
         .with_context(|| format!("`{line}` wrote no report"))?;
     let start_ns = document.window.start_unix_ns;
     let functions = document.processes.iter().flat_map(|p| &p.functions);

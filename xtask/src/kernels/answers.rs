@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
 use super::boot::{Output, last_lines};
-use crate::tally::Tally;
+use crate::{table::reasons::Row, tally::Tally};
 
 /// The last line: without it the machine ended before the checks did.
 pub const END: &str = "{\"end\": true}\n";
@@ -31,6 +31,7 @@ enum Line {
     End {
         end: bool,
     },
+    Reason(Row),
 }
 
 /// How a check ended.
@@ -63,6 +64,8 @@ pub struct Answers {
     pub release: String,
     /// Of the checks that ended.
     pub checks: Vec<Answer>,
+    /// What the check of reasons found, wait by wait.
+    pub reasons: Vec<Row>,
     /// Whether all checks ran.
     pub is_whole: bool,
     console: String,
@@ -84,6 +87,7 @@ impl Answers {
             name: name.to_owned(),
             release: String::new(),
             checks: Vec::new(),
+            reasons: Vec::new(),
             is_whole: false,
             console: String::new(),
         };
@@ -100,6 +104,7 @@ impl Answers {
                     why,
                 }),
                 Line::End { end } => all.is_whole = end,
+                Line::Reason(row) => all.reasons.push(row),
             }
         }
         all
@@ -158,6 +163,7 @@ mod tests {
 
     const TEXT: &str = r#"{"release": "5.10.0-46-cloud-amd64"}
 {"answer":"yes","check":"a","why":""}
+{"version":"3.8.1","wait":"nap","what":"w","reason":"sleep","never":[],"own_ns":2,"reported_ns":1,"holds":true}
 {"answer":"skipped","check":"b","why":"no such helper"}
 {"answer":"no","check":"c","why":"wrong line"}
 "#;
@@ -167,6 +173,7 @@ mod tests {
         let cut = Answers::parse("5.10", &format!("{TEXT}{{\"ans"));
         assert!(!cut.is_whole && !cut.is_good());
         assert_eq!(cut.version(), [5, 10, 0, 46]);
+        assert_eq!(cut.reasons.len(), 1);
         assert_eq!(cut.of("b").map(|b| b.kind), Some(Kind::Skipped));
         let tally = cut.tally(5);
         assert_eq!((tally.passed, tally.failed), (1, 3));

@@ -62,8 +62,9 @@ export PATH=/bin HOME=/
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
-mkdir -p /dev/shm
+mkdir -p /dev/shm /dev/pts
 mount -t tmpfs tmp /dev/shm
+mount -t devpts pts /dev/pts
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 ip link set lo up
 exec </dev/null >/dev/ttyS0 2>&1
@@ -71,8 +72,8 @@ stty -F /dev/ttyS1 raw
 echo "@BEGIN@" >/dev/ttyS1
 cd "@PACKAGE@"
 PYOBSERVE_BIN=/@PROGRAMS@/pyobserve PYOBSERVE_TEST_ROOTS=/@ROOT@ \
-    PYOBSERVE_CHECKS=/dev/ttyS1 \
-    /@PROGRAMS@/checks --test-threads=1 --ignored @FILTER@
+    PYOBSERVE_CHECKS=/dev/ttyS1 PYOBSERVE_TABLE=/dev/ttyS1 \
+    /@PROGRAMS@/checks --test-threads=1 --nocapture --ignored @FILTER@
 echo '@END@' >/dev/ttyS1
 sync
 poweroff -f
@@ -111,7 +112,7 @@ impl Image {
         copy_files(&workloads, &stage.join(below(&workloads)))?;
         // Where it is entered.
         let place = Path::new("roots").join(debian::KERNELS_ROOT);
-        for mount in ["proc", "dev", "tmp", "mnt"] {
+        for mount in ["proc", "dev", "tmp", "mnt", "var/tmp"] {
             make_folder(&stage.join(&place).join(mount))?;
         }
         let init = stage.join("init");

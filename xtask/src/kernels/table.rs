@@ -5,10 +5,11 @@ use std::{collections::BTreeSet, fmt::Write as _, process::Stdio};
 use anyhow::{Context as _, Result};
 
 use super::answers::{Answers, Kind};
-use crate::{host::Host, marks::Marks};
+use crate::{host::Host, marks::Marks, table::reasons};
 
-/// The file, and the lines between which its table stands.
+/// The files, and the lines between which their tables stand.
 const FILE: &str = "docs/kernels.md";
+const REASONS_FILE: &str = "docs/reasons.md";
 const MARKS: Marks = Marks {
     begin: "<!-- cargo xtask kernels: begin -->",
     end: "<!-- cargo xtask kernels: end -->",
@@ -51,7 +52,7 @@ fn tidy(why: &str) -> String {
     why.lines().next().unwrap_or_default().replace('|', "/")
 }
 
-/// Writes the table into its file, with the day and the commit.
+/// Writes the tables into their files, with the day and the commit.
 pub fn put(host: &Host, all: &[Answers]) -> Result<()> {
     let say = |program: &str, arguments: &[&str]| -> Result<String> {
         let output = host
@@ -64,8 +65,17 @@ pub fn put(host: &Host, all: &[Answers]) -> Result<()> {
     };
     let day = say("date", &["-u", "+%Y-%m-%d"])?;
     let commit = say("git", &["describe", "--always", "--dirty", "--exclude=*"])?;
-    let text = format!("Run on {day} at commit {commit}.\n\n{}", of(all));
-    MARKS.put(host, &host.workspace.join(FILE), &text)?;
-    eprintln!("wrote the table of {FILE}");
+    let columns: Vec<_> = all
+        .iter()
+        .map(|answers| (answers.name.clone(), answers.reasons.clone()))
+        .collect();
+    for (file, table) in [
+        (FILE, of(all)),
+        (REASONS_FILE, reasons::side_by_side(&columns)),
+    ] {
+        let text = format!("Run on {day} at commit {commit}.\n\n{table}");
+        MARKS.put(host, &host.workspace.join(file), &text)?;
+        eprintln!("wrote the table of {file}");
+    }
     Ok(())
 }

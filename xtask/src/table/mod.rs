@@ -3,7 +3,7 @@
 //! and about every reason of blocked time (docs/reasons.md).
 
 mod interpreters;
-mod reasons;
+pub mod reasons;
 
 use std::{
     fs,
@@ -70,7 +70,7 @@ impl Subject {
                     ("README.md", interpreters::short(&rows)),
                 ]
             }
-            Self::Reasons => vec![("docs/reasons.md", reasons::table(&read(rows)?))],
+            Self::Reasons => vec![("docs/reasons.md", reasons::table(read(rows)?))],
         })
     }
 }

@@ -5,9 +5,10 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use serde::Deserialize;
 
 /// A line of what the tests write.
-#[derive(Deserialize)]
-pub(super) struct Row {
-    version: String,
+#[derive(Clone, Debug, Deserialize)]
+pub struct Row {
+    /// Of the interpreter.
+    pub version: String,
     /// The function that waits, in `tests/workloads/waits`.
     wait: String,
     what: String,
@@ -39,33 +40,40 @@ fn ms(ns: i64) -> String {
 }
 
 /// A row for each wait, by its reason; a column for each interpreter.
-pub(super) fn table(rows: &[Row]) -> String {
-    let mut versions: Vec<&str> = Vec::new();
+pub(super) fn table(rows: Vec<Row>) -> String {
+    let mut columns: Vec<(String, Vec<Row>)> = Vec::new();
     for row in rows {
-        if !versions.contains(&row.version.as_str()) {
-            versions.push(&row.version);
+        match columns
+            .iter_mut()
+            .find(|(version, _)| *version == row.version)
+        {
+            Some((_, rows)) => rows.push(row),
+            None => columns.push((row.version.clone(), vec![row])),
         }
     }
+    side_by_side(&columns)
+}
+
+/// A row for each wait, by its reason; a column for each of `columns`, under its title.
+pub fn side_by_side(columns: &[(String, Vec<Row>)]) -> String {
     let mut table = String::from("| reason | waits | must not be |");
-    for version in &versions {
-        let _ = write!(table, " {version} |");
+    for (title, _) in columns {
+        let _ = write!(table, " {title} |");
     }
     table.push_str("\n|---|---|---|");
-    table.push_str(&"---|".repeat(versions.len()));
+    table.push_str(&"---|".repeat(columns.len()));
     table.push('\n');
-    let mut waits: BTreeMap<(&str, &str), Vec<&Row>> = BTreeMap::new();
-    for row in rows {
+    let mut waits: BTreeMap<(&str, &str), &Row> = BTreeMap::new();
+    for row in columns.iter().flat_map(|(_, rows)| rows) {
         let reason = row.reason.as_deref().unwrap_or("(no wait)");
-        waits.entry((reason, &row.wait)).or_default().push(row);
+        waits.entry((reason, &row.wait)).or_insert(row);
     }
-    for ((reason, name), of_wait) in waits {
-        let (what, never) = (&of_wait[0].what, of_wait[0].never.join(", "));
+    for ((reason, name), first) in waits {
+        let (what, never) = (&first.what, first.never.join(", "));
         let _ = write!(table, "| {reason} | {what} (`{name}`) | {never} |");
-        for version in &versions {
-            let cell = of_wait
-                .iter()
-                .find(|row| row.version == *version)
-                .map_or_else(|| "not tested".to_owned(), |row| row.cell());
+        for (_, rows) in columns {
+            let cell = rows.iter().find(|row| row.wait == name);
+            let cell = cell.map_or_else(|| "not tested".to_owned(), Row::cell);
             let _ = write!(table, " {cell} |");
         }
         table.push('\n');
@@ -85,7 +93,7 @@ mod tests {
         ]
         .map(|line| serde_json::from_str(line).expect("it is a row"))
         .into();
-        let table = table(&rows);
+        let table = table(rows);
         assert!(
             table.contains("| sleep | w (`nap`) | lock | **1 / 2** | not tested |"),
             "{table}"

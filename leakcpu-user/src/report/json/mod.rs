@@ -5,8 +5,10 @@
 //! schemas beside the code say of every figure whether it is exact or estimated.
 
 mod document;
+mod event_loop;
 mod function;
 mod process;
+mod round_trips;
 mod verdict;
 
 use std::io::Write;

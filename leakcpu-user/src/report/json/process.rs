@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::event_loop::EventLoopDto;
 use super::function::FunctionDto;
+use super::round_trips::RoundTripsDto;
 use super::verdict::{FindingDto, VerdictDto, rounded};
 use crate::classify::ProcessVerdicts;
 use crate::diagnose::ProcessFindings;
 use crate::model::{
-    Accounts, CpuQuota, CpuSplit, Process, PythonFacts, RanInstead, Reason, Rollup, Thread,
+    Accounts, Awaits, CpuQuota, CpuSplit, Process, PythonFacts, RanInstead, Reason, Rollup, Thread,
     ThreadTimes, Unreadable, Wait,
 };
 
@@ -31,6 +33,7 @@ pub(super) struct ProcessDto {
     quotas: Vec<CpuQuota>,
     ran_instead: Vec<RanInstead>,
     waits: Vec<WaitDto>,
+    round_trips: Vec<RoundTripsDto>,
     threads: Vec<ThreadDto>,
     functions: Vec<FunctionDto>,
     findings: Vec<FindingDto>,
@@ -78,6 +81,7 @@ struct WaitDto {
     file: Option<String>,
     child_pid: Option<u32>,
     child_name: Option<String>,
+    awaits: Option<Awaits>,
     waker_tid: Option<u32>,
     function: Option<String>,
     line: Option<u32>,
@@ -94,6 +98,7 @@ struct ThreadDto {
     verdict: VerdictDto,
     time: TimeDto,
     accounts: Option<AccountsDto>,
+    event_loop: Option<EventLoopDto>,
     unattributed_ns: u64,
 }
 
@@ -130,6 +135,7 @@ impl ProcessDto {
                 .iter()
                 .map(|wait| WaitDto::new(process, wait))
                 .collect(),
+            round_trips: RoundTripsDto::all(process),
             threads: process
                 .threads
                 .iter()
@@ -142,6 +148,9 @@ impl ProcessDto {
                     verdict: VerdictDto::from(verdict),
                     time: TimeDto::of_thread(thread),
                     accounts: thread.accounts.map(AccountsDto::from),
+                    event_loop: process
+                        .event_loop(thread)
+                        .map(|of| EventLoopDto::new(process, &of)),
                     unattributed_ns: *unattributed_ns,
                 })
                 .collect(),
@@ -224,6 +233,7 @@ impl WaitDto {
             file: wait.file.clone(),
             child_pid: wait.child.as_ref().and_then(|child| child.pid),
             child_name: wait.child.as_ref().and_then(|child| child.name.clone()),
+            awaits: wait.awaits,
             waker_tid: None,
             function: function.map(|f| f.name.clone()),
             line: wait.frame.and_then(|frame| frame.line),

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use unicode_width::UnicodeWidthStr;
 
 use super::Row;
+use super::event_loop::event_loop;
 use super::line::{Line, Look, cut_end, wrap};
 use super::place::{file_line, frame_short, short_name};
 use crate::classify::say::{duration, percent};
@@ -22,8 +23,11 @@ pub(super) fn block(row: &Row<'_>, width: usize, room: usize) -> Vec<Line> {
     let steps = step(row, width, room - 1);
     let rows = functions(row);
     // The verdict may take a second line if that leaves the functions one.
-    let spare = room.saturating_sub(steps.len() + usize::from(!rows.is_empty()));
+    let held = event_loop(row.process, INDENT, width).filter(|_| room > steps.len() + 1);
+    let taken = steps.len() + usize::from(held.is_some());
+    let spare = room.saturating_sub(taken + usize::from(!rows.is_empty()));
     let mut lines = verdict(row, width, spare.clamp(1, 2));
+    lines.extend(held);
     let left = room.saturating_sub(lines.len() + steps.len()).min(5);
     lines.extend(table(row.process, &rows[..rows.len().min(left)], width));
     lines.extend(steps);

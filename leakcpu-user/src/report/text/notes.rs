@@ -112,10 +112,14 @@ fn losses(profile: &Profile) -> Option<String> {
             "stacks_truncated" => {
                 let of_all = percent(n as f64 / walked.max(n) as f64);
                 format!(
-                    "{} ({of_all}) cut at the depth limit",
+                    "{} ({of_all}) cut short of the root",
                     count(n, "stack", "stacks")
                 )
             }
+            "walks_cut" => format!(
+                "{} ended early, not to hold up the scheduler",
+                count(n, "walk", "walks")
+            ),
             "stack_in_transition" => {
                 let of_all = percent(n as f64 / walked.max(n) as f64);
                 format!(

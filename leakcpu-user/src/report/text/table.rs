@@ -7,7 +7,7 @@ use super::line::{Line, Look, cut_end, cut_middle};
 use super::place::{short_file_line, short_name};
 use crate::classify::say::{count, percent};
 use crate::classify::{Class, Detail, service_name, waited_for};
-use crate::model::{Process, Reason, Wait};
+use crate::model::{Awaits, Process, Reason, Wait};
 use crate::report::{clean, native, program_name};
 
 const GAP: usize = 2;
@@ -228,6 +228,7 @@ fn resting(process: &Process) -> (Option<(String, String)>, Vec<String>) {
 /// The longest wait for something outside the program.
 fn io_wait(process: &Process) -> Option<Wait> {
     process.waits().into_iter().find(|wait| match wait.reason {
+        _ if wait.awaits == Some(Awaits::Work) => false,
         Reason::PollWait => wait.peer.is_some(),
         Reason::Sleep
         | Reason::Lock

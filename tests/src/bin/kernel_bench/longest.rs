@@ -29,23 +29,31 @@ pub fn walks(setting: &Setting) -> Result<Vec<Figure>> {
         let all: u64 = walks.iter().sum();
         ensure!(all > LONGER, "{all} walks at a switch only");
         let seen = watch.tally()?;
-        let mut longer = all;
-        let us = walks.iter().take_while(|n| {
-            longer -= **n;
-            longer > all / LONGER
-        });
-        let us = us.count() as f64 + 1.0;
         let outside = walks.iter().skip(AIM_US as usize).sum::<u64>();
         figures.push(Figure {
             what: format!("switch, longest walk, {what}"),
-            value: us,
+            value: within_us(&walks, LONGER),
             unit: "us",
             aim: Some(f64::from(AIM_US)),
             note: format!(
-                "{all} walks of {:.0} frames; {outside} took longer than {AIM_US} us",
-                seen.frames / seen.stacks.max(1.0)
+                "{all} walks of {:.0} frames, half within {} us, 99 % within {} us; {outside} took longer than {AIM_US} us",
+                seen.frames / seen.stacks.max(1.0),
+                within_us(&walks, 2),
+                within_us(&walks, 100),
             ),
         });
     }
     Ok(figures)
+}
+
+/// The microseconds within which all but one in `longer` of the walks ended, of which
+/// `walks` has how many took each whole number of them.
+fn within_us(walks: &[u64], longer: u64) -> f64 {
+    let all: u64 = walks.iter().sum();
+    let mut left = all;
+    let us = walks.iter().take_while(|n| {
+        left -= **n;
+        left > all / longer
+    });
+    us.count() as f64 + 1.0
 }

@@ -2,7 +2,6 @@
 //! clock. `cargo xtask bench` builds and runs it as root and prints its figures with
 //! their aims; docs/bench.md says what each one means.
 
-mod figure;
 mod fit;
 mod longest;
 mod ping_pong;
@@ -17,9 +16,9 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::{Context as _, Result};
 use aya::sys::{Stats, enable_stats};
 use clap::Parser;
+use leakcpu_tests::figure::Figure;
 
 use self::{
-    figure::Figure,
     watch::Watch,
     workload::{Setting, Workload},
 };

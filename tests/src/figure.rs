@@ -30,6 +30,7 @@ impl Figure {
     }
 
     /// The same with an aim.
+    #[must_use]
     pub fn under(self, aim: f64) -> Self {
         Self {
             aim: Some(aim),

@@ -1,4 +1,4 @@
-//! The sampling event of each CPU that is online. CPUs may go and come back while watching:
+//! A software event on each CPU that is online. CPUs may go and come back while watching:
 //! the event of one that went is gone, and its program with it.
 
 use std::{collections::BTreeMap, fs::File, os::unix::fs::FileExt as _};
@@ -20,39 +20,48 @@ const ONLINE: &str = "/sys/devices/system/cpu/online";
 /// A list of as many CPUs as anybody has, in ranges.
 const LIST_BYTES: usize = 1_024;
 
-/// The events that are there.
+/// The events that are there of one program.
 #[derive(Debug)]
-pub(super) struct Samplers {
+pub(super) struct PerCpuEvents {
     online: File,
     /// What `online` said last.
     said: Vec<u8>,
     links: BTreeMap<u32, PerfEventLinkId>,
-    rate_hz: u32,
+    event: SoftwareEvent,
+    period: u64,
     name: &'static str,
 }
 
-impl Samplers {
-    /// Attaches `program`, which is called `name`, to an event of `rate_hz` on each CPU.
+impl PerCpuEvents {
+    /// Attaches `program`, which is called `name`, to every `period`th such event of each
+    /// CPU; of a clock that is in nanoseconds.
     pub(super) fn attach(
         program: &mut PerfEvent,
         name: &'static str,
-        rate_hz: u32,
+        event: SoftwareEvent,
+        period: u64,
     ) -> Result<Self, ProbeError> {
         let online = File::open(ONLINE).map_err(|e| ProbeError::Cpus(ONLINE.to_owned(), e))?;
-        let mut samplers = Self {
+        let mut events = Self {
             online,
             said: Vec::new(),
             links: BTreeMap::new(),
-            rate_hz,
+            event,
+            period,
             name,
         };
-        samplers.said = samplers.read()?;
+        events.said = events.read()?;
         for cpu in cpus()? {
-            samplers
+            events
                 .attach_to(program, cpu)
                 .map_err(|e| wrap("attach", name, e))?;
         }
-        Ok(samplers)
+        Ok(events)
+    }
+
+    /// The program's name.
+    pub(super) fn name(&self) -> &'static str {
+        self.name
     }
 
     /// Attaches to the CPUs that have come since the last call.
@@ -85,7 +94,7 @@ impl Samplers {
                 Ok(()) => tracing::info!(cpu, "a CPU came"),
                 Err(error) => {
                     // It may be gone again. Another look at the next call.
-                    tracing::warn!(cpu, %error, "no samples of a CPU that came");
+                    tracing::warn!(cpu, program = self.name, %error, "not attached to a CPU that came");
                     self.said.clear();
                 }
             }
@@ -95,9 +104,9 @@ impl Samplers {
 
     fn attach_to(&mut self, program: &mut PerfEvent, cpu: u32) -> Result<(), ProgramError> {
         let link = program.attach(
-            PerfEventConfig::Software(SoftwareEvent::CpuClock),
+            PerfEventConfig::Software(self.event),
             PerfEventScope::AllProcessesOneCpu { cpu },
-            SamplePolicy::Period(1_000_000_000 / u64::from(self.rate_hz.max(1))),
+            SamplePolicy::Period(self.period),
             false,
         )?;
         self.links.insert(cpu, link);
