@@ -114,6 +114,8 @@ mod tests {
             blocked_ns: 1_000,
             runnable_ns: 0,
             max_blocked_ns: 600,
+            stack_estimated_ns: 0,
+            reason_estimated_ns: 0,
             in_long_gap: false,
             awaits: None,
             leaves: Vec::new(),
