@@ -47,6 +47,12 @@ pub extern "C" fn stands_for(cycle_ns: u64) -> u64 {
     0
 }
 
+/// The distance that is kept between two walks of one kind; 0 where all are made.
+#[inline(always)]
+pub fn walk_gap_ns() -> u64 {
+    word(CONTROL_WALK_GAP_NS)
+}
+
 /// Whether a switch that is not walked keeps its times only.
 #[inline(always)]
 pub fn counters_only() -> bool {

@@ -24,7 +24,7 @@ use leakcpu_common::{
     counters::Counter,
     stack::EMPTY_STACK,
     thread::{ThreadState, run_state},
-    totals::{TotalsKey, wait_flags},
+    totals::{TotalsKey, state, wait_flags},
     wake::{
         GIL_RELEASES as KEPT, GIL_SLOT_QUIET_NS, GIL_SLOTS, GilLog, GilRelease, MIN_LOOK_NS,
         WAKES as ENTRIES, Wake, WakeKey, how,
@@ -32,7 +32,7 @@ use leakcpu_common::{
 };
 
 use crate::{
-    count,
+    count, degrade,
     maps::{THREADS, stopped},
     offcpu, python,
     task::{self, Task, UserRegisters, reg},
@@ -93,7 +93,7 @@ fn waking(woken: Task, tid: u32) {
         return;
     }
     let waited_ns = now_ns.saturating_sub(thread.off_since_ns) + thread.wake.lock_debt_ns;
-    if thread.off_since_ns != 0 && waited_ns >= MIN_LOOK_NS {
+    if thread.off_since_ns != 0 && waited_ns >= look_distance_ns() {
         thread.wake.waker_stack = stack_of_current(tid, now_ns);
         thread.wake.is_looked_at = 1;
     }
@@ -140,7 +140,7 @@ pub extern "C" fn note_release(tid: u32, pid: u32, since_ns: u64, now_ns: u64) -
         log.last_ns = 0;
         log.pid = pid;
     }
-    if log.last_ns + MIN_LOOK_NS > now_ns {
+    if log.last_ns + look_distance_ns() > now_ns {
         return 0;
     }
     let since_ns = if log.last_ns > since_ns {
@@ -175,6 +175,17 @@ pub extern "C" fn note_release(tid: u32, pid: u32, since_ns: u64, now_ns: u64) -
     log.count = count + 1;
     log.last_ns = now_ns;
     1
+}
+
+/// The waiting that is charged by one look: more than usual if walks are too dear.
+#[inline(always)]
+fn look_distance_ns() -> u64 {
+    let gap_ns = degrade::walk_gap_ns();
+    if gap_ns > MIN_LOOK_NS {
+        gap_ns
+    } else {
+        MIN_LOOK_NS
+    }
 }
 
 #[inline(always)]
@@ -338,7 +349,12 @@ pub extern "C" fn charge_holder(
 
 /// Adds time that `thread` waited for the maker of `release`.
 #[inline(always)]
-fn add(thread: &ThreadState, release: &GilRelease, waited_ns: u64, off_cpu_ns: u64) {
+fn add(thread: &ThreadState, release: &GilRelease, mut waited_ns: u64, mut off_cpu_ns: u64) {
+    if thread.wait.state & state::BY_CHANCE != 0 {
+        // It stands for those of which not even the futex was read.
+        waited_ns *= thread.stands_for;
+        off_cpu_ns *= thread.stands_for;
+    }
     let key = WakeKey {
         totals: TotalsKey {
             stack: thread.wait_stack,
