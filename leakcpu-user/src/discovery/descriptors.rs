@@ -246,11 +246,11 @@ mod tests {
         let path = folder.path().join("a.sock");
         let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
         let client = UnixStream::connect(&path).unwrap();
+        let _server = listener.accept().unwrap();
         let Descriptor::Socket(socket) = of(client.as_raw_fd()) else {
             panic!()
         };
         assert_eq!(socket.peer.as_deref(), path.to_str());
-        drop(listener);
     }
 
     #[test]

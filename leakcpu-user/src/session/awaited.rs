@@ -111,7 +111,7 @@ mod tests {
             awaits: None,
             leaves: Vec::new(),
         };
-        assert_eq!(awaited.split(all.clone()), [all.clone()]);
+        assert_eq!(awaited.split(all.clone()), std::slice::from_ref(&all));
         awaited.add_work();
         for _ in 0..3 {
             awaited.add_answer("10.0.0.5:5432");

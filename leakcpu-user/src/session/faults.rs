@@ -120,7 +120,7 @@ mod tests {
             awaits: None,
             leaves: Vec::new(),
         };
-        assert_eq!(split(all.clone(), &[]), [all.clone()]);
+        assert_eq!(split(all.clone(), &[]), std::slice::from_ref(&all));
         let parts = split(all, &[(Backed::File("/a".into()), 3), (Backed::Swap, 1)]);
         let shown: Vec<_> = parts
             .iter()

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     discovery::Descriptor,
-    model::{Process, RoundTrips, StackId, apportion},
+    model::{FunctionId, Process, RoundTrips, StackId, apportion},
     probes::syscall_name,
 };
 
@@ -107,15 +107,19 @@ fn peer(watched: &Watched, fd: i32) -> Option<String> {
     }
 }
 
+/// A function and a line in it.
+type Place = (FunctionId, Option<u32>);
+
 struct Rows<'a> {
     process: &'a Process,
-    rows: BTreeMap<(String, Option<(u32, Option<u32>)>), RoundTrips>,
+    /// By the other end and the place.
+    rows: BTreeMap<(String, Option<Place>), RoundTrips>,
 }
 
 impl Rows<'_> {
     fn row(&mut self, peer: &str, stack: Option<StackId>) -> &mut RoundTrips {
         let frame = stack.and_then(|stack| self.process.own_frame(self.process.stack(stack)));
-        let place = frame.and_then(|frame| Some((frame.function?.0, frame.line)));
+        let place = frame.and_then(|frame| Some((frame.function?, frame.line)));
         self.rows
             .entry((peer.to_owned(), place))
             .or_insert_with(|| RoundTrips {

@@ -1,5 +1,7 @@
 //! An event loop that is kept from its turns, in a line.
 
+use std::fmt::Write as _;
+
 use super::line::{Line, Look, cut_end};
 use super::place::short_file_line;
 use crate::classify::say::duration;
@@ -27,13 +29,13 @@ pub(super) fn event_loop(process: &Process, indent: usize, width: usize) -> Opti
     );
     if event_loop.gaps.very_long > 1 {
         let times = event_loop.gaps.very_long;
-        text.push_str(&format!(", {times} times over 100 ms"));
+        let _ = write!(text, ", {times} times over 100 ms");
     }
     if event_loop.turning_samples > 0 {
         text.push_str(", many callbacks");
     }
     if let Some(who) = who(process, &event_loop, &longest) {
-        text.push_str(&format!(": {who}"));
+        let _ = write!(text, ": {who}");
     }
     let mut line = Line::new();
     line.pad_to(indent)
