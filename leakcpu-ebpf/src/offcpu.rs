@@ -174,6 +174,7 @@ fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state:
         if task.in_iowait() {
             wait.flags |= wait_flags::IN_IOWAIT;
         }
+        thread.flags &= !thread_flags::IN_LOOP_WAIT;
         read_reason(thread.pid, &mut wait, &mut thread.flags);
         if thread.flags & thread_flags::IN_LOOP_WAIT != 0 {
             loops::loop_gap_ends(thread.tid, now_ns);
@@ -348,6 +349,7 @@ fn switch_in(thread: &mut ThreadState, task: Task, rival: Option<Task>, mut now_
     }
     if thread.off_since_ns == 0 {
         // The interval that was open when watching began has no stack of ours.
+        loops::came_back(thread, now_ns);
         return;
     }
     let blocked_ns = thread.off_blocked_ns;
@@ -362,10 +364,7 @@ fn switch_in(thread: &mut ThreadState, task: Task, rival: Option<Task>, mut now_
         loops::loop_was_off(thread.tid, now_ns.saturating_sub(thread.off_since_ns));
     }
     totals::add(thread, thread.wait_stack, wait, blocked_ns, runnable_ns);
-    if thread.flags & thread_flags::IN_LOOP_WAIT != 0 {
-        thread.flags &= !thread_flags::IN_LOOP_WAIT;
-        loops::loop_gap_begins(thread.tid, now_ns);
-    }
+    loops::came_back(thread, now_ns);
 }
 
 // sched_wakeup(struct task_struct *p): after the task is on a run queue, so that
