@@ -7,7 +7,7 @@ use leakcpu_common::{
     counters::Counter,
     event_loop::{GapTimes, LONG_GAP_NS, LOOPS as ENTRIES, LoopKey, LoopState, VERY_LONG_GAP_NS},
     stack::NOT_WALKED,
-    thread::ThreadState,
+    thread::{ThreadState, thread_flags},
 };
 
 use crate::{
@@ -23,6 +23,15 @@ static LOOPS: HashMap<LoopKey, LoopState> = HashMap::with_max_entries(ENTRIES, 0
 #[inline(always)]
 pub fn in_long_gap(thread: &ThreadState, now_ns: u64) -> bool {
     thread.gap_since_ns != 0 && now_ns.saturating_sub(thread.gap_since_ns) >= LONG_GAP_NS
+}
+
+/// The thread has come to a CPU: if its loop waited until then, a gap begins.
+#[inline(always)]
+pub fn came_back(thread: &mut ThreadState, now_ns: u64) {
+    if thread.flags & thread_flags::IN_LOOP_WAIT != 0 {
+        thread.flags &= !thread_flags::IN_LOOP_WAIT;
+        loop_gap_begins(thread.tid, now_ns);
+    }
 }
 
 #[inline(always)]
@@ -46,11 +55,14 @@ pub extern "C" fn loop_gap_begins(tid: u32, now_ns: u64) -> u32 {
     // SAFETY: called at the thread's own switches only, which never overlap.
     let thread = unsafe { &mut *thread };
     let key = key(thread);
-    if LOOPS.get_ptr(key).is_none() && LOOPS.insert(key, LoopState::default(), 0).is_err() {
-        count::one(Counter::LoopsFull);
-        return 0;
+    let mut known = LOOPS.get_ptr_mut(key);
+    if known.is_none() {
+        if LOOPS.insert(key, LoopState::default(), 0).is_err() {
+            count::one(Counter::LoopsFull);
+        }
+        known = LOOPS.get_ptr_mut(key);
     }
-    let Some(state) = LOOPS.get_ptr_mut(key) else {
+    let Some(state) = known else {
         return 0;
     };
     // SAFETY: as above; the key holds the thread.

@@ -187,6 +187,7 @@ fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state:
         if task.in_iowait() {
             wait.flags |= wait_flags::IN_IOWAIT;
         }
+        thread.flags &= !thread_flags::IN_LOOP_WAIT;
         if degrade::counters_only() {
             wait.state |= state::BY_CHANCE;
         }
@@ -376,6 +377,7 @@ fn switch_in(thread: &mut ThreadState, task: Task, rival: Option<Task>, mut now_
     }
     if thread.off_since_ns == 0 {
         // The interval that was open when watching began has no stack of ours.
+        loops::came_back(thread, now_ns);
         return;
     }
     let blocked_ns = thread.off_blocked_ns;
@@ -401,10 +403,7 @@ fn switch_in(thread: &mut ThreadState, task: Task, rival: Option<Task>, mut now_
         blocked_ns,
         runnable_ns,
     );
-    if thread.flags & thread_flags::IN_LOOP_WAIT != 0 {
-        thread.flags &= !thread_flags::IN_LOOP_WAIT;
-        loops::loop_gap_begins(thread.tid, now_ns);
-    }
+    loops::came_back(thread, now_ns);
 }
 
 // sched_wakeup(struct task_struct *p): after the task is on a run queue, so that

@@ -1,6 +1,9 @@
 //! Beginning and ceasing to watch processes.
 
-use leakcpu_common::thread::{ThreadState, run_state, thread_flags};
+use leakcpu_common::{
+    syscall::wait_arg,
+    thread::{ThreadState, run_state, thread_flags},
+};
 
 use super::{
     Session, SessionError, Targets,
@@ -9,8 +12,9 @@ use super::{
 };
 use crate::{
     collect::monotonic_ns,
-    discovery::{self, DiscoveryError, Inspection, PythonTarget},
+    discovery::{self, DiscoveryError, Inspection, PythonTarget, SyscallState},
     interpreter::{self, AttachError, PyThread, PythonVersion},
+    probes::syscall_spec,
 };
 
 /// `BPF_NOEXIST`: the kernel side may have inserted the thread already.
@@ -195,6 +199,7 @@ impl Session {
                     pid,
                     tid,
                     run_state: run_state::UNKNOWN,
+                    flags: loop_wait(pid, tid),
                     tstate,
                     ..ThreadState::default()
                 })?;
@@ -254,5 +259,24 @@ impl Session {
             }
             Err(error) => tracing::debug!(pid, tid, %error, "parked stack not read"),
         }
+    }
+}
+
+/// [`thread_flags::IN_LOOP_WAIT`] if the thread waits as event loops do: the gap after that
+/// may be the only one of the window.
+fn loop_wait(pid: u32, tid: u32) -> u32 {
+    let is_loop = match discovery::syscall_state(pid, tid) {
+        Ok(SyscallState::InSyscall { number, args }) => match syscall_spec(number).wait_arg {
+            wait_arg::EPOLL => true,
+            wait_arg::NFDS => args[0] > 0,
+            wait_arg::POLLFDS => args[1] > 1,
+            _ => false,
+        },
+        _ => false,
+    };
+    if is_loop {
+        thread_flags::IN_LOOP_WAIT
+    } else {
+        0
     }
 }
