@@ -192,14 +192,8 @@ impl Session {
 
     fn cost(&self, window_ns: u64) -> Cost {
         let (_, max_rss_bytes) = own_usage();
-        let counted_ns = self
-            .probes
-            .run_stats()
-            .values()
-            .map(|stats| stats.run_time_ns)
-            .sum();
         Cost {
-            bpf_run_ns: self.meter.scale(counted_ns, window_ns),
+            bpf_run_ns: self.meter.run_ns_in(window_ns),
             user_cpu_ns: self
                 .meter
                 .end_cpu_ns

@@ -2,13 +2,14 @@
 //!
 //! The kernel's run-time statistics (`BPF_ENABLE_STATS`, 5.8) put two clock reads
 //! around every program of the host, ours and others'. They are on for one tick
-//! in forty only, and the sum is scaled up: an estimate, marked so.
+//! in forty only, and what was counted in it is scaled up: an estimate, marked so. Others
+//! may have them on too, so that the sum of all that was ever counted says nothing.
 
 use std::os::fd::OwnedFd;
 
 use aya::sys::{Stats, enable_stats};
 
-use crate::collect::monotonic_ns;
+use crate::{collect::monotonic_ns, probes::Probes};
 
 /// One tick in this many is counted.
 const COUNTED_TICK: u32 = 40;
@@ -16,8 +17,10 @@ const COUNTED_TICK: u32 = 40;
 /// Switches the statistics on and off.
 #[derive(Default)]
 pub(super) struct CostMeter {
-    counting: Option<(OwnedFd, u64)>,
+    counting: Option<Counting>,
+    /// The time for which the kernel counted, and the programs' run time in it.
     counted_ns: u64,
+    run_ns: u64,
     /// CPU time of our process when the window began: what loading cost is not
     /// the window's ...
     pub start_cpu_ns: u64,
@@ -25,14 +28,26 @@ pub(super) struct CostMeter {
     pub end_cpu_ns: u64,
 }
 
+/// The kernel counts for us, as long as this lives.
+struct Counting {
+    _statistics: OwnedFd,
+    since_ns: u64,
+    /// Run time that had been counted before.
+    run_ns: u64,
+}
+
 impl CostMeter {
     /// To be called at every tick.
-    pub(super) fn tick(&mut self, tick: u32) {
-        self.end();
+    pub(super) fn tick(&mut self, tick: u32, probes: &Probes) {
+        self.end(probes);
         if tick % COUNTED_TICK == 1
-            && let Ok(fd) = enable_stats(Stats::RunTime)
+            && let Ok(statistics) = enable_stats(Stats::RunTime)
         {
-            self.counting = Some((fd, monotonic_ns()));
+            self.counting = Some(Counting {
+                _statistics: statistics,
+                since_ns: monotonic_ns(),
+                run_ns: run_ns(probes),
+            });
         }
     }
 
@@ -42,21 +57,28 @@ impl CostMeter {
     }
 
     /// Switches the statistics off.
-    pub(super) fn end(&mut self) {
-        if let Some((_fd, since_ns)) = self.counting.take() {
-            self.counted_ns += monotonic_ns().saturating_sub(since_ns);
+    pub(super) fn end(&mut self, probes: &Probes) {
+        if let Some(counting) = self.counting.take() {
+            self.counted_ns += monotonic_ns().saturating_sub(counting.since_ns);
+            self.run_ns += run_ns(probes).saturating_sub(counting.run_ns);
         }
     }
 
     /// Scales what the kernel counted up to the whole window; `None` if it never
     /// counted.
-    pub(super) fn scale(&self, run_ns: u64, window_ns: u64) -> Option<u64> {
+    pub(super) fn run_ns_in(&self, window_ns: u64) -> Option<u64> {
         if self.counted_ns == 0 {
             return None;
         }
-        let scaled = u128::from(run_ns) * u128::from(window_ns) / u128::from(self.counted_ns);
+        let scaled = u128::from(self.run_ns) * u128::from(window_ns) / u128::from(self.counted_ns);
         u64::try_from(scaled).ok()
     }
+}
+
+/// Run time of all our programs, as far as it was counted.
+fn run_ns(probes: &Probes) -> u64 {
+    let stats = probes.run_stats();
+    stats.values().map(|stats| stats.run_time_ns).sum()
 }
 
 /// CPU time of our process so far, and its peak memory in bytes.

@@ -246,7 +246,7 @@ impl Session {
         let end_ns = monotonic_ns();
         self.probes.maps()?.stop(end_ns)?;
         let gil_holders = self.gil_holders();
-        self.meter.end();
+        self.meter.end(&self.probes);
         self.meter.end_cpu_ns = own_usage().0;
         self.drain()?;
         self.retry_pending()?;
@@ -278,7 +278,7 @@ impl Session {
         self.reap()?;
         self.look_at_code();
         self.look_at_unknown_code()?;
-        self.meter.tick(self.ticks);
+        self.meter.tick(self.ticks, &self.probes);
         self.keep_budget()?;
         self.keep_accounts()?;
         if self.ticks.is_multiple_of(FAULT_TICKS) {
