@@ -61,7 +61,7 @@ fn ten_thousand_threads_may_come_and_go() {
     let mut workload = Workload::start(interpreter::newest(), "throng.py", &words);
     let pid = workload.pid.to_string();
     let running = observe::start(observe::command(&[
-        "classify", "-p", &pid, "-d", "60s", "--json", "--budget", "10000%",
+        "classify", "-p", &pid, "-d", "60s", "--json",
     ]));
     observe::until_attached(&running);
     workload.go();
