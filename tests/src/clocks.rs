@@ -156,6 +156,18 @@ pub fn unix_ns() -> i64 {
     i64::try_from(since.as_nanos()).expect("it is before 2262")
 }
 
+/// The sum of what the hypervisor took of all CPUs since boot.
+pub fn stolen_ns() -> i64 {
+    let text = fs::read_to_string("/proc/stat").expect("there is a /proc/stat");
+    let line = text.lines().next().expect("its first line is all CPUs'");
+    let ticks = line
+        .split_whitespace()
+        .nth(8)
+        .and_then(|n| n.parse::<i64>().ok());
+    // `USER_HZ` is 100 on every x86-64.
+    ticks.expect("the eighth figure is steal") * 10_000_000
+}
+
 /// What is allowed between a reported time and the truth: 2 % of the window or
 /// 5 ms, whichever is larger.
 pub fn tolerance(window_ns: i64) -> i64 {

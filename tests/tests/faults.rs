@@ -1,7 +1,7 @@
 //! What a machine may do to a run: threads by the thousand, a sudden end, clocks that are
-//! set, CPUs that go, neighbours that switch all the time. Further ones are in life.rs (a
-//! target outlives the observer, two observers at once), kernel_side.rs (full maps) and
-//! reasons.rs (stopped and traced while watched).
+//! set, CPUs that go, neighbours that switch all the time. Further ones are in `life.rs` (a
+//! target outlives the observer, two observers at once), `kernel_side.rs` (full maps) and
+//! `reasons.rs` (stopped and traced while watched).
 
 use std::{
     collections::BTreeSet,

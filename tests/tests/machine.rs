@@ -8,7 +8,7 @@ use std::{
 
 use leakcpu_tests::{
     cgroup::QuotaGroup,
-    clocks::{Sampler, machine_stood_still, tolerance},
+    clocks::{Sampler, machine_stood_still, stolen_ns, tolerance},
     interpreter, observe,
     problems::Problems,
     report::{Report, list, ns, sum_of_parts, text},
@@ -295,18 +295,6 @@ fn another_copy_takes_no_time_away() {
     workload.finish();
     other.finish();
     problems.finish();
-}
-
-/// The sum of what the hypervisor took of all CPUs since boot.
-fn stolen_ns() -> i64 {
-    let text = fs::read_to_string("/proc/stat").expect("there is a /proc/stat");
-    let line = text.lines().next().expect("its first line is all CPUs'");
-    let ticks = line
-        .split_whitespace()
-        .nth(8)
-        .and_then(|n| n.parse::<i64>().ok());
-    // `USER_HZ` is 100 on every x86-64.
-    ticks.expect("the eighth figure is steal") * 10_000_000
 }
 
 fn said(verdict: &Value) -> String {

@@ -2,7 +2,7 @@
 //! has all others.
 
 use leakcpu_tests::{
-    clocks::{Clock, tolerance},
+    clocks::{Clock, stolen_ns, tolerance},
     collapsed,
     interpreter::{self, Interpreter},
     observe,
@@ -101,10 +101,33 @@ fn borders_between_c_and_python_are_where_c_calls() {
 fn threads_born_while_it_is_watched_are_accounted_for_and_named() {
     let mut problems = Problems::new();
     for python in [interpreter::oldest(), interpreter::newest()] {
-        problems.about(&python.version);
-        born_on(python, &mut problems);
+        born_undisturbed(python, &mut problems);
     }
     problems.finish();
+}
+
+/// How often it is tried at most while the hypervisor takes time away: a thread's own clock
+/// does not count that, and the wall's does.
+const TRIES: usize = 3;
+
+fn born_undisturbed(python: &Interpreter, problems: &mut Problems) {
+    for _ in 1..TRIES {
+        let before = stolen_ns();
+        let mut wrong = Problems::new();
+        wrong.about(&python.version);
+        born_on(python, &mut wrong);
+        let stolen = stolen_ns() - before;
+        if wrong.count() == 0 {
+            return;
+        }
+        if stolen == 0 {
+            problems.add(format!("{python}: {} problems", wrong.count()));
+            return;
+        }
+        eprintln!("AGAIN: {python}: the hypervisor took {stolen} ns meanwhile");
+    }
+    problems.about(&python.version);
+    born_on(python, problems);
 }
 
 fn born_on(python: &Interpreter, problems: &mut Problems) {

@@ -61,7 +61,7 @@ impl Baseline {
                     break;
                 }
             }
-            baseline.add_thread(state);
+            baseline.add_thread(&state);
         }
         for counter in Counter::ALL.into_iter().filter(|c| !c.is_loss()) {
             baseline.counters.push((counter, maps.counter(counter)?));
@@ -69,7 +69,7 @@ impl Baseline {
         Ok(baseline)
     }
 
-    fn add_thread(&mut self, state: ThreadState) {
+    fn add_thread(&mut self, state: &ThreadState) {
         let open_ns = self.start_ns.saturating_sub(state.state_since_ns);
         let held = state.flags & thread_flags::THROTTLED != 0;
         let part = match state.run_state {
@@ -90,13 +90,13 @@ impl Baseline {
                 stack: state.wait_stack,
                 wait: state.wait,
                 tid: state.tid,
-                generation: generation(&state),
+                generation: generation(state),
             };
             let known = self.totals.entry(key).or_default();
             known.blocked_ns += part.blocked_ns;
             known.runnable_ns += part.runnable_ns;
         }
-        self.threads.insert((state.tid, generation(&state)), state);
+        self.threads.insert((state.tid, generation(state)), *state);
     }
 
     /// The window's part of what was added up under `key`; `None` if it has none.
@@ -211,7 +211,7 @@ mod tests {
     }
 
     /// The baseline of a window that begins at 1000, with one thread.
-    fn at_1000(state: ThreadState) -> Baseline {
+    fn at_1000(state: &ThreadState) -> Baseline {
         let mut baseline = Baseline {
             start_ns: 1_000,
             ..Baseline::default()
@@ -243,7 +243,7 @@ mod tests {
             run_state: run_state::BLOCKED,
             ..ThreadState::default()
         };
-        let baseline = at_1000(early);
+        let baseline = at_1000(&early);
         // It woke at 1200, ran from 1250 and was on a CPU when the window ended.
         let late = ThreadState {
             blocked_ns: 900,
@@ -277,7 +277,7 @@ mod tests {
     #[test]
     fn a_wait_that_covers_the_window_is_as_long_as_the_window() {
         let state = found();
-        let baseline = at_1000(state);
+        let baseline = at_1000(&state);
         let record = baseline.trim(ThreadRecord::close(state, 3_000)).unwrap();
         assert_eq!((record.wall_ns(), record.open_ns), (2_000, 2_000));
     }
@@ -285,7 +285,7 @@ mod tests {
     #[test]
     fn the_state_in_which_it_was_found_may_be_learnt_late() {
         let found = found();
-        let baseline = at_1000(found);
+        let baseline = at_1000(&found);
         let woken = ThreadState {
             blocked_ns: 1_400,
             initial_ns: 1_400,

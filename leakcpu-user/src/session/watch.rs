@@ -98,15 +98,15 @@ impl Session {
             flags: thread_flags::FROM_BIRTH,
             ..ThreadState::default()
         };
-        self.insert_thread(state)
+        self.insert_thread(&state)
     }
 
-    fn insert_thread(&mut self, state: ThreadState) -> Result<(), SessionError> {
+    fn insert_thread(&mut self, state: &ThreadState) -> Result<(), SessionError> {
         if self
             .probes
             .maps()?
             .threads
-            .insert(state.tid, state, NO_EXIST)
+            .insert(state.tid, *state, NO_EXIST)
             .is_err()
         {
             // There already, or no room.
@@ -192,7 +192,7 @@ impl Session {
                     },
                 );
                 let now_ns = monotonic_ns();
-                self.insert_thread(ThreadState {
+                self.insert_thread(&ThreadState {
                     start_boottime_ns,
                     watched_since_ns: now_ns,
                     state_since_ns: now_ns,
