@@ -12,21 +12,6 @@ use serde_json::Value;
 /// How often a workload is observed at most: other programs may keep it from its CPU.
 const TRIES: usize = 3;
 
-/// The oldest, Debian's, which is linked statically, and the newest.
-fn interpreters() -> Vec<&'static Interpreter> {
-    let all = interpreter::all();
-    let debian = all
-        .iter()
-        .find(|python| python.is_local() && python.path.starts_with("/usr/bin"));
-    let mut few: Vec<&Interpreter> = [all.first(), debian, all.last()]
-        .into_iter()
-        .flatten()
-        .copied()
-        .collect();
-    few.dedup();
-    few
-}
-
 /// What the report says of the loop of a workload, and what that says of itself.
 struct Seen {
     event_loop: Value,
@@ -144,24 +129,32 @@ fn share(event_loop: &Value, part: &str) -> f64 {
 
 #[test]
 fn a_coroutine_that_sleeps_holds_the_loop() {
-    check_on(&interpreters(), "sleep", |seen, problems| {
-        gaps(seen, problems);
-        culprit(seen, problems);
-        problems.equal("kind", &seen.event_loop["kind"].as_str(), &Some("asyncio"));
-        let blocked = share(&seen.event_loop, "blocked_ns");
-        problems.check(blocked > 0.9, format!("{blocked} of it blocked"));
-    });
+    check_on(
+        &interpreter::few(interpreter::is_debian),
+        "sleep",
+        |seen, problems| {
+            gaps(seen, problems);
+            culprit(seen, problems);
+            problems.equal("kind", &seen.event_loop["kind"].as_str(), &Some("asyncio"));
+            let blocked = share(&seen.event_loop, "blocked_ns");
+            problems.check(blocked > 0.9, format!("{blocked} of it blocked"));
+        },
+    );
 }
 
 #[test]
 fn a_callback_that_computes_holds_the_loop() {
-    check_on(&interpreters(), "compute", |seen, problems| {
-        gaps(seen, problems);
-        culprit(seen, problems);
-        let rest = share(&seen.event_loop, "blocked_ns");
-        problems.check(rest < 0.1, format!("{rest} of it blocked"));
-        problems.equal("turning", &ns(&seen.event_loop, "turning_samples"), &0);
-    });
+    check_on(
+        &interpreter::few(interpreter::is_debian),
+        "compute",
+        |seen, problems| {
+            gaps(seen, problems);
+            culprit(seen, problems);
+            let rest = share(&seen.event_loop, "blocked_ns");
+            problems.check(rest < 0.1, format!("{rest} of it blocked"));
+            problems.equal("turning", &ns(&seen.event_loop, "turning_samples"), &0);
+        },
+    );
 }
 
 #[test]

@@ -8,8 +8,7 @@ use std::{
 };
 
 use leakcpu_tests::{
-    interpreter::{self, Interpreter},
-    observe,
+    interpreter, observe,
     problems::Problems,
     reasons::{GROUPS, observe_until_right},
     report::{self, ns},
@@ -23,27 +22,12 @@ use nix::{
     unistd::Pid,
 };
 
-/// The oldest, Debian's, which is linked statically, and the newest.
-fn interpreters() -> Vec<&'static Interpreter> {
-    let all = interpreter::all();
-    let debian = all
-        .iter()
-        .find(|python| python.is_local() && python.path.starts_with("/usr/bin"));
-    let mut few: Vec<&Interpreter> = [all.first(), debian, all.last()]
-        .into_iter()
-        .flatten()
-        .copied()
-        .collect();
-    few.dedup();
-    few
-}
-
 #[test]
 fn every_reason_and_its_look_alikes() {
     let mut problems = Problems::new();
     // Some of them, to look at one thing.
     let only = env::var("PYOBSERVE_GROUPS").ok();
-    for python in interpreters() {
+    for python in interpreter::few(interpreter::is_debian) {
         for group in GROUPS {
             if only
                 .as_ref()

@@ -13,19 +13,6 @@ use serde_json::Value;
 /// reading its own clocks.
 const TRIES: usize = 2;
 
-/// The oldest, one with frames of the kind that came with 3.11, and the newest.
-fn interpreters() -> Vec<&'static Interpreter> {
-    let all = interpreter::all();
-    let middle = all.iter().find(|python| python.version.starts_with("3.11"));
-    let mut few: Vec<&Interpreter> = [all.first(), middle, all.last()]
-        .into_iter()
-        .flatten()
-        .copied()
-        .collect();
-    few.dedup();
-    few
-}
-
 /// What a workload was seen to do.
 struct Seen {
     process: Value,
@@ -105,7 +92,11 @@ fn until_right(what: &str, check: impl Fn(&Interpreter, &mut Problems), only: &[
 
 #[test]
 fn the_waker_of_a_lock_is_named_with_its_place() {
-    until_right("locks", check_locks, &interpreters());
+    until_right(
+        "locks",
+        check_locks,
+        &interpreter::few(|python| python.minor == 11),
+    );
 }
 
 fn check_locks(python: &Interpreter, problems: &mut Problems) {
@@ -144,7 +135,11 @@ fn check_locks(python: &Interpreter, problems: &mut Problems) {
 
 #[test]
 fn who_keeps_the_gil_is_told_from_who_gives_it_back() {
-    until_right("gil", check_gil, &interpreters());
+    until_right(
+        "gil",
+        check_gil,
+        &interpreter::few(|python| python.minor == 11),
+    );
 }
 
 fn check_gil(python: &Interpreter, problems: &mut Problems) {

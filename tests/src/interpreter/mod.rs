@@ -215,6 +215,24 @@ pub fn newest() -> &'static Interpreter {
     local[local.len() - 1]
 }
 
+/// Three that differ much: the oldest, the first that is `between`, and the newest.
+pub fn few(between: impl Fn(&Interpreter) -> bool) -> Vec<&'static Interpreter> {
+    let all = all();
+    let middle = all.iter().find(|python| between(python));
+    let mut few: Vec<&Interpreter> = [all.first(), middle, all.last()]
+        .into_iter()
+        .flatten()
+        .copied()
+        .collect();
+    few.dedup();
+    few
+}
+
+/// Whether it is Debian's own, which is linked statically.
+pub fn is_debian(python: &Interpreter) -> bool {
+    python.is_local() && python.path.starts_with("/usr/bin")
+}
+
 /// Those newer than any supported version.
 pub fn newer() -> Vec<&'static Interpreter> {
     found()
