@@ -9,8 +9,11 @@ pub const MAX_FRAMES: usize = 512;
 pub const MAX_SWITCH_FRAMES: usize = 128;
 
 /// Slots of the map `SWITCH_WALKS`: how many walks at a switch took that many
-/// microseconds, the last one for all that took longer.
+/// microseconds, the last one for all that took longer. As many follow for the controls.
 pub const SWITCH_WALK_SLOTS: u32 = 64;
+
+/// Reads of the clock that make up a control: about as long as a walk.
+pub const CONTROL_READS: u32 = 300;
 
 /// Code objects looked at at a context switch, leaf first, for the same reason: each takes
 /// a dozen reads. Frames beyond them have no witness.
@@ -19,7 +22,7 @@ pub const MAX_SWITCH_LOOKS: usize = 8;
 /// Once this much time has gone by since a context switch began, its walk ends and no
 /// further code object is looked at or copied. Some 200 frames take as long if they are in
 /// the CPU's caches. A step that began before takes a few microseconds more.
-pub const SWITCH_BUDGET_NS: u64 = 10_000;
+pub const SWITCH_BUDGET_NS: u64 = 8_000;
 
 /// Chunks of the data stack visited for the root of a truncated stack; with 16 KiB
 /// each, as CPython allocates them, enough for some ten thousand frames.

@@ -13,6 +13,7 @@
     reason = "the program macros pass contexts by value"
 )]
 
+mod bench;
 mod count;
 mod degrade;
 mod faults;

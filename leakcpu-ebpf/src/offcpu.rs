@@ -1,16 +1,11 @@
 //! Every interval of every watched thread: `sched_switch` and the wake-ups.
 
 use aya_ebpf::{
-    bindings::task_struct,
-    helpers::bpf_ktime_get_ns,
-    macros::{btf_tracepoint, map},
-    maps::PerCpuArray,
+    bindings::task_struct, helpers::bpf_ktime_get_ns, macros::btf_tracepoint,
     programs::BtfTracePointContext,
 };
 use leakcpu_common::{
-    config::{
-        MAX_SWITCH_FRAMES, MAX_SWITCH_LOOKS, MAX_SYSCALLS, SWITCH_BUDGET_NS, SWITCH_WALK_SLOTS,
-    },
+    config::{MAX_SWITCH_FRAMES, MAX_SWITCH_LOOKS, MAX_SYSCALLS, SWITCH_BUDGET_NS},
     counters::Counter,
     rival::MIN_RIVAL_WAIT_NS,
     stack::{NOT_WALKED, flags},
@@ -21,7 +16,7 @@ use leakcpu_common::{
 };
 
 use crate::{
-    count, degrade,
+    bench, count, degrade,
     globals::{FRAME_LIMIT, HAS_LAST_ARRIVAL, HAS_PREV_STATE_ARG, SWITCH_WALKS_TIMED},
     loops,
     maps::{PROCESSES, SYSCALLS, THREADS, stopped},
@@ -148,7 +143,7 @@ fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state:
         captured = python::capture(thread, task.fsbase(), now_ns, limits(now_ns));
         degrade::note_walk(now_ns);
         if SWITCH_WALKS_TIMED.load() == 1 {
-            note_walk(now().saturating_sub(now_ns));
+            bench::time_walk(now_ns);
         }
     }
     let stack = captured.hash;
@@ -217,20 +212,6 @@ fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state:
     thread.flags &= !thread_flags::AFTER_GIL_WAIT;
     thread.wait = wait;
     thread.wait_stack = if is_walked { stack } else { NOT_WALKED };
-}
-
-/// Walks by their length in microseconds: only a bench asks for it.
-#[map]
-static SWITCH_WALKS: PerCpuArray<u64> = PerCpuArray::with_max_entries(SWITCH_WALK_SLOTS, 0);
-
-#[inline(always)]
-fn note_walk(ns: u64) {
-    let last = u64::from(SWITCH_WALK_SLOTS - 1);
-    let slot = if ns / 1_000 < last { ns / 1_000 } else { last };
-    if let Some(walks) = SWITCH_WALKS.get_ptr_mut(slot as u32) {
-        // SAFETY: this CPU's slot; switches of one CPU never overlap.
-        unsafe { *walks += 1 };
-    }
 }
 
 /// Makes good for a switch to the CPU that `task` is on, if that was not seen: the

@@ -105,12 +105,15 @@ impl Watch {
     }
 
     /// How many walks at switches took each number of microseconds; the last one stands
-    /// for all that took longer.
-    pub fn switch_walks(&mut self) -> Result<Vec<u64>> {
+    /// for all that took longer. Then the same of the controls.
+    pub fn switch_walks(&mut self) -> Result<[Vec<u64>; 2]> {
         let maps = self.probes.maps()?;
-        (0..SWITCH_WALK_SLOTS)
-            .map(|slot| Ok(maps.switch_walks.get(&slot, 0)?.iter().sum()))
-            .collect()
+        let from = |first: u32| {
+            (first..first + SWITCH_WALK_SLOTS)
+                .map(|slot| Ok(maps.switch_walks.get(&slot, 0)?.iter().sum()))
+                .collect::<Result<_>>()
+        };
+        Ok([from(0)?, from(SWITCH_WALK_SLOTS)?])
     }
 
     /// What the programs have run and seen so far.
