@@ -148,8 +148,14 @@ pub fn run<S: AsRef<OsStr>>(args: &[S]) -> Outcome {
 
 /// `pyobserve classify -p PID -d DURATION --json EXTRA...`, which must go well.
 pub fn classify(pid: u32, duration: &str, extra: &[&str]) -> Report {
-    let pid = pid.to_string();
-    let mut args = vec!["classify", "-p", &pid, "-d", duration, "--json"];
+    classify_all(&[pid], duration, extra)
+}
+
+/// The same of several processes.
+pub fn classify_all(pids: &[u32], duration: &str, extra: &[&str]) -> Report {
+    let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
+    let mut args = vec!["classify", "-d", duration, "--json"];
+    args.extend(pids.iter().flat_map(|pid| ["-p", pid.as_str()]));
     args.extend(extra);
     run(&args).report()
 }

@@ -11,61 +11,73 @@ use crate::{
     workload::Workload,
 };
 
-/// The groups of `workloads/waits`.
-pub const GROUPS: [&str; 10] = [
-    "sleeping", "children", "spawning", "pipes", "network", "polling", "locks", "native", "disk",
-    "gil",
+/// The groups of `workloads/waits`, those together that are observed at a time: what only
+/// waits disturbs nobody.
+pub const BATCHES: [&[&str]; 4] = [
+    &["sleeping", "pipes", "network", "polling", "locks", "native"],
+    &["children", "spawning"],
+    &["disk", "no_disk"],
+    &["gil"],
 ];
 
-/// How often a group is observed at most.
+/// How often groups are observed at most.
 const TRIES: usize = 3;
 
-/// Observes a group, again if something was wrong: on a busy machine a thread may be kept
-/// from reading its own clocks. Its rows go to the table's file; returns how many there are.
+/// Observes groups at a time, again if something was wrong: on a busy machine a thread may be
+/// kept from reading its own clocks. Their rows go to the table's file; returns how many
+/// there are.
 pub fn observe_until_right(
     python: &Interpreter,
-    group: &str,
+    groups: &[&str],
     play: Play,
     problems: &mut Problems,
 ) -> usize {
     let mut wrong = Problems::new();
-    let mut rows = observe_group(python, group, play, &mut wrong);
+    let mut rows = observe_groups(python, groups, play, &mut wrong);
+    let names = groups.join(", ");
     for _ in 1..TRIES {
         if wrong.count() == 0 {
             break;
         }
-        eprintln!("AGAIN: {python} {group}");
+        eprintln!("AGAIN: {python} {names}");
         wrong = Problems::new();
-        rows = observe_group(python, group, play, &mut wrong);
+        rows = observe_groups(python, groups, play, &mut wrong);
     }
     write(&rows);
     if wrong.count() > 0 {
         let first = wrong.first().unwrap_or_default();
         problems.add(format!(
-            "{python} {group}: {} problems, the first: {first}",
+            "{python} {names}: {} problems, the first: {first}",
             wrong.count()
         ));
     }
     rows.len()
 }
 
-fn observe_group(
+/// A process for each.
+fn observe_groups(
     python: &Interpreter,
-    group: &str,
+    groups: &[&str],
     play: Play,
     problems: &mut Problems,
 ) -> Vec<Value> {
-    let workload = Workload::start(python, "reasons.py", &[group]);
-    let pid = workload.pid;
-    let report = observe::classify(pid, "2500ms", &[]);
-    let ready = workload.ready.clone();
-    let last = workload.finish();
+    let workloads: Vec<Workload> = groups
+        .iter()
+        .map(|group| Workload::start(python, "reasons.py", &[group]))
+        .collect();
+    let pids: Vec<u32> = workloads.iter().map(|workload| workload.pid).collect();
+    let report = observe::classify_all(&pids, "2500ms", &[]);
     let mut rows = Vec::new();
-    for wait in waits(report.process(pid), report.window().1, &ready, &last) {
-        problems.about(format!("{} {}", python.version, wait.name));
-        let before = problems.count();
-        wait.check(python, play, problems);
-        rows.push(wait.row(python, problems.count() == before));
+    for workload in workloads {
+        let (pid, ready) = (workload.pid, workload.ready.clone());
+        let last = workload.finish();
+        let waits = waits(report.process(pid), report.window().1, &ready, &last);
+        for wait in waits.iter().filter(|wait| wait.can_be_told(play)) {
+            problems.about(format!("{} {}", python.version, wait.name));
+            let before = problems.count();
+            wait.check(python, play, problems);
+            rows.push(wait.row(python, problems.count() == before));
+        }
     }
     rows
 }

@@ -30,6 +30,15 @@ impl Play {
     }
 }
 
+/// What is told by a look at a descriptor or a connection within milliseconds. An emulated
+/// machine does not look in time.
+const BRIEF: [&str; 4] = [
+    "connect_timed",
+    "short_lived",
+    "short_lived_pipe",
+    "epoll_answer",
+];
+
 /// The file that receives a line of JSON for each wait.
 const TABLE: &str = "PYOBSERVE_TABLE";
 
@@ -119,6 +128,11 @@ impl Wait<'_> {
         let others = ["gil"].into_iter().chain(texts(&self.truth["besides"]));
         let others = others.filter(|other| self.reason() != Some(*other));
         self.own_ns - others.map(|other| self.on_its_line(other)).sum::<i64>()
+    }
+
+    /// Whether it can be told where times may be off by as much.
+    pub fn can_be_told(&self, play: Play) -> bool {
+        play == Play::Usual || !BRIEF.contains(&self.name)
     }
 
     /// Compares times, reasons, places and who was waited for.

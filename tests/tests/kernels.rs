@@ -17,7 +17,7 @@ use leakcpu_tests::{
     interpreter::{self, Interpreter},
     observe,
     problems::Problems,
-    reasons::{GROUPS, observe_until_right},
+    reasons::{BATCHES, observe_until_right},
     report::{self, Report, function, largest_line, list, ns, sum_of_parts, text},
     verdict,
     waits::Play,
@@ -95,11 +95,11 @@ fn programs_load(problems: &mut Problems) -> Answer {
 /// Every wait of `workloads/waits` that can be made here, with a row of docs/reasons.md
 /// for each.
 fn reasons(problems: &mut Problems) -> Answer {
-    for group in GROUPS {
-        let rows = observe_until_right(python(), group, Play::Emulated, problems);
+    for groups in BATCHES {
+        let rows = observe_until_right(python(), groups, Play::Emulated, problems);
         problems.check(
             rows > 0,
-            format!("{group}: none of its waits could be made"),
+            format!("{}: none of their waits could be made", groups.join(", ")),
         );
     }
     Yes

@@ -355,7 +355,7 @@ fn workers_of_multiprocessing_are_followed_from_their_start() {
 #[test]
 fn launchers_that_become_python_are_seen_through() {
     let mut problems = Problems::new();
-    for python in interpreter::local() {
+    for python in some().into_iter().filter(|python| python.is_local()) {
         let folder = folder();
         let at = |name: &str| folder.path().join(name);
         symlink(&python.path, at("python3")).expect("a link can be made");
@@ -458,26 +458,27 @@ fn brief(report: &Report, said: &Value, problems: &mut Problems) {
 
 #[test]
 fn processes_that_live_for_200_ms_keep_their_names() {
+    const EACH: usize = 3;
     let mut problems = Problems::new();
+    let running = observe::start(observe::command(&[
+        "classify", "--json", "-d", "120s", "-r", "499",
+    ]));
+    observe::until_attached(&running);
+    let mut all = Vec::new();
     for python in interpreter::all() {
-        let running = observe::start(observe::command(&[
-            "classify", "--json", "-d", "60s", "-r", "499",
-        ]));
-        observe::until_attached(&running);
-        let said: Vec<Value> = (0..5)
-            .map(|_| {
-                let output = workload::command(python, "places.py", &["brief", "200"])
-                    .output()
-                    .expect("the interpreter can be started");
-                serde_json::from_slice(&output.stdout)
-                    .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)))
-            })
-            .collect();
-        let report = interrupted(running);
-        for one in &said {
-            problems.about(format!("{python}, pid {}", one["pid"]));
-            brief(&report, one, &mut problems);
+        for _ in 0..EACH {
+            let output = workload::command(python, "places.py", &["brief", "200"])
+                .output()
+                .expect("the interpreter can be started");
+            let said: Value = serde_json::from_slice(&output.stdout)
+                .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)));
+            all.push((python, said));
         }
+    }
+    let report = interrupted(running);
+    for (python, said) in &all {
+        problems.about(format!("{python}, pid {}", said["pid"]));
+        brief(&report, said, &mut problems);
     }
     problems.finish();
 }

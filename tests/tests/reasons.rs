@@ -10,7 +10,7 @@ use std::{
 use leakcpu_tests::{
     interpreter, observe,
     problems::Problems,
-    reasons::{GROUPS, observe_until_right},
+    reasons::{BATCHES, observe_until_right},
     report::{self, ns},
     single_step::SingleStep,
     swap::Swap,
@@ -28,15 +28,16 @@ fn every_reason_and_its_look_alikes() {
     // Some of them, to look at one thing.
     let only = env::var("PYOBSERVE_GROUPS").ok();
     for python in interpreter::few(interpreter::is_debian) {
-        for group in GROUPS {
-            if only
-                .as_ref()
-                .is_some_and(|only| !only.split(',').any(|one| one == group))
-            {
-                continue;
+        for batch in BATCHES {
+            let is_wanted = |group: &&str| {
+                only.as_ref()
+                    .is_none_or(|o| o.split(',').any(|one| one == *group))
+            };
+            let groups: Vec<&str> = batch.iter().copied().filter(is_wanted).collect();
+            if !groups.is_empty() {
+                eprintln!("{python} {}", groups.join(", "));
+                observe_until_right(python, &groups, Play::Usual, &mut problems);
             }
-            eprintln!("{python} {group}");
-            observe_until_right(python, group, Play::Usual, &mut problems);
         }
     }
     problems.finish();
@@ -55,7 +56,7 @@ fn swapping_is_told_from_other_page_faults() {
     let mut problems = Problems::new();
     observe_until_right(
         interpreter::newest(),
-        "swapping",
+        &["swapping"],
         Play::Usual,
         &mut problems,
     );

@@ -106,5 +106,5 @@ pub const KERNEL_PACKAGE: &str = "linux-image-cloud-amd64";
 /// The root of [`ROOTS`] whose interpreter the virtual machines have.
 pub const KERNELS_ROOT: &str = "trixie";
 
-/// An emulator, and all programs of a root file system in one.
-pub const EMULATOR_PACKAGES: [&str; 2] = ["qemu-system-x86", "busybox-static"];
+/// An emulator, all programs of a root file system in one, and what makes a disk's.
+pub const EMULATOR_PACKAGES: [&str; 3] = ["qemu-system-x86", "busybox-static", "e2fsprogs"];

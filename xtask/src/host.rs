@@ -208,6 +208,20 @@ pub fn find(program: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
+/// The first file below a folder that is wanted.
+pub fn find_below(folder: &Path, is_wanted: &dyn Fn(&Path) -> bool) -> Option<PathBuf> {
+    let mut entries: Vec<_> = fs::read_dir(folder).ok()?.flatten().collect();
+    entries.sort_by_key(fs::DirEntry::file_name);
+    entries.iter().find_map(|entry| {
+        let kind = entry.file_type().ok()?;
+        let path = entry.path();
+        if kind.is_dir() {
+            return find_below(&path, is_wanted);
+        }
+        (kind.is_file() && is_wanted(&path)).then_some(path)
+    })
+}
+
 /// A command as one would type it.
 pub fn typed(command: &Command) -> String {
     let mut line = String::new();

@@ -4,8 +4,10 @@
 use std::{
     env,
     ffi::{OsStr, OsString},
+    fmt,
     path::Path,
     process::ExitCode,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -58,61 +60,102 @@ const PASSED_ON: [&str; 5] = [
 /// Runs the task. The last line is `N passed, M failed`, whatever happens.
 #[expect(clippy::print_stdout, reason = "the sum is what CI reads")]
 pub fn run(host: &Host, arguments: &Arguments) -> ExitCode {
-    let mut groups: Vec<(String, Tally, f64)> = Vec::new();
-    let mut group = |name: String, work: &mut dyn FnMut() -> Result<Tally>| {
-        let start = Instant::now();
-        let tally = work().unwrap_or_else(|why| {
-            eprintln!("error: {name}: {why:#}");
-            Tally::ONE_FAILED
-        });
-        groups.push((name, tally, start.elapsed().as_secs_f64()));
-    };
-
     let mut built = Vec::new();
-    group("set-up and build".to_owned(), &mut || {
+    let mut groups = vec![Group::of("set-up and build".to_owned(), || {
         setup::ensure(host)?;
         if !arguments.pure {
             roots::ensure(host, ROOTS_PATIENCE);
         }
         built = everything(host)?;
         Ok(Tally::default())
-    });
+    })];
     built.sort_by(|a, b| (&a.package, &a.name).cmp(&(&b.package, &b.name)));
+    if !built.is_empty() {
+        groups.extend(all(host, arguments, &built));
+    }
+
+    println!();
+    let mut sum = Tally::default();
+    for group in groups {
+        println!("{group}");
+        sum += group.tally;
+    }
+    println!("{sum}");
+    if sum.failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Tests that run one after the other.
+struct Group {
+    name: String,
+    tally: Tally,
+    took: Duration,
+}
+
+impl Group {
+    fn of(name: String, work: impl FnOnce() -> Result<Tally>) -> Self {
+        let start = Instant::now();
+        let tally = work().unwrap_or_else(|why| {
+            eprintln!("error: {name}: {why:#}");
+            Tally::ONE_FAILED
+        });
+        Self {
+            name,
+            tally,
+            took: start.elapsed(),
+        }
+    }
+
+    /// Its thread did, and has said why.
+    fn panicked(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            tally: Tally::ONE_FAILED,
+            took: Duration::ZERO,
+        }
+    }
+}
+
+impl fmt::Display for Group {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.took.as_secs_f64();
+        write!(formatter, "{seconds:7.1} s  {}", self.name)?;
+        if self.tally == Tally::default() {
+            return Ok(());
+        }
+        write!(formatter, ": {}", self.tally)
+    }
+}
+
+fn all(host: &Host, arguments: &Arguments, built: &[build::Executable]) -> Vec<Group> {
     let end_to_end = host.workspace.join("tests");
     let (kernel_tests, pure_tests): (Vec<_>, Vec<_>) = built
         .iter()
         .filter(|executable| executable.is_test)
         .partition(|test| test.package == end_to_end);
-
-    if !arguments.kernel && !built.is_empty() {
-        for test in pure_tests {
-            group(format!("pure: {}", test.title()), &mut || {
-                let mut command = host.as_user(&test.path);
-                command.current_dir(&test.package).args(&arguments.filter);
-                if arguments.slow {
-                    command.arg(ONLY_SLOW);
-                }
-                tally::run(&mut command)
-            });
+    let has_smoke = !arguments.pure && !arguments.slow && arguments.filter.is_none();
+    let mut groups = Vec::new();
+    // The emulated machine takes one CPU and measures nothing, and neither do pure tests.
+    thread::scope(|scope| {
+        let smoke = has_smoke.then(|| {
+            let work = || kernels::smoke(host, built);
+            scope.spawn(move || Group::of(kernels::SMOKE_TITLE.to_owned(), work))
+        });
+        if !arguments.kernel {
+            groups.extend(pure_tests.iter().map(|test| pure(host, arguments, test)));
+            if !arguments.slow {
+                groups.push(documentation(host, arguments));
+            }
         }
-    }
-    if !arguments.kernel && !arguments.slow && !built.is_empty() {
-        group(
-            "pure: examples in the documentation".to_owned(),
-            &mut || {
-                let mut cargo = host.cargo();
-                cargo
-                    .arg("test")
-                    .args(EVERY_PACKAGE)
-                    .arg("--doc")
-                    .env(build::REQUIRE_EBPF.0, build::REQUIRE_EBPF.1);
-                if let Some(filter) = &arguments.filter {
-                    cargo.args(["--", filter]);
-                }
-                tally::run(&mut cargo)
-            },
-        );
-    }
+        groups.extend(smoke.map(|smoke| {
+            smoke
+                .join()
+                .unwrap_or_else(|_| Group::panicked(kernels::SMOKE_TITLE))
+        }));
+    });
     let pyobserve = built
         .iter()
         .find(|executable| !executable.is_test && executable.name == "pyobserve");
@@ -121,34 +164,39 @@ pub fn run(host: &Host, arguments: &Arguments) -> ExitCode {
         if arguments.slow {
             harness.push(ONLY_SLOW);
         }
-        for test in kernel_tests {
-            group(format!("kernel: {}", test.title()), &mut || {
+        groups.extend(kernel_tests.iter().map(|test| {
+            Group::of(format!("kernel: {}", test.title()), || {
                 kernel(host, &pyobserve.path, test, &harness, &[])
-            });
-        }
-        if arguments.filter.is_none() && !arguments.slow {
-            group(kernels::SMOKE_TITLE.to_owned(), &mut || {
-                kernels::smoke(host, &built)
-            });
-        }
+            })
+        }));
     }
+    groups
+}
 
-    println!();
-    let mut sum = Tally::default();
-    for (name, tally, seconds) in groups {
-        if tally == Tally::default() {
-            println!("{seconds:7.1} s  {name}");
-        } else {
-            println!("{seconds:7.1} s  {name}: {tally}");
+fn pure(host: &Host, arguments: &Arguments, test: &build::Executable) -> Group {
+    Group::of(format!("pure: {}", test.title()), || {
+        let mut command = host.as_user(&test.path);
+        command.current_dir(&test.package).args(&arguments.filter);
+        if arguments.slow {
+            command.arg(ONLY_SLOW);
         }
-        sum += tally;
-    }
-    println!("{sum}");
-    if sum.failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+        tally::run(&mut command)
+    })
+}
+
+fn documentation(host: &Host, arguments: &Arguments) -> Group {
+    Group::of("pure: examples in the documentation".to_owned(), || {
+        let mut cargo = host.cargo();
+        cargo
+            .arg("test")
+            .args(EVERY_PACKAGE)
+            .arg("--doc")
+            .env(build::REQUIRE_EBPF.0, build::REQUIRE_EBPF.1);
+        if let Some(filter) = &arguments.filter {
+            cargo.args(["--", filter]);
+        }
+        tally::run(&mut cargo)
+    })
 }
 
 /// Builds all there is to run. One build for all, for another choice of packages means

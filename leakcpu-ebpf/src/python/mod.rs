@@ -183,8 +183,10 @@ pub extern "C" fn walk_stack(limit: u64) -> u32 {
         hash: seed(scratch.pid),
         may_change: 0,
     };
+    let mut memory = UserMemory::new(scratch);
+    memory.begin();
     scratch.walk_end = walk_frames::<_, _, MAX_FRAMES>(
-        &mut UserMemory::new(scratch),
+        &mut memory,
         layout,
         scratch.leaf,
         limit as usize,

@@ -114,7 +114,7 @@ def connect_timed(wait):
     wait.ready(peer=named(server.getsockname()), or_unnamed=["peer"])
     while True:
         with socket.socket() as client:
-            client.settimeout(0.05)
+            client.settimeout(0.25)
             begun = wait.begin()
             try:
                 client.connect(server.getsockname())  # here

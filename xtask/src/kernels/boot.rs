@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use super::{fetch::EMULATOR, image::Image};
+use super::{disk, fetch::EMULATOR, image::Image};
 use crate::host::Host;
 
 /// Processors of the machine. More than one, for waiting for the GIL takes another that has
@@ -133,6 +133,11 @@ fn once(
     for (option, file) in [("-kernel", vmlinuz), ("-initrd", &image.file)] {
         machine.arg(option).arg(file);
     }
+    let disk = disk::make(host, output.console.parent().unwrap_or(Path::new(".")))?;
+    machine.arg("-drive").arg(format!(
+        "file={},if=virtio,format=raw,discard=ignore",
+        disk.display()
+    ));
     for file in [&output.console, &output.answers] {
         machine
             .arg("-serial")

@@ -13,6 +13,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
+use super::disk;
 use crate::{
     cache,
     debian::{self, Kernel},
@@ -29,6 +30,9 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// The emulator's program.
 pub const EMULATOR: &str = "qemu-system-x86_64";
 
+/// The folder of a kernel's modules.
+const MODULES: &str = "modules";
+
 /// Seconds that a step may take: where there is no network it says so in the end.
 const SECONDS: &str = "180";
 
@@ -38,9 +42,11 @@ pub fn ensure(host: &Host, kernels: &[&Kernel]) -> Result<()> {
     let missing: Vec<&Kernel> = kernels
         .iter()
         .copied()
-        .filter(|kernel| !vmlinuz(host, kernel).is_ok_and(|file| file.is_file()))
+        .filter(|kernel| !folder(host, kernel).is_ok_and(|folder| is_whole(&folder)))
         .collect();
-    let has_emulator = host::find(EMULATOR).is_some() && host::find("busybox").is_some();
+    let has_emulator = host::find(EMULATOR).is_some()
+        && host::find("busybox").is_some()
+        && Path::new(disk::MAKE_FILE_SYSTEM).is_file();
     if has_emulator && missing.is_empty() {
         return Ok(());
     }
@@ -68,6 +74,11 @@ pub fn ensure(host: &Host, kernels: &[&Kernel]) -> Result<()> {
         fetch(host, kernel).with_context(|| format!("cannot fetch kernel {}", kernel.version))?;
     }
     Ok(())
+}
+
+/// Both are there; versions before this one kept no modules.
+fn is_whole(folder: &Path) -> bool {
+    folder.join("vmlinuz").is_file() && folder.join(MODULES).is_dir()
 }
 
 /// Where a kernel lies, or will.
@@ -162,7 +173,7 @@ impl<'a> Apt<'a> {
         Ok(())
     }
 
-    /// The lists, the package, its kernel; then the rest goes.
+    /// The lists, the package, its kernel and a few modules; then the rest goes.
     fn fetch(&self) -> Result<()> {
         host::quietly(self.command("apt-get").arg("update"))?;
         let package = self.package()?;
@@ -170,7 +181,7 @@ impl<'a> Apt<'a> {
         download.args(["download", &package]);
         host::quietly(download.current_dir(self.folder))?;
         let unpacked = self.folder.join("apt/unpacked");
-        let archive = find(self.folder, &|file| {
+        let archive = host::find_below(self.folder, &|file| {
             file.extension().is_some_and(|ending| ending == "deb")
         })
         .with_context(|| format!("apt left no archive of {package}"))?;
@@ -180,13 +191,14 @@ impl<'a> Apt<'a> {
                 .args([&archive, &unpacked]),
         )?;
         // In /boot, or with its modules.
-        let kernel = find(&unpacked, &|file| {
+        let kernel = host::find_below(&unpacked, &|file| {
             file.file_name()
                 .is_some_and(|name| name.as_encoded_bytes().starts_with(b"vmlinuz"))
         })
         .with_context(|| format!("there is no kernel in {package}"))?;
         let place = self.folder.join("vmlinuz");
         host::succeed(self.host.as_user("mv").args([&kernel, &place]))?;
+        disk::keep_modules(self.host, &unpacked, &self.folder.join(MODULES))?;
         let apt = self.folder.join("apt");
         host::succeed(
             self.host
@@ -234,20 +246,6 @@ impl<'a> Apt<'a> {
 fn depends(text: &str) -> impl Iterator<Item = &str> {
     text.lines()
         .filter_map(|line| line.trim_start().strip_prefix("Depends: "))
-}
-
-/// The first file below a folder that is wanted.
-fn find(folder: &Path, is_wanted: &dyn Fn(&Path) -> bool) -> Option<PathBuf> {
-    let mut entries: Vec<_> = fs::read_dir(folder).ok()?.flatten().collect();
-    entries.sort_by_key(fs::DirEntry::file_name);
-    entries.iter().find_map(|entry| {
-        let kind = entry.file_type().ok()?;
-        let path = entry.path();
-        if kind.is_dir() {
-            return find(&path, is_wanted);
-        }
-        (kind.is_file() && is_wanted(&path)).then_some(path)
-    })
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use super::answers;
+use super::{answers, disk};
 use crate::{
     build::Executable,
     cache, debian,
@@ -32,6 +32,9 @@ pub struct Image {
 /// Where the guest has what was built here.
 const PROGRAMS: &str = "opt/pyobserve";
 
+/// And the modules of each release that it may boot.
+const MODULES: &str = "opt/modules";
+
 /// Of the interpreter's root these go along as they are: links, most of them.
 const OF_THE_ROOT: [&str; 8] = [
     "bin",
@@ -45,7 +48,7 @@ const OF_THE_ROOT: [&str; 8] = [
 ];
 
 /// And of the programs these, besides Python.
-const PROGRAMS_OF_THE_ROOT: [&str; 3] = ["env", "sh", "dash"];
+const PROGRAMS_OF_THE_ROOT: [&str; 5] = ["env", "sh", "dash", "sleep", "true"];
 
 /// Its libraries: these files, and no folders of what they load by themselves.
 const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
@@ -66,6 +69,8 @@ mkdir -p /dev/shm /dev/pts
 mount -t tmpfs tmp /dev/shm
 mount -t devpts pts /dev/pts
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
+for module in /@MODULES@/$(uname -r)/*; do insmod $module; done
+mount -t ext4 /dev/vda /@ROOT@/var/tmp
 ip link set lo up
 exec </dev/null >/dev/ttyS0 2>&1
 stty -F /dev/ttyS1 raw
@@ -104,6 +109,7 @@ impl Image {
         make_folder(&programs)?;
         strip(host, pyobserve, &programs.join("pyobserve"))?;
         strip(host, &checks.path, &programs.join("checks"))?;
+        disk::copy_modules(&cache::kernels(&cache), &stage.join(MODULES))?;
         let busybox = host::find("busybox").context("there is no busybox")?;
         make_folder(&stage.join("bin"))?;
         copy(&busybox, &stage.join("bin/busybox"))?;
@@ -126,6 +132,7 @@ impl Image {
             .replace("@END@", answers::END.trim_end())
             .replace("@PACKAGE@", &checks.package.display().to_string())
             .replace("@PROGRAMS@", PROGRAMS)
+            .replace("@MODULES@", MODULES)
             .replace("@ROOT@", &place.display().to_string())
             .replace("@FILTER@", &filter.join(" "));
         fs::write(&init, text).with_context(|| cannot("write", &init))?;
@@ -163,7 +170,7 @@ fn below(path: &Path) -> &Path {
 }
 
 /// A folder with all that is in it.
-fn copy_files(from: &Path, to: &Path) -> Result<()> {
+pub fn copy_files(from: &Path, to: &Path) -> Result<()> {
     make_folder(to)?;
     for entry in fs::read_dir(from).with_context(|| cannot("read", from))? {
         let entry = entry.with_context(|| cannot("read", from))?;

@@ -4,6 +4,7 @@
 
 mod answers;
 mod boot;
+mod disk;
 mod fetch;
 mod image;
 mod table;
