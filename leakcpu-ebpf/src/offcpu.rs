@@ -63,6 +63,7 @@ pub fn sched_switch(ctx: BtfTracePointContext) -> i32 {
         // writer now.
         let thread = unsafe { &mut *thread };
         make_good(thread, prev, now_ns);
+        loops::came_back(thread, thread.state_since_ns);
         switch_out(thread, prev, preempted, prev_state, now_ns);
     }
     // Looked up only now: the verifier would follow the walk once for each outcome.
@@ -74,7 +75,9 @@ pub fn sched_switch(ctx: BtfTracePointContext) -> i32 {
             now_ns = now();
         }
         // SAFETY: as above.
-        switch_in(unsafe { &mut *thread }, next, Some(prev), now_ns);
+        let thread = unsafe { &mut *thread };
+        switch_in(thread, next, Some(prev), now_ns);
+        loops::came_back(thread, thread.state_since_ns);
     }
     0
 }
@@ -215,7 +218,8 @@ fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state:
 }
 
 /// Makes good for a switch to the CPU that `task` is on, if that was not seen: the
-/// run queue knows when it came. Where it does not, the span stays unaccounted.
+/// run queue knows when it came. Where it does not, the span stays unaccounted. If it came
+/// back from its event loop's wait, that is left to the caller (`loops::came_back`).
 #[inline(always)]
 pub fn make_good(thread: &mut ThreadState, task: Task, now_ns: u64) {
     let was = thread.run_state;
@@ -324,6 +328,7 @@ fn read_reason(thread: &mut ThreadState, wait: &mut Wait) {
     }
 }
 
+/// The thread has got its CPU; if from its event loop's wait, see [`make_good`].
 #[inline(always)]
 fn switch_in(thread: &mut ThreadState, task: Task, rival: Option<Task>, mut now_ns: u64) {
     if now_ns < thread.state_since_ns {
@@ -358,7 +363,6 @@ fn switch_in(thread: &mut ThreadState, task: Task, rival: Option<Task>, mut now_
     }
     if thread.off_since_ns == 0 {
         // The interval that was open when watching began has no stack of ours.
-        loops::came_back(thread, now_ns);
         return;
     }
     let blocked_ns = thread.off_blocked_ns;
@@ -384,7 +388,6 @@ fn switch_in(thread: &mut ThreadState, task: Task, rival: Option<Task>, mut now_
         blocked_ns,
         runnable_ns,
     );
-    loops::came_back(thread, now_ns);
 }
 
 // sched_wakeup(struct task_struct *p): after the task is on a run queue, so that

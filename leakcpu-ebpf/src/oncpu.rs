@@ -51,11 +51,9 @@ fn sample(ctx: &PerfEventContext) {
         thread.flags |= thread_flags::FOUND_RUNNING;
         thread.initial_state = run_state::ON_CPU;
     }
-    if (thread.run_state == run_state::RUNNABLE || thread.run_state == run_state::BLOCKED)
-        && let Some(task) = task::current()
-    {
-        // That it came to a CPU was not seen, and it may not leave before the window's end.
-        offcpu::make_good(thread, task, now_ns);
+    if thread.run_state == run_state::RUNNABLE || thread.run_state == run_state::BLOCKED {
+        came_unseen(tid, now_ns);
+        loops::came_back(thread, thread.state_since_ns);
     }
     count::one(Counter::OnCpuSamples);
     let Some(thread_id) = task::current_fsbase() else {
@@ -99,6 +97,21 @@ fn sample(ctx: &PerfEventContext) {
     thread.samples += 1;
     wakers::sampled(thread, captured.hash, now_ns);
     native::add(ctx, thread, captured.hash, wait);
+}
+
+/// Makes good for the switch to this CPU of the current thread, `tid`, which was not seen:
+/// it may not leave before the window's end. Not 0 if it could be looked at.
+///
+/// A global function, so that its stack is none of that of a walk.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn came_unseen(tid: u32, now_ns: u64) -> u32 {
+    let (Some(thread), Some(task)) = (THREADS.get_ptr_mut(tid), task::current()) else {
+        return 0;
+    };
+    // SAFETY: the current thread's entry, as above.
+    offcpu::make_good(unsafe { &mut *thread }, task, now_ns);
+    1
 }
 
 /// The requested privilege level in a code segment selector; 0 is the kernel.

@@ -95,11 +95,12 @@ fn programs_load(problems: &mut Problems) -> Answer {
 /// Every wait of `workloads/waits` that can be made here, with a row of docs/reasons.md
 /// for each.
 fn reasons(problems: &mut Problems) -> Answer {
-    for groups in BATCHES {
-        let rows = observe_until_right(python(), groups, Play::Emulated, problems);
+    // One at a time: an emulated machine is slow.
+    for group in BATCHES.concat() {
+        let rows = observe_until_right(python(), &[group], Play::Emulated, problems);
         problems.check(
             rows > 0,
-            format!("{}: none of their waits could be made", groups.join(", ")),
+            format!("{group}: none of its waits could be made"),
         );
     }
     Yes

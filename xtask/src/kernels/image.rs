@@ -69,7 +69,10 @@ mkdir -p /dev/shm /dev/pts
 mount -t tmpfs tmp /dev/shm
 mount -t devpts pts /dev/pts
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
-for module in /@MODULES@/$(uname -r)/*; do insmod $module; done
+# Twice, for which needs which changes.
+for module in /@MODULES@/$(uname -r)/*.ko /@MODULES@/$(uname -r)/*.ko; do
+    insmod $module 2>/dev/null
+done
 mount -t ext4 /dev/vda /@ROOT@/var/tmp
 ip link set lo up
 exec </dev/null >/dev/ttyS0 2>&1
