@@ -27,7 +27,7 @@ use super::{
 
 /// The eBPF object, built from source by this crate's build script. Empty if no
 /// BPF toolchain was there.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("PYOBSERVE_EBPF_OBJECT"));
+pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("PYOBSERVE_EBPF_OBJECT"));
 
 /// Whether this build holds the eBPF programs.
 pub fn object_is_built_in() -> bool {

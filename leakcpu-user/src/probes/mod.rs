@@ -7,6 +7,8 @@ mod loader;
 mod maps;
 mod per_cpu;
 mod sources;
+#[cfg(test)]
+mod stack_depth;
 mod syscalls;
 mod throttle_clock;
 
