@@ -10,7 +10,7 @@ use leakcpu_common::{
     counters::Counter,
     event::{CodeEvent, StackEvent},
     process::PyProcess,
-    python::{FRAME_WINDOW_WORDS, Leaf, WIDE_WINDOW_WORDS, WalkEnd},
+    python::{FrameWindow, Leaf, WIDE_WINDOW_WORDS, WalkEnd},
     syscall::{SyscallSpec, SyscallTally, TallyKey},
     thread::ThreadState,
     totals::{Totals, TotalsKey},
@@ -60,21 +60,6 @@ pub struct Scratch {
     /// Code objects to copy: how many, and their frames.
     pub pending_count: u64,
     pub pending: [u64; MAX_CODE_COPIES],
-}
-
-/// Most that is read of a data stack at once: some ten frames.
-pub const STRETCH_BYTES: usize = 2048;
-
-/// A stretch of a data stack, or a single frame.
-pub struct FrameWindow {
-    /// A frame at the end of the stretch still has all its words behind it.
-    pub words: [u64; STRETCH_BYTES / 8 + FRAME_WINDOW_WORDS],
-    /// Where it begins.
-    pub lowest: u64,
-    /// Frames are in it that begin at most so many words further on.
-    pub span_words: u64,
-    /// The frame that was read last.
-    pub last: u64,
 }
 
 #[map]

@@ -6,6 +6,7 @@
 mod code;
 mod layout;
 mod walk;
+mod window;
 
 pub use code::{CodeWords, is_generated, read_code};
 pub use layout::{
@@ -16,3 +17,4 @@ pub use walk::{
     FrameSink, Leaf, MemRead, TstateWords, WalkEnd, Walked, find_tstate, leaf_frame, read_tstate,
     root_frame, walk_frames,
 };
+pub use window::{FrameWindow, STRETCH_BYTES};

@@ -3,7 +3,7 @@
 use std::io::IoSliceMut;
 
 use leakcpu_common::python::{
-    FRAME_READ_WORDS, FRAME_WINDOW_WORDS, MemRead, WIDE_READ_WORDS, WIDE_WINDOW_WORDS,
+    FRAME_WINDOW_WORDS, FrameWindow, MemRead, WIDE_READ_WORDS, WIDE_WINDOW_WORDS,
 };
 use nix::{
     errno::Errno,
@@ -148,7 +148,7 @@ impl RemoteMemory {
 #[derive(Debug)]
 pub struct RemoteReader {
     memory: RemoteMemory,
-    frame: [u64; FRAME_WINDOW_WORDS],
+    frames: FrameWindow,
     wide: [u64; WIDE_WINDOW_WORDS],
 }
 
@@ -157,7 +157,7 @@ impl RemoteReader {
     pub const fn new(memory: RemoteMemory) -> Self {
         Self {
             memory,
-            frame: [0; FRAME_WINDOW_WORDS],
+            frames: FrameWindow::EMPTY,
             wide: [0; WIDE_WINDOW_WORDS],
         }
     }
@@ -184,9 +184,12 @@ impl MemRead for RemoteReader {
     }
 
     fn read_frame(&mut self, addr: u64) -> Option<&[u64; FRAME_WINDOW_WORDS]> {
-        let words = self.read::<FRAME_READ_WORDS>(addr)?;
-        self.frame[..FRAME_READ_WORDS].copy_from_slice(&words);
-        Some(&self.frame)
+        let memory = self.memory;
+        self.frames.frame(addr, |to, bytes, from| {
+            // SAFETY: the window has room for so much, and nobody else has it now.
+            let to = unsafe { std::slice::from_raw_parts_mut(to, bytes) };
+            memory.read(from, to).is_ok()
+        })
     }
 
     fn read_wide(&mut self, addr: u64) -> Option<&[u64; WIDE_WINDOW_WORDS]> {
