@@ -11,6 +11,7 @@ use super::{
 use crate::{
     collect::Snapshot,
     discovery::{self, Tables},
+    model::UserLoss,
     probes::syscall_name,
 };
 
@@ -102,7 +103,7 @@ impl Session {
         }
         let unknown = self.look_up(wanted, false);
         if unknown > 0 {
-            self.lose("descriptors_closed_unseen", unknown);
+            self.lose(UserLoss::DescriptorsClosedUnseen, unknown);
         }
         self.look_up_children(&parents, false);
     }

@@ -1,0 +1,366 @@
+//! The locks that threads wait for, looked at while they do.
+//!
+//! A wait for a lock that ends has a waker. One that does not has nobody to name but the
+//! lock's owner, where it keeps one, or of a file the process that has it. A look is good for the wait that the kernel side had
+//! noted before it, if that is still the thread's wait when the window has ended.
+
+use std::collections::HashMap;
+
+use leakcpu_common::{
+    thread::{ThreadState, run_state},
+    totals::{Wait, wait_flags},
+};
+
+use super::{Session, SessionError, watched::Watched};
+use crate::{
+    collect::{ThreadRecord, monotonic_ns},
+    discovery,
+    interpreter::{self, AwaitedLock, AwaitedLockError, PyThread, PythonProcess},
+    model::{FileLockHolder, LockKind, LockOwner, LockWait, Pid, StackId, Tid, UserLoss},
+    probes::syscall_name,
+};
+
+/// Waits are looked at while they last from this length on; those that are open at the
+/// window's end, all.
+const LONG_NS: u64 = 1_000_000_000;
+/// Waits looked at at once: a look takes some 200 us.
+const LOOKS_AT_ONCE: usize = 16;
+/// Waits looked at at the window's end.
+const LOOKS_AT_END: usize = 256;
+/// Different waits of a thread that have ended and are kept.
+const KEPT: usize = 16;
+
+/// What looks found.
+#[derive(Debug, Default)]
+pub(super) struct LockLooks {
+    /// Of each thread, the last wait that was looked at.
+    last: HashMap<u32, Look>,
+    /// Those before it whose lock had an owner.
+    past: HashMap<(u32, u32), Vec<Look>>,
+}
+
+/// A wait that was looked at.
+#[derive(Clone, Debug)]
+struct Look {
+    wait: WaitId,
+    /// When it began, or watching did.
+    since_ns: u64,
+    /// When it was looked at last.
+    seen_ns: u64,
+    found: Found,
+}
+
+/// Which wait of which thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct WaitId {
+    generation: u32,
+    /// When it began; 0 if watching found it.
+    off_since_ns: u64,
+    /// The kernel side's hash of where.
+    stack: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Found {
+    Lock {
+        lock: AwaitedLock,
+        /// Its owner, `None` if that has ended.
+        owner: Option<u32>,
+    },
+    FileLock(Option<FileLockHolder>),
+    Nothing(Option<UserLoss>),
+}
+
+/// A thread that waits for a lock.
+struct Waiter {
+    pid: u32,
+    tid: u32,
+    wait: WaitId,
+    since_ns: u64,
+    /// The descriptor, if it is a lock on a file.
+    fd: Option<i32>,
+}
+
+impl Session {
+    /// Looks at the locks that threads have waited for for long, or at the window's end at
+    /// all that they wait for.
+    pub(super) fn look_at_locks(&mut self, is_end: bool) -> Result<(), SessionError> {
+        let now_ns = monotonic_ns();
+        let mut waiters = self.lock_waiters(now_ns)?;
+        if !is_end {
+            waiters.retain(|waiter| now_ns.saturating_sub(waiter.since_ns) >= LONG_NS);
+        }
+        // Those that last longest first.
+        waiters.sort_by_key(|waiter| waiter.since_ns);
+        let mut left = if is_end { LOOKS_AT_END } else { LOOKS_AT_ONCE };
+        let mut threads: HashMap<u32, Vec<PyThread>> = HashMap::new();
+        for waiter in waiters {
+            let known = self.lock_looks.known(&waiter);
+            if known.is_none() && left == 0 {
+                if is_end {
+                    self.lose(UserLoss::LockWaitsNotLookedAt, 1);
+                }
+                continue;
+            }
+            let Some(process) = self.watched.get(&waiter.pid).and_then(Watched::python) else {
+                continue;
+            };
+            let found = known.unwrap_or_else(|| {
+                left -= 1;
+                match waiter.fd {
+                    Some(fd) => look_at_file(waiter.pid, fd),
+                    None => look(process, waiter.tid, &mut threads),
+                }
+            });
+            if is_end && let Found::Nothing(Some(lost)) = found {
+                self.lose(lost, 1);
+            }
+            let look = Look {
+                wait: waiter.wait,
+                since_ns: waiter.since_ns,
+                seen_ns: now_ns,
+                found,
+            };
+            self.lock_looks.add(waiter.tid, look);
+        }
+        Ok(())
+    }
+
+    /// Threads that wait for locks.
+    fn lock_waiters(&mut self, now_ns: u64) -> Result<Vec<Waiter>, SessionError> {
+        let mut waiters = Vec::new();
+        for entry in &self.probes.maps()?.threads {
+            let Ok((tid, state)) = entry else { continue };
+            let Some(watched) = self.watched.get(&state.pid) else {
+                continue;
+            };
+            let wait = open_wait(watched, &state);
+            let fd = wait.and_then(file_lock);
+            if fd.is_some() || wait.is_some_and(is_for_lock) {
+                let record = ThreadRecord::close(state, now_ns);
+                waiters.push(Waiter {
+                    pid: state.pid,
+                    tid,
+                    wait: wait_id(&record),
+                    since_ns: state.state_since_ns.max(state.watched_since_ns),
+                    fd,
+                });
+            }
+        }
+        Ok(waiters)
+    }
+}
+
+/// What a thread waits for, if it does.
+fn open_wait(watched: &Watched, state: &ThreadState) -> Option<Wait> {
+    match state.run_state {
+        run_state::BLOCKED => Some(state.wait),
+        // It has done nothing since watching found it.
+        run_state::UNKNOWN => {
+            let parked = watched.threads.get(&state.tid)?.parked.as_ref()?;
+            Some(parked.wait)
+        }
+        _ => None,
+    }
+}
+
+/// Whether it waits at a futex of Python's that is not the GIL's.
+fn is_for_lock(wait: Wait) -> bool {
+    const OTHERS: u8 = wait_flags::GIL | wait_flags::NATIVE_THREAD | wait_flags::STOPPED;
+    wait.flags & OTHERS == 0 && syscall_name(i32::from(wait.syscall)) == Some("futex")
+}
+
+/// The descriptor of a wait for a lock on a file.
+fn file_lock(wait: Wait) -> Option<i32> {
+    const NEEDED: u8 = wait_flags::HAS_FD;
+    let is_it = matches!(
+        syscall_name(i32::from(wait.syscall)),
+        Some("flock" | "fcntl")
+    );
+    let has_fd = wait.flags & (NEEDED | wait_flags::STOPPED) == NEEDED;
+    (is_it && has_fd).then_some(wait.fd)
+}
+
+fn wait_id(record: &ThreadRecord) -> WaitId {
+    WaitId {
+        generation: record.generation(),
+        off_since_ns: record.state.off_since_ns,
+        stack: record.state.wait_stack,
+    }
+}
+
+fn look(process: &PythonProcess, tid: u32, threads: &mut HashMap<u32, Vec<PyThread>>) -> Found {
+    let lock = match interpreter::awaited_lock(process, tid) {
+        Ok(lock) => lock,
+        Err(error) => {
+            tracing::debug!(pid = process.pid, tid, %error, "lock not found");
+            return Found::Nothing(match error {
+                AwaitedLockError::NotFound { .. } | AwaitedLockError::Remote(_) => {
+                    Some(UserLoss::LockObjectsNotFound)
+                }
+                AwaitedLockError::Unsettled { .. } => Some(UserLoss::LockOwnersUnsettled),
+                AwaitedLockError::Unlike { .. } => Some(UserLoss::LockObjectsUnlike),
+                AwaitedLockError::NotWaiting { .. }
+                | AwaitedLockError::NoLock { .. }
+                | AwaitedLockError::Discovery(_) => None,
+            });
+        }
+    };
+    let Some(owner) = lock.owner else {
+        return Found::Lock { lock, owner: None };
+    };
+    let is_known = threads.get(&process.pid).is_some_and(|threads| {
+        let mut threads = threads.iter();
+        threads.any(|thread| thread.thread_id == owner.thread_id)
+    });
+    if !is_known {
+        // Begun since they were listed, or ended.
+        match interpreter::threads(process) {
+            Ok(listed) => threads.insert(process.pid, listed),
+            Err(error) => {
+                tracing::debug!(pid = process.pid, %error, "owner not found");
+                return Found::Nothing(Some(UserLoss::LockOwnersUnsettled));
+            }
+        };
+    }
+    let mut listed = threads.get(&process.pid).into_iter().flatten();
+    let thread = listed.find(|thread| thread.thread_id == owner.thread_id);
+    Found::Lock {
+        lock,
+        owner: thread.and_then(|thread| thread.tid),
+    }
+}
+
+fn look_at_file(pid: u32, fd: i32) -> Found {
+    match discovery::file_lock_holder(pid, fd) {
+        Ok(holder) => Found::FileLock(holder.map(|holder| FileLockHolder {
+            pid: Pid(holder.pid),
+            name: holder.name,
+        })),
+        Err(error) => {
+            tracing::debug!(pid, fd, %error, "holder of a file's lock not found");
+            Found::FileLock(None)
+        }
+    }
+}
+
+impl LockLooks {
+    /// What was found of a wait, if that cannot have changed since: an owner can.
+    fn known(&self, waiter: &Waiter) -> Option<Found> {
+        let look = self.last.get(&waiter.tid)?;
+        let is_settled = match look.found {
+            Found::Lock { lock, .. } => lock.kind != interpreter::LockKind::RLock,
+            Found::FileLock(_) => false,
+            Found::Nothing(lost) => lost != Some(UserLoss::LockOwnersUnsettled),
+        };
+        (look.wait == waiter.wait && is_settled).then(|| look.found.clone())
+    }
+
+    fn add(&mut self, tid: u32, look: Look) {
+        let wait = look.wait;
+        let Some(before) = self.last.insert(tid, look) else {
+            return;
+        };
+        let is_worth_it = match &before.found {
+            Found::Lock { lock, .. } => lock.owner.is_some(),
+            Found::FileLock(holder) => holder.is_some(),
+            Found::Nothing(_) => false,
+        };
+        if before.wait != wait && is_worth_it {
+            let past = self.past.entry((tid, before.wait.generation)).or_default();
+            if past.len() < KEPT {
+                past.push(before);
+            }
+        }
+    }
+
+    /// The waits of a thread that were looked at; `records` are those of its process.
+    pub(super) fn waits(
+        &self,
+        watched: &Watched,
+        record: &ThreadRecord,
+        records: &[ThreadRecord],
+        start_ns: u64,
+    ) -> Vec<LockWait> {
+        let tid = record.state.tid;
+        let past = self.past.get(&(tid, record.generation()));
+        let last = self.last.get(&tid);
+        past.into_iter()
+            .flatten()
+            .chain(last)
+            .filter(|look| look.wait.generation == record.generation())
+            .filter_map(|look| {
+                let is_open = is_off(record) && look.wait == wait_id(record);
+                let until_ns = if is_open {
+                    record.state.ended_ns
+                } else {
+                    look.seen_ns
+                };
+                let wait = LockWait {
+                    stack: stack(watched, tid, look.wait).unwrap_or(StackId(0)),
+                    kind: LockKind::File,
+                    owner: None,
+                    holder: None,
+                    waited_ns: until_ns.saturating_sub(look.since_ns.max(start_ns)),
+                    is_open,
+                    has_timeout: false,
+                };
+                let place = |tid| {
+                    let owner = records.iter().find(|other| other.state.tid == tid)?;
+                    place(watched, owner).filter(|_| is_open)
+                };
+                match &look.found {
+                    Found::Lock { lock, owner } => Some(LockWait {
+                        kind: kind(lock.kind),
+                        owner: lock.owner.map(|of| LockOwner {
+                            tid: owner.map(Tid),
+                            taken: of.taken,
+                            stack: owner.and_then(place).unwrap_or(StackId(0)),
+                        }),
+                        has_timeout: lock.has_timeout,
+                        ..wait
+                    }),
+                    Found::FileLock(holder) => Some(LockWait {
+                        holder: holder.clone(),
+                        ..wait
+                    }),
+                    Found::Nothing(_) => None,
+                }
+            })
+            .collect()
+    }
+}
+
+const fn kind(kind: interpreter::LockKind) -> LockKind {
+    match kind {
+        interpreter::LockKind::Lock => LockKind::Lock,
+        interpreter::LockKind::RLock => LockKind::Rlock,
+        interpreter::LockKind::SemLock => LockKind::Multiprocessing,
+    }
+}
+
+/// Whether a thread was off the CPU when the window ended, and not since it was woken.
+const fn is_off(record: &ThreadRecord) -> bool {
+    matches!(
+        record.run_state_at_end,
+        run_state::BLOCKED | run_state::UNKNOWN
+    )
+}
+
+/// Where a thread was when the window ended, if it was off the CPU.
+fn place(watched: &Watched, record: &ThreadRecord) -> Option<StackId> {
+    match record.run_state_at_end {
+        run_state::BLOCKED | run_state::RUNNABLE | run_state::UNKNOWN => {
+            stack(watched, record.state.tid, wait_id(record))
+        }
+        _ => None,
+    }
+}
+
+fn stack(watched: &Watched, tid: u32, wait: WaitId) -> Option<StackId> {
+    if wait.off_since_ns != 0 {
+        return watched.stacks.by_hash(wait.stack);
+    }
+    let parked = watched.threads.get(&tid)?.parked.as_ref()?;
+    Some(watched.stacks.parked(&parked.stack))
+}
