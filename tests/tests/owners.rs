@@ -143,8 +143,11 @@ fn a_deadlock_is_what_the_text_begins_with() {
     let mut problems = Problems::new();
     for part in [
         "lock-bound",
-        "deadlock: take_first (",
-        "waits for an RLock that take_second (",
+        &format!("deadlock: thread {}", workload.ready["deadlock"][0]),
+        &format!(
+            "waits for an RLock that thread {}",
+            workload.ready["deadlock"][0]
+        ),
         "restart it, and have every thread take these locks in the same order",
     ] {
         let flat = said.split_whitespace().collect::<Vec<_>>().join(" ");

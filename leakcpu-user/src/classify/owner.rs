@@ -11,12 +11,12 @@ use crate::model::{
 /// An owner is named if it had this share of the waits.
 const MIN_SHARE: f64 = 0.5;
 
-/// `an RLock that holder (4712) owns`; `None` of a lock that has no owner.
+/// `an RLock that thread 4712 (holder) owns`; `None` of a lock that has no owner.
 pub fn owner_in_words(process: &Process, wait: &LockWait) -> Option<String> {
     let owner = wait.owner?;
     let kind = wait.kind.name();
     Some(match owner.tid {
-        Some(tid) => format!("an {kind} that {} owns", process.thread_name(tid)),
+        Some(tid) => format!("an {kind} that {} owns", process.thread_in_words(tid)),
         None => format!("an {kind} whose owner has ended"),
     })
 }
@@ -83,7 +83,7 @@ impl Subject<'_> {
         let circle = deadlocks.iter().find(|circle| circle.iter().any(is_one))?;
         let names: Vec<String> = circle
             .iter()
-            .map(|one| self.process.thread_name(one.tid))
+            .map(|one| self.process.thread_in_words(one.tid))
             .collect();
         let text = match names.as_slice() {
             [one, other] => format!("deadlock: {one} and {other} wait for each other's RLock"),
@@ -101,7 +101,7 @@ impl Subject<'_> {
         ))
     }
 
-    /// `holder (4712) owns the RLock for 97 % of that`, if the waits of `total_ns` were for
+    /// `thread 4712 (holder) owns the RLock`, if the waits of `total_ns` were for
     /// locks of one thread's that have not ended.
     pub(super) fn owned(&self, total_ns: u64) -> Option<Because> {
         let mut sums: BTreeMap<Tid, u64> = BTreeMap::new();
@@ -115,7 +115,7 @@ impl Subject<'_> {
         let (owner, ns) = sums.into_iter().max_by_key(|&(_, ns)| ns)?;
         let share = (ns as f64 / total_ns.max(1) as f64).min(1.0);
         (share >= MIN_SHARE).then(|| {
-            let text = format!("{} owns the RLock", self.process.thread_name(owner));
+            let text = format!("{} owns the RLock", self.process.thread_in_words(owner));
             reason(text, "lock_owner_share", share, "ratio")
         })
     }

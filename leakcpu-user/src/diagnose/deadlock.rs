@@ -31,7 +31,7 @@ fn finding(rule: &'static str, process: &Process, circle: &[Deadlocked]) -> Find
         .map(|one| {
             let at = place(one).map_or(String::new(), |place| format!(" in {}", place.short()));
             let owner = owner_in_words(process, &one.wait).unwrap_or_default();
-            format!("{} waits{at} for {owner}", process.thread_name(one.tid))
+            format!("{} waits{at} for {owner}", process.thread_in_words(one.tid))
         })
         .collect();
     let mut places: Vec<String> = circle

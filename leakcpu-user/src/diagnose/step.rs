@@ -76,7 +76,7 @@ fn most_owned(case: Case<'_>) -> Option<String> {
     let place = case.process.own_frame(case.process.stack(owner.stack));
     let function = place.and_then(|frame| case.process.function(frame.function?));
     let inside = function.map_or(String::new(), |f| format!(" in {}", f.name));
-    Some(format!("{}{inside}", case.process.thread_name(tid)))
+    Some(format!("{}{inside}", case.process.thread_in_words(tid)))
 }
 
 /// Whether most of the time at locks was spent at those of Python.

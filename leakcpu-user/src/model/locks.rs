@@ -121,12 +121,19 @@ impl Process {
         deadlocks
     }
 
-    /// `fetcher (4712)`, or the bare number of a thread without a name.
-    pub fn thread_name(&self, tid: Tid) -> String {
-        let thread = self.threads.iter().find(|thread| thread.tid == tid);
-        match thread.and_then(|thread| thread.name.as_deref()) {
-            Some(name) => format!("{name} ({tid})"),
-            None => tid.to_string(),
+    /// `thread 4712 (fetcher)`. Without the name where that is the process' own, as threads
+    /// have it that were not given one (all of Python's before 3.14).
+    pub fn thread_in_words(&self, tid: Tid) -> String {
+        if tid.0 == self.pid.0 {
+            return "the main thread".to_owned();
+        }
+        let name = |tid: u32| {
+            let thread = self.threads.iter().find(|thread| thread.tid.0 == tid)?;
+            thread.name.as_deref()
+        };
+        match name(tid.0) {
+            Some(own) if name(self.pid.0) != Some(own) => format!("thread {tid} ({own})"),
+            _ => format!("thread {tid}"),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! lock's owner, where it keeps one, or of a file the process that has it. A look is good for the wait that the kernel side had
 //! noted before it, if that is still the thread's wait when the window has ended.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use leakcpu_common::{
     thread::{ThreadState, run_state},
@@ -72,7 +72,8 @@ enum Found {
 }
 
 /// A thread that waits for a lock.
-struct Waiter {
+#[derive(Debug)]
+pub(super) struct LockWaiter {
     pid: u32,
     tid: u32,
     wait: WaitId,
@@ -82,29 +83,50 @@ struct Waiter {
 }
 
 impl Session {
-    /// Looks at the locks that threads have waited for for long, or at the window's end at
-    /// all that they wait for.
-    pub(super) fn look_at_locks(&mut self, is_end: bool) -> Result<(), SessionError> {
+    /// Looks at the locks of all open waits: the window ends.
+    pub(super) fn look_at_all_locks(&mut self) -> Result<(), SessionError> {
         let now_ns = monotonic_ns();
-        let mut waiters = self.lock_waiters(now_ns)?;
-        if !is_end {
-            waiters.retain(|waiter| now_ns.saturating_sub(waiter.since_ns) >= LONG_NS);
+        let mut waiters = Vec::new();
+        for entry in &self.probes.maps()?.threads {
+            let Ok((_, state)) = entry else { continue };
+            waiters.extend(lock_waiter(&self.watched, &state, now_ns));
         }
+        let left_out = self.look_at_locks(waiters, now_ns, LOOKS_AT_END);
+        if left_out > 0 {
+            self.lose(UserLoss::LockWaitsNotLookedAt, left_out);
+        }
+        for look in self.lock_looks.last.values() {
+            if let Found::Nothing(Some(lost)) = look.found
+                && look.seen_ns == now_ns
+            {
+                *self.user_loss.entry(lost.into()).or_default() += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at the locks that threads have waited for for long.
+    pub(super) fn look_at_long_locks(&mut self, mut waiters: Vec<LockWaiter>, now_ns: u64) {
+        waiters.retain(|waiter| now_ns.saturating_sub(waiter.since_ns) >= LONG_NS);
+        // Those left out have their turn at the next look, or at the end.
+        self.look_at_locks(waiters, now_ns, LOOKS_AT_ONCE);
+    }
+
+    /// Looks at so many at most that are not known yet; returns how many more there are.
+    fn look_at_locks(&mut self, mut waiters: Vec<LockWaiter>, now_ns: u64, mut left: usize) -> u64 {
         // Those that last longest first.
         waiters.sort_by_key(|waiter| waiter.since_ns);
-        let mut left = if is_end { LOOKS_AT_END } else { LOOKS_AT_ONCE };
         let mut threads: HashMap<u32, Vec<PyThread>> = HashMap::new();
+        let mut left_out = 0;
         for waiter in waiters {
-            let known = self.lock_looks.known(&waiter);
-            if known.is_none() && left == 0 {
-                if is_end {
-                    self.lose(UserLoss::LockWaitsNotLookedAt, 1);
-                }
-                continue;
-            }
             let Some(process) = self.watched.get(&waiter.pid).and_then(Watched::python) else {
                 continue;
             };
+            let known = self.lock_looks.known(&waiter);
+            if known.is_none() && left == 0 {
+                left_out += 1;
+                continue;
+            }
             let found = known.unwrap_or_else(|| {
                 left -= 1;
                 match waiter.fd {
@@ -112,9 +134,6 @@ impl Session {
                     None => look(process, waiter.tid, &mut threads),
                 }
             });
-            if is_end && let Found::Nothing(Some(lost)) = found {
-                self.lose(lost, 1);
-            }
             let look = Look {
                 wait: waiter.wait,
                 since_ns: waiter.since_ns,
@@ -123,32 +142,25 @@ impl Session {
             };
             self.lock_looks.add(waiter.tid, look);
         }
-        Ok(())
+        left_out
     }
+}
 
-    /// Threads that wait for locks.
-    fn lock_waiters(&mut self, now_ns: u64) -> Result<Vec<Waiter>, SessionError> {
-        let mut waiters = Vec::new();
-        for entry in &self.probes.maps()?.threads {
-            let Ok((tid, state)) = entry else { continue };
-            let Some(watched) = self.watched.get(&state.pid) else {
-                continue;
-            };
-            let wait = open_wait(watched, &state);
-            let fd = wait.and_then(file_lock);
-            if fd.is_some() || wait.is_some_and(is_for_lock) {
-                let record = ThreadRecord::close(state, now_ns);
-                waiters.push(Waiter {
-                    pid: state.pid,
-                    tid,
-                    wait: wait_id(&record),
-                    since_ns: state.state_since_ns.max(state.watched_since_ns),
-                    fd,
-                });
-            }
-        }
-        Ok(waiters)
-    }
+/// A thread that waits for a lock, if it does.
+pub(super) fn lock_waiter(
+    all: &BTreeMap<u32, Watched>,
+    state: &ThreadState,
+    now_ns: u64,
+) -> Option<LockWaiter> {
+    let wait = open_wait(all.get(&state.pid)?, state)?;
+    let fd = file_lock(wait);
+    (fd.is_some() || is_for_lock(wait)).then(|| LockWaiter {
+        pid: state.pid,
+        tid: state.tid,
+        wait: wait_id(&ThreadRecord::close(*state, now_ns)),
+        since_ns: state.state_since_ns.max(state.watched_since_ns),
+        fd,
+    })
 }
 
 /// What a thread waits for, if it does.
@@ -246,7 +258,7 @@ fn look_at_file(pid: u32, fd: i32) -> Found {
 
 impl LockLooks {
     /// What was found of a wait, if that cannot have changed since: an owner can.
-    fn known(&self, waiter: &Waiter) -> Option<Found> {
+    fn known(&self, waiter: &LockWaiter) -> Option<Found> {
         let look = self.last.get(&waiter.tid)?;
         let is_settled = match look.found {
             Found::Lock { lock, .. } => lock.kind != interpreter::LockKind::RLock,

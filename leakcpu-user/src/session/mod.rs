@@ -246,7 +246,7 @@ impl Session {
     /// Ends the window and makes the profile.
     pub fn finish(mut self) -> Result<Profile, SessionError> {
         self.suspects.disarm(&mut self.probes)?;
-        self.look_at_locks(true)?;
+        self.look_at_all_locks()?;
         self.end_accounts()?;
         let end_ns = monotonic_ns();
         self.probes.maps()?.stop(end_ns)?;
@@ -296,9 +296,6 @@ impl Session {
                 .look(&mut self.probes, |pid| watched.contains_key(&pid))?;
         } else {
             self.suspects.disarm_if_due(&mut self.probes)?;
-        }
-        if self.ticks % DESCRIPTOR_TICKS == DESCRIPTOR_TICKS / 2 {
-            self.look_at_locks(false)?;
         }
         self.look_up_current()
     }

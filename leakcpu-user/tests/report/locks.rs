@@ -92,14 +92,14 @@ fn a_deadlock_is_said_with_its_threads_and_places() {
     assert_eq!(finding.rule, "lock.deadlock");
     assert_eq!(
         finding.cause,
-        "t1 (1) waits in f1 (a.py:11) for an RLock that t2 (2) owns; \
-         t2 (2) waits in f2 (a.py:21) for an RLock that t1 (1) owns: none of them ever goes on."
+        "thread 1 (t1) waits in f1 (a.py:11) for an RLock that thread 2 (t2) owns; \
+         thread 2 (t2) waits in f2 (a.py:21) for an RLock that thread 1 (t1) owns: none of them ever goes on."
     );
     let said = text(process);
     for part in [
-        "deadlock: t1 (1) and t2 (2) wait for each other's RLock",
-        "t1 (1) waits for an RLock that t2 (2) owns, 10.0 s: f1 a.py:11",
-        "t2 (2) waits for an RLock that t1 (1) owns, 10.0 s: f2 a.py:21",
+        "deadlock: thread 1 (t1) and thread 2 (t2) wait for each other's RLock",
+        "thread 1 (t1) waits for an RLock that thread 2 (t2) owns, 10.0 s: f1 a.py:11",
+        "thread 2 (t2) waits for an RLock that thread 1 (t1) owns, 10.0 s: f2 a.py:21",
         "-> restart it, and have every thread take these locks in the same order",
     ] {
         assert!(said.contains(part), "{part} is missing from\n{said}");
@@ -112,10 +112,10 @@ fn the_owner_of_a_lock_is_said_with_its_place() {
     // The second is asleep with it.
     process.threads[1].lock_waits.clear();
     let said = text(process);
-    let part = "t1 (1) waits for an RLock that t2 (2) owns, 10.0 s: f1 a.py:11; its owner is in f2 a.py:21";
+    let part = "thread 1 (t1) waits for an RLock that thread 2 (t2) owns, 10.0 s: f1 a.py:11; its owner is in f2 a.py:21";
     assert!(said.contains(part), "{said}");
     assert!(
-        said.contains("what keeps t2 (2) in f2 from releasing it"),
+        said.contains("what keeps thread 2 (t2) in f2 from releasing it"),
         "{said}"
     );
     let said = text(waiting(LockKind::Rlock, &[Some(0)]));
@@ -148,7 +148,7 @@ fn a_lock_that_keeps_no_owner_is_called_so() {
     let wait = &owned.waits()[0];
     assert_eq!(
         lock_in_words(&owned, wait).as_deref(),
-        Some("waiting for an RLock that 4 owns")
+        Some("waiting for an RLock that thread 4 owns")
     );
 }
 

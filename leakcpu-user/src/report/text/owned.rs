@@ -10,8 +10,8 @@ use crate::report::clean;
 /// Waits from this length on are worth a line.
 const WORTH_SAYING_NS: u64 = 500_000_000;
 
-/// `first (4712) waits for an RLock that second (4713) owns, 9.8 s: take_both app.py:12;
-/// second is in hold app.py:20`; of a deadlock each of its threads, else the longest wait
+/// `thread 4712 waits for an RLock that thread 4713 owns, 9.8 s: take_both app.py:12; its
+/// owner is in hold app.py:20`; of a deadlock each of its threads, else the longest wait
 /// for a lock that has an owner.
 pub(super) fn owned(process: &Process, indent: usize, width: usize) -> Vec<Line> {
     let deadlocks = process.deadlocks();
@@ -49,7 +49,7 @@ fn one(process: &Process, tid: Tid, wait: &LockWait, is_deadlock: bool) -> Optio
     };
     let mut text = format!(
         "{} waits for {lock}, {}",
-        process.thread_name(tid),
+        process.thread_in_words(tid),
         duration(wait.waited_ns)
     );
     if let Some(place) = frame(wait.stack) {
