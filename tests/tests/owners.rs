@@ -60,7 +60,7 @@ fn check(python: &Interpreter, problems: &mut Problems) {
     }
     problems.about(format!("{} deadlock", python.version));
     let deadlocks = list(process, "deadlocks");
-    let [deadlock] = deadlocks.as_slice() else {
+    let [deadlock] = deadlocks else {
         problems.add(format!("{} deadlocks", deadlocks.len()));
         return;
     };
@@ -102,7 +102,7 @@ fn the_owner_of_an_rlock_and_a_deadlock_are_named() {
 #[ignore = "slow: every interpreter"]
 fn the_owner_of_an_rlock_is_named_on_every_interpreter() {
     let all = interpreter::supported();
-    check_all(&all.iter().collect::<Vec<_>>());
+    check_all(&all);
 }
 
 /// Nobody ends these waits but their own time: looks while they last tell the owner.
@@ -110,7 +110,7 @@ fn the_owner_of_an_rlock_is_named_on_every_interpreter() {
 #[ignore = "slow: waits of 3 s in a window of 9 s"]
 fn the_owner_of_waits_that_have_ended() {
     let python = interpreter::newest();
-    let workload = Workload::start(python, "owners.py", &[]);
+    let workload = Workload::start::<&str>(python, "owners.py", &[]);
     let report = observe::classify(workload.pid, "9s", &[]);
     let process = report.process(workload.pid);
     let truth = &workload.ready["waits"]["wait_for_timed"];

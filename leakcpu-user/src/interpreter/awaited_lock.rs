@@ -1,11 +1,11 @@
 //! The lock that a thread waits for, found from outside.
 //!
-//! Up to 3.13 a lock of `_thread` waits at the futex of a semaphore that it has the address
-//! of. The object itself is on the waiter's own stack, for the function of C that waits sets
+//! Locks of `_thread` were semaphores, of which the object has the address: `lock` until the
+//! first releases of 3.13, `RLock` until 3.13. The object itself is on the waiter's own stack, for the function of C that waits sets
 //! its owner or its flag afterwards: of the words above the stack pointer, an object is taken
-//! only if it is a lock by its type and has the address of the very futex. From 3.14 on the
-//! waiter's semaphore is on its stack, behind the address of the mutex inside the lock, so
-//! that nothing is searched.
+//! only if it is a lock by its type and has the address of the very futex. Since then they
+//! wait in the parking lot: the waiter's semaphore is on its own stack, behind the address
+//! of the mutex inside the lock, so that nothing is searched.
 
 use super::{PythonProcess, RemoteError, RemoteMemory, layout::LockLayout, parked::Moment};
 use crate::discovery::{DiscoveryError, SyscallState};
@@ -151,6 +151,8 @@ pub fn awaited_lock(process: &PythonProcess, tid: u32) -> Result<AwaitedLock, Aw
 struct Lock {
     address: u64,
     kind: LockKind,
+    /// It is waited for in the parking lot.
+    is_parked_at: bool,
 }
 
 fn find(
@@ -165,10 +167,14 @@ fn find(
     if layout.has_parking_lot && own_stack.contains(&futex) {
         let parked_at = memory.read_u64(futex.wrapping_sub(WORD_BYTES as u64))?;
         let address = parked_at.wrapping_sub(u64::from(layout.head));
-        let is_lock = OBJECTS.contains(&address) && layout.locks_park;
-        let kind = is_lock.then(|| kind_of(process, address)).transpose()?;
+        let is_object = OBJECTS.contains(&address);
+        let kind = is_object.then(|| kind_of(process, address)).transpose()?;
         return match kind.flatten() {
-            Some(kind @ (LockKind::Lock | LockKind::RLock)) => Ok(Lock { address, kind }),
+            Some(kind @ (LockKind::Lock | LockKind::RLock)) => Ok(Lock {
+                address,
+                kind,
+                is_parked_at: true,
+            }),
             _ => Err(AwaitedLockError::NoLock { tid }),
         };
     }
@@ -187,6 +193,7 @@ fn find(
             return Ok(Lock {
                 address: word,
                 kind,
+                is_parked_at: false,
             });
         }
     }
@@ -292,7 +299,8 @@ impl Lock {
         let at = |offset: u16| memory.read_u64(self.address.wrapping_add(u64::from(offset)));
         let thread_id = at(layout.rlock_owner)?;
         let count = at(layout.rlock_count)?;
-        let once = u64::from(layout.taken_once);
+        // A mutex counts how often it was taken besides.
+        let once = u64::from(!self.is_parked_at);
         // It was released, or is being taken.
         let is_owned = thread_id != 0 && count >= once;
         Ok(is_owned.then(|| RLockOwner {

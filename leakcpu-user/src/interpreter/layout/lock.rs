@@ -9,23 +9,17 @@
 /// First minor version that has a parking lot.
 const PARKING_LOT: u8 = 13;
 
-/// First minor version whose locks use it.
-const LOCKS_PARK: u8 = 14;
-
 /// Offsets in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LockLayout {
     /// Bytes of `PyObject`: what a lock consists of comes right behind them. That is the
-    /// address of its semaphore, or where `threads_park` for a lock of `_thread` the mutex
-    /// itself.
+    /// address of its semaphore, or the mutex itself where threads wait in the parking lot
+    /// for it: `lock` since 3.13, but for its first releases, and `RLock` since 3.14.
     pub head: u16,
     /// `rlock_owner`, or `lock.thread`: `pthread_self()` of the owner, 0 if there is none.
     pub rlock_owner: u16,
-    /// `rlock_count`, or `lock.level`: how often it has taken the lock, from 3.14 on less
-    /// one.
+    /// `rlock_count`, or `lock.level`: how often it has taken the lock, the latter less one.
     pub rlock_count: u16,
-    /// What `rlock_count` is of a lock that was taken once.
-    pub taken_once: u16,
     /// `PyTypeObject.tp_name`.
     pub tp_name: u16,
     /// `PyTypeObject.tp_basicsize`.
@@ -33,25 +27,20 @@ pub struct LockLayout {
     /// There is a parking lot: who waits in it does so at a semaphore of its own, on its
     /// stack, before which is the address that it waits for.
     pub has_parking_lot: bool,
-    /// The locks of `_thread` use it.
-    pub locks_park: bool,
 }
 
 impl LockLayout {
     /// Of a version and kind of build.
     pub const fn of(minor: u8, free_threaded: bool) -> Self {
         let head = if free_threaded { 32 } else { 16 };
-        let locks_park = minor >= LOCKS_PARK;
         Self {
             head,
             rlock_owner: head + 8,
             rlock_count: head + 16,
-            taken_once: if locks_park { 0 } else { 1 },
             // Behind `ob_size`.
             tp_name: head + 8,
             tp_basicsize: head + 16,
             has_parking_lot: minor >= PARKING_LOT,
-            locks_park,
         }
     }
 }
