@@ -23,9 +23,9 @@ fn locks_equal_the_targets_own() {
                     let owner = lock.owner.map(|owner| owner.thread_id);
                     let taken = lock.owner.map_or(0, |owner| owner.taken);
                     format!("{:?}", lock.kind) == kind
-                        && Value::from(owner) == truth["owner"]
-                        && Value::from(taken) == truth["taken"]
-                        && Value::from(lock.has_timeout) == truth["has_timeout"]
+                        && truth["owner"] == Value::from(owner)
+                        && taken == truth["taken"]
+                        && lock.has_timeout == truth["has_timeout"]
                         && (lock.kind != LockKind::RLock
                             || listed.iter().any(|t| Some(t.thread_id) == owner))
                 }

@@ -40,10 +40,8 @@ fn check(python: &Interpreter, problems: &mut Problems) {
         problems.equal("open", &lock["is_open"], &Value::Bool(true));
         let is_timed = name == "wait_for_timed";
         problems.equal("timed", &lock["has_timeout"], &Value::Bool(is_timed));
-        if !is_timed {
-            let window = end - begin;
-            problems.between("waited", ns(lock, "waited_ns"), window * 9 / 10, window);
-        }
+        let window = end - begin;
+        problems.between("waited", ns(lock, "waited_ns"), window * 9 / 10, window);
         let owner = &lock["owner"];
         problems.equal("owner", &owner["tid"], &truth["owner_tid"]);
         problems.equal("owner's line", &owner["line"], &truth["owner_line"]);

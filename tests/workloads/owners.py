@@ -85,9 +85,9 @@ def wait_for_plain(lock, beside, another):
         return beside, another
 
 
-def wait_for_timed(lock):
+def wait_for_timed(lock, seconds):
     while True:
-        lock.acquire(timeout=3)  # waits
+        lock.acquire(timeout=seconds)  # waits
 
 
 def wait_for_changed(changed):
@@ -157,11 +157,13 @@ def main():
     waiting(wait_in_with, "rlock", keep, lock)
     waiting(wait_in_call, "rlock", keep_other, other, plain, lock)
     waiting(wait_for_plain, "lock", None, plain, lock, other)
-    waiting(wait_for_timed, "rlock", keep, lock)
+    is_deadlock = sys.argv[1:] == ["deadlock"]
+    # Without a deadlock that wait ends again and again.
+    waiting(wait_for_timed, "rlock", keep, lock, 600 if is_deadlock else 3)
     waiting(wait_for_changed, "lock", None, threading.Condition())
     waiting(wait_for_process, "multiprocessing", None, process_lock)
     deadlock = []
-    if sys.argv[1:] == ["deadlock"]:
+    if is_deadlock:
         first, second, both = threading.RLock(), threading.RLock(), threading.Barrier(2)
         start(take_first, first, second, both)
         waiting(take_second, "rlock", take_first, first, second, both)

@@ -25,16 +25,16 @@ pub fn owner_in_words(process: &Process, wait: &LockWait) -> Option<String> {
 /// them, else that the lock keeps none.
 pub fn lock_in_words(process: &Process, wait: &Wait) -> Option<String> {
     let looked_at: u64 = wait.locks.iter().map(|(_, lock)| lock.waited_ns).sum();
-    if looked_at == 0 {
-        return None;
-    }
-    let mut by_owner: BTreeMap<(LockKind, Option<Option<Tid>>), (u64, &LockWait)> = BTreeMap::new();
+    let owner = |lock: &LockWait| (lock.kind, lock.owner.map(|owner| owner.tid));
+    let mut by_owner: Vec<(u64, &LockWait)> = Vec::new();
     for (_, lock) in &wait.locks {
-        let owner = lock.owner.map(|owner| owner.tid);
-        let sum = by_owner.entry((lock.kind, owner)).or_insert((0, lock));
-        sum.0 += lock.waited_ns;
+        let known = by_owner.iter_mut().find(|(_, of)| owner(of) == owner(lock));
+        match known {
+            Some((sum, _)) => *sum += lock.waited_ns,
+            None => by_owner.push((lock.waited_ns, lock)),
+        }
     }
-    let (waited_ns, lock) = by_owner.into_values().max_by_key(|(ns, _)| *ns)?;
+    let (waited_ns, lock) = by_owner.into_iter().max_by_key(|(ns, _)| *ns)?;
     if (waited_ns as f64) < looked_at as f64 * MIN_SHARE {
         return None;
     }

@@ -1,5 +1,7 @@
 //! Threads that wait for a lock that is not given back, a line each.
 
+use std::fmt::Write as _;
+
 use super::line::{Line, Look, cut_end};
 use super::place::frame_short;
 use crate::classify::owner_in_words;
@@ -53,13 +55,13 @@ fn one(process: &Process, tid: Tid, wait: &LockWait, is_deadlock: bool) -> Optio
         duration(wait.waited_ns)
     );
     if let Some(place) = frame(wait.stack) {
-        text.push_str(&format!(": {place}"));
+        let _ = write!(text, ": {place}");
     }
     // In a deadlock it has a line of its own.
     if let Some(owner) = wait.owner
         && let Some(place) = frame(owner.stack).filter(|_| !is_deadlock)
     {
-        text.push_str(&format!("; its owner is in {place}"));
+        let _ = write!(text, "; its owner is in {place}");
     }
     Some(text)
 }
