@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::because::{Subject, reason};
+use super::waiting::is_handed_over;
 use super::{Because, Blame};
 use crate::model::{
     Deadlocked, FileLockHolder, LockKind, LockOwner, LockWait, Process, StackId, Tid, Wait,
@@ -36,6 +37,10 @@ pub fn lock_in_words(process: &Process, wait: &Wait) -> Option<String> {
     }
     let (waited_ns, lock) = by_owner.into_iter().max_by_key(|(ns, _)| *ns)?;
     if (waited_ns as f64) < looked_at as f64 * MIN_SHARE {
+        return None;
+    }
+    if lock.kind == LockKind::Lock && is_handed_over(process, process.stack(lock.stack)) {
+        // What it is made of does not matter.
         return None;
     }
     let lock_in_words = || match lock.kind {

@@ -158,6 +158,16 @@ fn lock(
     if stack.frames.is_empty() {
         return native_lock(thread, entry, never_ended, limits);
     }
+    if is_handed_over(process, stack) {
+        Bucket::Rest
+    } else {
+        Bucket::Mutex
+    }
+}
+
+/// Whether a wait for a lock is one for something that another thread hands over: a
+/// condition, an item, its end.
+pub(super) fn is_handed_over(process: &Process, stack: &Stack) -> bool {
     let is_handover = |file: &str| HANDOVER_FILES.iter().any(|mark| file.contains(mark));
     let mut handing_over = false;
     for frame in &stack.frames {
@@ -169,15 +179,11 @@ fn lock(
         }
         let plain_name = function.name.rsplit('.').next().unwrap_or_default();
         if TAKING.contains(&plain_name) {
-            return Bucket::Mutex;
+            return false;
         }
         handing_over = true;
     }
-    if handing_over {
-        Bucket::Rest
-    } else {
-        Bucket::Mutex
-    }
+    handing_over
 }
 
 /// A futex of native code: pools at rest wait seldom, contention often.

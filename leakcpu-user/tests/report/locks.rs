@@ -2,7 +2,9 @@
 
 use pyobserve::classify::{Class, classify, lock_in_words};
 use pyobserve::diagnose::diagnose;
-use pyobserve::model::{LockKind, LockOwner, LockWait, Process, Reason, StackId, Tid};
+use pyobserve::model::{
+    LockKind, LockOwner, LockWait, Process, Reason, StackId, Tid, Wake, WakeEvidence,
+};
 use pyobserve::report::{TextOptions, write_text};
 
 use crate::fixtures::build::{ProcessBuilder, ThreadBuilder, blocked, ms, s};
@@ -194,4 +196,35 @@ fn only_locks_of_python_are_said_to_have_a_with_block() {
     for other in [native, gil, little] {
         assert!(!other.contains("`with`"), "{other}");
     }
+}
+
+#[test]
+fn a_lock_s_waker_is_named_beside_it_and_a_hand_over_is_none() {
+    let mut fought_for = contended(Reason::Lock, s(6), s(1));
+    let [first, ..] = fought_for.threads.as_mut_slice() else {
+        panic!("it has threads");
+    };
+    first.lock_waits = waiting(LockKind::Lock, &[None]).threads[0]
+        .lock_waits
+        .clone();
+    first.wakes = vec![Wake {
+        stack: StackId(1),
+        reason: Reason::Lock,
+        waker: Tid(2),
+        waker_stack: StackId(1),
+        evidence: WakeEvidence::Release,
+        samples: 0,
+        waited_ns: s(5),
+        off_cpu_ns: 0,
+    }];
+    let said = text(fought_for);
+    let part = "waiting for a threading.Lock, which keeps no owner; woken by work";
+    assert!(said.contains(part), "{said}");
+
+    let mut handed_over = waiting(LockKind::Lock, &[None]);
+    handed_over.functions[0].name = "Condition.wait".to_owned();
+    handed_over.functions[0].file = "/usr/lib/python3.12/threading.py".to_owned();
+    let wait = &handed_over.waits()[0];
+    assert_eq!(wait.locks.len(), 1);
+    assert_eq!(lock_in_words(&handed_over, wait), None);
 }

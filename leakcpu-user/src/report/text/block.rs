@@ -254,11 +254,13 @@ fn times(process: &Process, function: &FunctionTimes, waits: &[Wait], full: Full
                     wait.child.as_ref(),
                 );
                 let by = caused_by(process, *reason, &wait.wakers);
-                let lock = lock_in_words(process, wait).filter(|_| full == Fullness::All);
-                let what = lock.unwrap_or(what);
-                match by.filter(|_| full == Fullness::All) {
-                    Some(by) => format!("{what} {by}"),
-                    None => what,
+                let lock = lock_in_words(process, wait);
+                match (lock, by) {
+                    _ if full != Fullness::All => what,
+                    (Some(lock), Some(by)) => format!("{lock}; {by}"),
+                    (Some(lock), None) => lock,
+                    (None, Some(by)) => format!("{what} {by}"),
+                    (None, None) => what,
                 }
             }
             None => waited_for(*reason, None, None, None),
