@@ -3,7 +3,8 @@
 use pyobserve::classify::{Class, classify, lock_in_words};
 use pyobserve::diagnose::diagnose;
 use pyobserve::model::{
-    LockKind, LockOwner, LockWait, Process, Reason, StackId, Tid, Wake, WakeEvidence,
+    FileLockHolder, LockKind, LockOwner, LockWait, Pid, Process, Reason, StackId, Tid, Wake,
+    WakeEvidence,
 };
 use pyobserve::report::{TextOptions, write_text};
 
@@ -41,6 +42,22 @@ fn waiting(kind: LockKind, owners: &[Option<u32>]) -> Process {
         thread.lock_waits = vec![wait];
     }
     process
+}
+
+/// A process of each kind: a deadlock, an owner that has ended, files.
+pub fn examples() -> Vec<Process> {
+    let mut files = waiting(LockKind::File, &[None, None]);
+    for (thread, name) in files.threads.iter_mut().zip([Some("other"), None]) {
+        thread.lock_waits[0].holder = Some(FileLockHolder {
+            pid: Pid(9),
+            name: name.map(str::to_owned),
+        });
+    }
+    vec![
+        waiting(LockKind::Rlock, &[Some(2), Some(1)]),
+        waiting(LockKind::Rlock, &[Some(0), None]),
+        files,
+    ]
 }
 
 fn circles(process: &Process) -> Vec<Vec<u32>> {
