@@ -1,8 +1,9 @@
 //! The locks that threads wait for, looked at while they do.
 //!
 //! A wait for a lock that ends has a waker. One that does not has nobody to name but the
-//! lock's owner, where it keeps one, or of a file the process that has it. A look is good for the wait that the kernel side had
-//! noted before it, if that is still the thread's wait when the window has ended.
+//! lock's owner, where it keeps one, or of a file the process that has it. A look is good for
+//! the wait that the kernel side had noted before it, if that is still the thread's wait when
+//! the window has ended (`lock_waits`).
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,7 +17,7 @@ use crate::{
     collect::{ThreadRecord, monotonic_ns},
     discovery,
     interpreter::{self, AwaitedLock, AwaitedLockError, PyThread, PythonProcess},
-    model::{FileLockHolder, LockKind, LockOwner, LockWait, Pid, StackId, Tid, UserLoss},
+    model::{FileLockHolder, Pid, UserLoss},
     probes::syscall_name,
 };
 
@@ -34,34 +35,47 @@ const KEPT: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct LockLooks {
     /// Of each thread, the last wait that was looked at.
-    last: HashMap<u32, Look>,
+    pub last: HashMap<u32, Look>,
     /// Those before it whose lock had an owner.
-    past: HashMap<(u32, u32), Vec<Look>>,
+    pub past: HashMap<(u32, u32), Vec<Look>>,
+    /// When the waits were looked at that were open at the end.
+    pub end_ns: u64,
 }
 
 /// A wait that was looked at.
 #[derive(Clone, Debug)]
-struct Look {
-    wait: WaitId,
+pub(super) struct Look {
+    pub wait: WaitId,
     /// When it began, or watching did.
-    since_ns: u64,
+    pub since_ns: u64,
     /// When it was looked at last.
-    seen_ns: u64,
-    found: Found,
+    pub seen_ns: u64,
+    pub found: Found,
 }
 
 /// Which wait of which thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct WaitId {
-    generation: u32,
+pub(super) struct WaitId {
+    pub generation: u32,
     /// When it began; 0 if watching found it.
-    off_since_ns: u64,
+    pub off_since_ns: u64,
     /// The kernel side's hash of where.
-    stack: u64,
+    pub stack: u64,
 }
 
+impl WaitId {
+    pub(super) fn of(record: &ThreadRecord) -> Self {
+        Self {
+            generation: record.generation(),
+            off_since_ns: record.state.off_since_ns,
+            stack: record.state.wait_stack,
+        }
+    }
+}
+
+/// What a look found.
 #[derive(Clone, Debug)]
-enum Found {
+pub(super) enum Found {
     Lock {
         lock: AwaitedLock,
         /// Its owner, `None` if that has ended.
@@ -92,6 +106,7 @@ impl Session {
             waiters.extend(lock_waiter(&self.watched, &state, now_ns));
         }
         let left_out = self.look_at_locks(waiters, now_ns, LOOKS_AT_END);
+        self.lock_looks.end_ns = now_ns;
         if left_out > 0 {
             self.lose(UserLoss::LockWaitsNotLookedAt, left_out);
         }
@@ -157,7 +172,7 @@ pub(super) fn lock_waiter(
     (fd.is_some() || is_for_lock(wait)).then(|| LockWaiter {
         pid: state.pid,
         tid: state.tid,
-        wait: wait_id(&ThreadRecord::close(*state, now_ns)),
+        wait: WaitId::of(&ThreadRecord::close(*state, now_ns)),
         since_ns: state.state_since_ns.max(state.watched_since_ns),
         fd,
     })
@@ -191,14 +206,6 @@ fn file_lock(wait: Wait) -> Option<i32> {
     );
     let has_fd = wait.flags & (NEEDED | wait_flags::STOPPED) == NEEDED;
     (is_it && has_fd).then_some(wait.fd)
-}
-
-fn wait_id(record: &ThreadRecord) -> WaitId {
-    WaitId {
-        generation: record.generation(),
-        off_since_ns: record.state.off_since_ns,
-        stack: record.state.wait_stack,
-    }
 }
 
 fn look(process: &PythonProcess, tid: u32, threads: &mut HashMap<u32, Vec<PyThread>>) -> Found {
@@ -285,94 +292,4 @@ impl LockLooks {
             }
         }
     }
-
-    /// The waits of a thread that were looked at; `records` are those of its process.
-    pub(super) fn waits(
-        &self,
-        watched: &Watched,
-        record: &ThreadRecord,
-        records: &[ThreadRecord],
-        start_ns: u64,
-    ) -> Vec<LockWait> {
-        let tid = record.state.tid;
-        let past = self.past.get(&(tid, record.generation()));
-        let last = self.last.get(&tid);
-        past.into_iter()
-            .flatten()
-            .chain(last)
-            .filter(|look| look.wait.generation == record.generation())
-            .filter_map(|look| {
-                let is_open = is_off(record) && look.wait == wait_id(record);
-                let until_ns = if is_open {
-                    record.state.ended_ns
-                } else {
-                    look.seen_ns
-                };
-                let wait = LockWait {
-                    stack: stack(watched, tid, look.wait).unwrap_or(StackId(0)),
-                    kind: LockKind::File,
-                    owner: None,
-                    holder: None,
-                    waited_ns: until_ns.saturating_sub(look.since_ns.max(start_ns)),
-                    is_open,
-                    has_timeout: false,
-                };
-                let place = |tid| {
-                    let owner = records.iter().find(|other| other.state.tid == tid)?;
-                    place(watched, owner).filter(|_| is_open)
-                };
-                match &look.found {
-                    Found::Lock { lock, owner } => Some(LockWait {
-                        kind: kind(lock.kind),
-                        owner: lock.owner.map(|of| LockOwner {
-                            tid: owner.map(Tid),
-                            taken: of.taken,
-                            stack: owner.and_then(place).unwrap_or(StackId(0)),
-                        }),
-                        has_timeout: lock.has_timeout,
-                        ..wait
-                    }),
-                    Found::FileLock(holder) => Some(LockWait {
-                        holder: holder.clone(),
-                        ..wait
-                    }),
-                    Found::Nothing(_) => None,
-                }
-            })
-            .collect()
-    }
-}
-
-const fn kind(kind: interpreter::LockKind) -> LockKind {
-    match kind {
-        interpreter::LockKind::Lock => LockKind::Lock,
-        interpreter::LockKind::RLock => LockKind::Rlock,
-        interpreter::LockKind::SemLock => LockKind::Multiprocessing,
-    }
-}
-
-/// Whether a thread was off the CPU when the window ended, and not since it was woken.
-const fn is_off(record: &ThreadRecord) -> bool {
-    matches!(
-        record.run_state_at_end,
-        run_state::BLOCKED | run_state::UNKNOWN
-    )
-}
-
-/// Where a thread was when the window ended, if it was off the CPU.
-fn place(watched: &Watched, record: &ThreadRecord) -> Option<StackId> {
-    match record.run_state_at_end {
-        run_state::BLOCKED | run_state::RUNNABLE | run_state::UNKNOWN => {
-            stack(watched, record.state.tid, wait_id(record))
-        }
-        _ => None,
-    }
-}
-
-fn stack(watched: &Watched, tid: u32, wait: WaitId) -> Option<StackId> {
-    if wait.off_since_ns != 0 {
-        return watched.stacks.by_hash(wait.stack);
-    }
-    let parked = watched.threads.get(&tid)?.parked.as_ref()?;
-    Some(watched.stacks.parked(&parked.stack))
 }

@@ -21,6 +21,7 @@ mod gaps;
 mod gil;
 mod kernel_entry;
 mod life;
+mod lock_waits;
 mod locks;
 mod machine;
 mod native;
