@@ -1,8 +1,26 @@
 //! Everything the kernel side can lose, by name.
 
+/// A counter in words: `1 stack cut short`, `12 stacks cut short`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Phrase {
+    /// What was lost, if it was one.
+    pub one: &'static str,
+    /// If it was none or several.
+    pub many: &'static str,
+    /// What became of it; fits either number.
+    pub fate: &'static str,
+}
+
+impl Phrase {
+    /// From its parts.
+    pub const fn of(one: &'static str, many: &'static str, fate: &'static str) -> Self {
+        Self { one, many, fate }
+    }
+}
+
 /// One way to lose or degrade an observation. The discriminant is the index in
 /// the `COUNTERS` map; the name reaches the report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum Counter {
     /// A new stack found the ring buffer full: its time is kept, its frames are not.
@@ -180,6 +198,159 @@ impl Counter {
             Self::OnCpuSamples => "on_cpu_samples",
             Self::StacksWalked => "stacks_walked",
             Self::FramesWalked => "frames_walked",
+        }
+    }
+
+    /// What a report says of it in words, after its number.
+    pub const fn phrase(self) -> Phrase {
+        match self {
+            Self::StackRingFull => Phrase::of("stack", "stacks", "that found the ring buffer full"),
+            Self::StackTableFull => {
+                Phrase::of("stack", "stacks", "that found the table of sent ones full")
+            }
+            Self::TotalsFull => Phrase::of(
+                "sample or interval",
+                "samples and intervals",
+                "that found the table of totals full",
+            ),
+            Self::ThreadsFull => Phrase::of("thread", "threads", "not watched for want of room"),
+            Self::ProcessesFull => {
+                Phrase::of("process", "processes", "without stacks for want of room")
+            }
+            Self::EventRingFull => Phrase::of(
+                "start or end of a process or thread",
+                "starts and ends of processes and threads",
+                "that found the ring buffer full",
+            ),
+            Self::StacksTruncated => Phrase::of("stack", "stacks", "cut short of the root"),
+            Self::WalkCut => {
+                Phrase::of("walk", "walks", "ended early, not to hold up the scheduler")
+            }
+            Self::FrameReadFailed => Phrase::of("frame", "frames", "that could not be read"),
+            Self::TstateReadFailed => Phrase::of(
+                "thread state of Python",
+                "thread states of Python",
+                "that could not be read",
+            ),
+            Self::TstateNotFound => Phrase::of(
+                "search for a thread's Python state",
+                "searches for a thread's Python state",
+                "in vain",
+            ),
+            Self::WakeupMissed => {
+                Phrase::of("wake-up", "wake-ups", "that the kernel did not report")
+            }
+            Self::SwitchMissed => Phrase::of(
+                "context switch",
+                "context switches",
+                "that the kernel did not report",
+            ),
+            Self::ThreadSlotReused => Phrase::of(
+                "ended thread",
+                "ended threads",
+                "whose id was used again before the figures were read",
+            ),
+            Self::RegistersUnreadable => Phrase::of(
+                "wait",
+                "waits",
+                "without a reason, for the registers could not be read",
+            ),
+            Self::PollfdReadFailed => {
+                Phrase::of("poll", "polls", "whose descriptor could not be read")
+            }
+            Self::TimeoutReadFailed => Phrase::of(
+                "traced system call",
+                "traced system calls",
+                "whose time limit could not be read",
+            ),
+            Self::TalliesFull => Phrase::of(
+                "traced system call",
+                "traced system calls",
+                "not counted for want of room",
+            ),
+            Self::StackInTransition => Phrase::of(
+                "stack",
+                "stacks",
+                "skipped while the interpreter changed frames",
+            ),
+            Self::RootNotReached => Phrase::of(
+                "stack",
+                "stacks",
+                "cut short whose root was not found either",
+            ),
+            Self::CodeReadFailed => Phrase::of(
+                "code object",
+                "code objects",
+                "that could not be read at first sight",
+            ),
+            Self::CodeLookCut => Phrase::of(
+                "code object",
+                "code objects",
+                "left for later, not to hold up the scheduler",
+            ),
+            Self::CodeRingFull => Phrase::of(
+                "copy of a code object",
+                "copies of code objects",
+                "that found the ring buffer full",
+            ),
+            Self::CodeTableFull => Phrase::of(
+                "copy of a code object",
+                "copies of code objects",
+                "that found the table of copied ones full",
+            ),
+            Self::SampleRingFull => Phrase::of(
+                "sample",
+                "samples",
+                "counted without what was being executed",
+            ),
+            Self::NativeStackFailed => {
+                Phrase::of("native stack", "native stacks", "that could not be taken")
+            }
+            Self::KernelStackFailed => {
+                Phrase::of("kernel stack", "kernel stacks", "that could not be taken")
+            }
+            Self::RivalsFull => Phrase::of(
+                "wait for a CPU",
+                "waits for a CPU",
+                "without who ran instead, for want of room",
+            ),
+            Self::SwitchesWithoutStack => Phrase::of(
+                "stack",
+                "stacks",
+                "at context switches left out for the budget",
+            ),
+            Self::SwitchesWatched => {
+                Phrase::of("context switch", "context switches", "of watched threads")
+            }
+            Self::SwitchWalksTimed => {
+                Phrase::of("walk", "walks", "at context switches that were timed")
+            }
+            Self::SwitchWalkNs => {
+                Phrase::of("nanosecond", "nanoseconds", "that the timed walks took")
+            }
+            Self::LoopsFull => Phrase::of(
+                "turn of an event loop",
+                "turns of event loops",
+                "not measured for want of room",
+            ),
+            Self::FaultsFull => Phrase::of(
+                "page fault",
+                "page faults",
+                "without a file, for want of room",
+            ),
+            Self::WakesFull => Phrase::of(
+                "wait for a lock or the GIL",
+                "waits for locks or the GIL",
+                "without who ended it, for want of room",
+            ),
+            Self::GilSlotTaken => Phrase::of(
+                "release of the GIL",
+                "releases of the GIL",
+                "not noted for want of room",
+            ),
+            Self::OnCpuSamples => Phrase::of("sample", "samples", "on a CPU"),
+            Self::StacksWalked => Phrase::of("stack", "stacks", "walked"),
+            Self::FramesWalked => Phrase::of("frame", "frames", "walked"),
         }
     }
 

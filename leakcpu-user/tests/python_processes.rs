@@ -266,6 +266,7 @@ fn waiters_for_the_gil_are_in_its_range() {
             SyscallState::InSyscall {
                 number: FUTEX,
                 args,
+                ..
             } => Some(args[0]),
             _ => None,
         };

@@ -187,9 +187,12 @@ impl Subject<'_> {
 
     fn locked(&self, decision: &Decision) -> Vec<Because> {
         if decision.detail != Some(super::Detail::Gil) {
-            let mut reasons = self.waiting(Class::LockBound);
-            reasons.truncate(2);
+            let mut reasons: Vec<Because> = self.deadlocked().into_iter().collect();
+            reasons.extend(self.waiting(Class::LockBound).into_iter().take(2));
             let ns = self.spent.class_ns(Class::LockBound);
+            if reasons.len() < 3 {
+                reasons.extend(self.owned(ns));
+            }
             reasons.extend(self.culprit(false, ns));
             return reasons;
         }

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::culprit::gil_holders;
+use super::owner::place_of;
 use super::spent::Bucket;
 use super::{Blame, Class, Spin, Thresholds, waiting};
 use crate::model::{Frame, FunctionId, Process, StackTime, StackTimeKind, Thread, Tid};
 
 /// The innermost frame of the user's own code (else the leaf) that got the most of
 /// the time the verdict is about: on-CPU time for what computes or spins, waits for what waits, and
+/// in a deadlock the first thread of it, and
 /// where the GIL is fought for, the waits of those who want it (on-CPU time if who held it
 /// is not known).
 pub(super) fn blame(
@@ -18,6 +20,14 @@ pub(super) fn blame(
     gil: bool,
     limits: &Thresholds,
 ) -> Option<Blame> {
+    if class == Class::LockBound && !gil {
+        let circles = process.deadlocks();
+        let mut deadlocked = circles.iter().flatten();
+        let is_one = |tid: Tid| threads.iter().any(|(thread, _)| thread.tid == tid);
+        if let Some(one) = deadlocked.find(|one| is_one(one.tid)) {
+            return place_of(process, one.wait.stack);
+        }
+    }
     let mut places: BTreeMap<FunctionId, BTreeMap<Option<u32>, u64>> = BTreeMap::new();
     let mut add = |frame: Frame, weight: u64| {
         if let Some(id) = frame.function.filter(|_| weight > 0) {

@@ -8,6 +8,7 @@ mod confidence;
 mod culprit;
 mod decide;
 mod machine;
+mod owner;
 pub mod say;
 mod service;
 mod spent;
@@ -23,6 +24,7 @@ use std::collections::BTreeMap;
 pub use accounts::RESIDUAL;
 pub use class::{Class, Detail};
 pub use culprit::caused_by;
+pub use owner::{lock_in_words, owner_in_words, place_of};
 pub use service::service_name;
 pub use spin::Spin;
 pub use thresholds::Thresholds;
@@ -34,7 +36,7 @@ use confidence::Quality;
 use decide::{Case, Decision, GilRule, decide};
 use spent::Spent;
 
-use crate::model::{FunctionId, Process, Profile, Thread};
+use crate::model::{FunctionId, Process, Profile, Thread, UserLoss};
 
 /// Judges every process, thread and function of `profile`.
 pub fn classify(profile: &Profile) -> Classification {
@@ -43,7 +45,11 @@ pub fn classify(profile: &Profile) -> Classification {
 
 /// The same with other thresholds.
 pub fn classify_with(profile: &Profile, limits: &Thresholds) -> Classification {
-    let lost = profile.loss.get("samples_lost").copied().unwrap_or(0) as f64;
+    let lost = profile
+        .loss
+        .get(&UserLoss::SamplesLost.into())
+        .copied()
+        .unwrap_or(0) as f64;
     let taken: u64 = profile
         .processes
         .iter()

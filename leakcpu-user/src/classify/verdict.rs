@@ -31,6 +31,17 @@ pub struct Blame {
     pub line: Option<u32>,
 }
 
+impl Blame {
+    /// `fetch (views.py:87)`.
+    pub fn short(&self) -> String {
+        let file = self.file.rsplit('/').next().unwrap_or(&self.file);
+        match self.line {
+            Some(line) => format!("{} ({file}:{line})", self.function),
+            None => format!("{} ({file})", self.function),
+        }
+    }
+}
+
 /// A verdict.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {

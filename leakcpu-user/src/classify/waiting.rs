@@ -51,6 +51,7 @@ pub(super) fn bucket(
             | Reason::IoUring
             | Reason::KernelOther => never_ended(thread, entry, limits),
             Reason::PollWait => peer.is_some() && never_ended(thread, entry, limits),
+            Reason::Lock if is_owned(thread, entry) => false,
             Reason::Lock | Reason::Futex => true,
             _ => false,
         },
@@ -133,6 +134,12 @@ fn is_awaiting_request(process: &Process, stack: &Stack) -> bool {
         .is_some_and(|file| SERVER_FILES.iter().any(|mark| file.contains(mark)))
 }
 
+/// Whether a thread was seen to wait there for a lock that another one owned.
+fn is_owned(thread: &Thread, entry: &StackTime) -> bool {
+    let mut waits = thread.lock_waits.iter();
+    waits.any(|wait| wait.stack == entry.stack && wait.owner.is_some())
+}
+
 /// A lock wait of Python: contention, or a worker waiting for work.
 fn lock(
     process: &Process,
@@ -142,12 +149,25 @@ fn lock(
     never_ended: bool,
     limits: &Thresholds,
 ) -> Bucket {
+    if is_owned(thread, entry) {
+        return Bucket::Mutex; // whoever owns it has not handed over anything
+    }
     if never_ended {
         return Bucket::Rest; // an unending wait fights for nothing
     }
     if stack.frames.is_empty() {
         return native_lock(thread, entry, never_ended, limits);
     }
+    if is_handed_over(process, stack) {
+        Bucket::Rest
+    } else {
+        Bucket::Mutex
+    }
+}
+
+/// Whether a wait for a lock is one for something that another thread hands over: a
+/// condition, an item, its end.
+pub(super) fn is_handed_over(process: &Process, stack: &Stack) -> bool {
     let is_handover = |file: &str| HANDOVER_FILES.iter().any(|mark| file.contains(mark));
     let mut handing_over = false;
     for frame in &stack.frames {
@@ -159,15 +179,11 @@ fn lock(
         }
         let plain_name = function.name.rsplit('.').next().unwrap_or_default();
         if TAKING.contains(&plain_name) {
-            return Bucket::Mutex;
+            return false;
         }
         handing_over = true;
     }
-    if handing_over {
-        Bucket::Rest
-    } else {
-        Bucket::Mutex
-    }
+    handing_over
 }
 
 /// A futex of native code: pools at rest wait seldom, contention often.

@@ -8,6 +8,8 @@ use leakcpu_common::{
     totals::{TotalsKey, Wait},
 };
 
+use crate::model::UserLoss;
+
 /// Counted samples, in bounded memory.
 #[derive(Debug, Default)]
 pub struct Samples {
@@ -18,8 +20,8 @@ pub struct Samples {
     unplaced: HashMap<TotalsKey, u64>,
     /// Combinations that came since they were last taken.
     fresh: Vec<LeafKey>,
-    /// Of samples that could not be kept, by the name of the counter.
-    loss: HashMap<&'static str, u64>,
+    /// Of samples that could not be kept.
+    loss: HashMap<UserLoss, u64>,
 }
 
 /// Combinations remembered as fresh; they only hasten a look that comes anyway.
@@ -43,7 +45,7 @@ impl Samples {
     /// Counts one record of the ring.
     pub fn add(&mut self, mut record: &[u8]) {
         let Ok(key) = leaf_key(&mut record) else {
-            *self.loss.entry("events_undecoded").or_default() += 1;
+            *self.loss.entry(UserLoss::EventsUndecoded).or_default() += 1;
             return;
         };
         let is_full = self.counts.len() >= self.limit;
@@ -63,9 +65,9 @@ impl Samples {
         let has_room = self.unplaced.len() < self.limit || self.unplaced.contains_key(&key);
         let lost = if has_room {
             *self.unplaced.entry(key).or_default() += 1;
-            "native_leaves_full"
+            UserLoss::NativeLeavesFull
         } else {
-            "samples_lost"
+            UserLoss::SamplesLost
         };
         *self.loss.entry(lost).or_default() += 1;
     }
@@ -75,8 +77,8 @@ impl Samples {
         std::mem::take(&mut self.fresh)
     }
 
-    /// Samples that were not kept, or not whole, by the name of their counter.
-    pub fn loss(&self) -> impl Iterator<Item = (&'static str, u64)> {
+    /// Samples that were not kept, or not whole.
+    pub fn loss(&self) -> impl Iterator<Item = (UserLoss, u64)> {
         self.loss.iter().map(|(name, n)| (*name, *n))
     }
 
@@ -165,8 +167,8 @@ mod tests {
         let sums: Vec<u64> = samples.by_totals().into_values().collect();
         assert_eq!(sums, [3]);
         let loss: HashMap<_, _> = samples.loss().collect();
-        assert_eq!(loss["native_leaves_full"], 1);
-        assert_eq!(loss["samples_lost"], 1);
+        assert_eq!(loss[&UserLoss::NativeLeavesFull], 1);
+        assert_eq!(loss[&UserLoss::SamplesLost], 1);
         assert_eq!(samples.take_fresh().len(), 1);
         assert!(samples.take_fresh().is_empty());
     }

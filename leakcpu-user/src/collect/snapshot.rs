@@ -16,7 +16,7 @@ use leakcpu_common::{
 
 use super::{Baseline, Samples, loops::LoopRecord};
 use crate::{
-    model::Loss,
+    model::{Loss, Lost, UserLoss},
     probes::{KernelMaps, ProbeError},
 };
 
@@ -241,12 +241,12 @@ pub fn losses(counters: &[(Counter, u64)]) -> Loss {
             samples += n;
         }
         if *n > 0 {
-            loss.insert(counter.name().to_owned(), *n);
+            loss.insert((*counter).into(), *n);
         }
     }
-    loss.insert("samples_lost".to_owned(), samples);
-    for name in ["stacks_truncated", "stack_in_transition"] {
-        loss.entry(name.to_owned()).or_insert(0);
+    loss.insert(UserLoss::SamplesLost.into(), samples);
+    for always in Lost::ALWAYS {
+        loss.entry(always).or_insert(0);
     }
     loss
 }
@@ -288,11 +288,11 @@ mod tests {
     #[test]
     fn the_contract_s_losses_are_always_there() {
         let loss = losses(&[(Counter::StackRingFull, 3), (Counter::OnCpuSamples, 9)]);
-        assert_eq!(loss["samples_lost"], 3);
-        assert_eq!(loss["stack_ring_full"], 3);
-        assert_eq!(loss["stacks_truncated"], 0);
-        assert_eq!(loss["stack_in_transition"], 0);
-        assert!(!loss.contains_key("on_cpu_samples"));
+        assert_eq!(loss[&Lost::from(UserLoss::SamplesLost)], 3);
+        assert_eq!(loss[&Lost::from(Counter::StackRingFull)], 3);
+        assert_eq!(loss[&Lost::from(Counter::StacksTruncated)], 0);
+        assert_eq!(loss[&Lost::from(Counter::StackInTransition)], 0);
+        assert!(!loss.contains_key(&Lost::from(Counter::OnCpuSamples)));
     }
 
     #[test]

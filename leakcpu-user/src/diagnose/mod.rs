@@ -1,5 +1,6 @@
 //! One rule per file: from a classified profile to findings with evidence, cause and fix.
 
+mod deadlock;
 mod finding;
 mod micro_sleep;
 mod run_queue;
@@ -34,7 +35,8 @@ pub trait Rule: Sync {
 }
 
 /// All rules.
-pub static RULES: [&dyn Rule; 4] = [
+pub static RULES: [&dyn Rule; 5] = [
+    &deadlock::Deadlock,
     &zero_timeout_poll::ZeroTimeoutPoll,
     &micro_sleep::MicroSleep,
     &single_core_gil::SingleCoreGil,

@@ -14,10 +14,7 @@ pub(super) fn next_step(case: Case<'_>) -> String {
         Class::BusyWaiting => {
             "block instead of looping: threading.Event.wait(), Condition.wait() or queue.get(timeout=...) wakes at once".to_owned()
         }
-        Class::LockBound => format!(
-            "hold the lock for less: move work out of the `with` block{}, or give each thread its own data",
-            at(verdict.blame.as_ref())
-        ),
+        Class::LockBound => locked(case, verdict),
         Class::CpuStarved if verdict.detail == Some(Detail::Throttled) => {
             "raise the CPU quota of its cgroup (cpu.max), or run fewer threads; the code is not the cause".to_owned()
         }
@@ -38,15 +35,55 @@ pub(super) fn next_step(case: Case<'_>) -> String {
 
 /// ` in fetch (views.py:87)`.
 fn at(place: Option<&Blame>) -> String {
-    place.map_or(String::new(), |place| format!(" in {}", name(place)))
+    place.map_or(String::new(), |place| format!(" in {}", place.short()))
 }
 
-fn name(place: &Blame) -> String {
-    let file = place.file.rsplit('/').next().unwrap_or(&place.file);
-    match place.line {
-        Some(line) => format!("{} ({file}:{line})", place.function),
-        None => format!("{} ({file})", place.function),
+/// Below this share of the time there is little to gain by waiting less.
+const WORTH_SHARE: f64 = 0.2;
+
+fn locked(case: Case<'_>, verdict: &Verdict) -> String {
+    let place = at(verdict.blame.as_ref());
+    let step = if verdict.detail == Some(Detail::Gil) {
+        format!(
+            "run what keeps the GIL{place} in a process of its own (concurrent.futures.ProcessPoolExecutor), or in native code that releases the GIL"
+        )
+    } else if let Some(owner) = most_owned(case) {
+        format!("find out what keeps {owner} from releasing it, and hold it for less")
+    } else if waits_in_python(case) {
+        format!(
+            "hold the lock for less: move work out of its `with` block{place}, or give each thread its own data"
+        )
+    } else {
+        format!(
+            "its native threads wait for one another{place}: use fewer of them, or give each its own data"
+        )
+    };
+    let active_ns = case.verdicts.active_ns as f64;
+    if active_ns < case.verdicts.span_ns as f64 * WORTH_SHARE {
+        format!("little to gain, it waits for work most of the time; {step}")
+    } else {
+        step
     }
+}
+
+/// The owner of the lock that has been waited for longest, of those that still are.
+fn most_owned(case: Case<'_>) -> Option<String> {
+    let threads = case.process.threads.iter();
+    let waits = threads.flat_map(|thread| &thread.lock_waits);
+    let open = waits.filter(|wait| wait.is_open && wait.owner.is_some());
+    let owner = open.max_by_key(|wait| wait.waited_ns)?.owner?;
+    let tid = owner.tid?;
+    let place = case.process.own_frame(case.process.stack(owner.stack));
+    let function = place.and_then(|frame| case.process.function(frame.function?));
+    let inside = function.map_or(String::new(), |f| format!(" in {}", f.name));
+    Some(format!("{}{inside}", case.process.thread_in_words(tid)))
+}
+
+/// Whether most of the time at locks was spent at those of Python.
+fn waits_in_python(case: Case<'_>) -> bool {
+    let by_reason = case.process.blocked_by_reason();
+    let of = |reason| by_reason.get(&reason).copied().unwrap_or(0);
+    of(Reason::Lock) >= of(Reason::Futex)
 }
 
 fn computing(case: Case<'_>, verdict: &Verdict) -> String {
@@ -59,12 +96,12 @@ fn computing(case: Case<'_>, verdict: &Verdict) -> String {
     if verdict.detail == Some(Detail::Kernel) {
         return format!(
             "make fewer or larger system calls in {}: batch, buffer or cache them",
-            name(place)
+            place.short()
         );
     }
     format!(
         "make {} do less: a better algorithm, a cache, numpy for arithmetic, or several processes",
-        name(place)
+        place.short()
     )
 }
 

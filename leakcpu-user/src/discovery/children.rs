@@ -18,7 +18,7 @@ const P_PID: u64 = 1;
 /// names, else the only one it can be. `None` if it waits for no child, or for any of
 /// several.
 pub fn awaited_child(pid: u32, tid: u32) -> Option<Child> {
-    let SyscallState::InSyscall { number, args } = syscall_state(pid, tid).ok()? else {
+    let SyscallState::InSyscall { number, args, .. } = syscall_state(pid, tid).ok()? else {
         return None;
     };
     let wanted = match i64::from(number) {

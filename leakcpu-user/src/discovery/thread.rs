@@ -50,6 +50,8 @@ pub enum SyscallState {
         number: u32,
         /// Its six argument registers.
         args: [u64; 6],
+        /// The stack pointer.
+        stack_pointer: u64,
     },
 }
 
@@ -120,13 +122,15 @@ fn parse_syscall(text: &str) -> Option<SyscallState> {
     if first == "-1" {
         return Some(SyscallState::NotInSyscall);
     }
-    let mut args = [0; 6];
-    for arg in &mut args {
-        *arg = u64::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok()?;
+    let mut registers = [0; 7];
+    for register in &mut registers {
+        *register = u64::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok()?;
     }
+    let [args @ .., stack_pointer] = registers;
     Some(SyscallState::InSyscall {
         number: first.parse().ok()?,
         args,
+        stack_pointer,
     })
 }
 
@@ -208,7 +212,12 @@ mod tests {
         );
         let blocked = parse_syscall("7 0x1 0x2 0x3 0x4 0x5 0xffffffffffffffff 0x7ffc 0x7f\n");
         let args = [1, 2, 3, 4, 5, u64::MAX];
-        assert_eq!(blocked, Some(SyscallState::InSyscall { number: 7, args }));
+        let expected = SyscallState::InSyscall {
+            number: 7,
+            args,
+            stack_pointer: 0x7ffc,
+        };
+        assert_eq!(blocked, Some(expected));
         assert_eq!(parse_syscall("7 0x1"), None);
         assert_eq!(parse_syscall(""), None);
     }

@@ -5,6 +5,7 @@
 //! version is a new table or a new list of published offsets, no new code.
 
 mod attach;
+mod awaited_lock;
 mod bytecode;
 mod code;
 pub mod layout;
@@ -18,6 +19,7 @@ mod threads;
 mod version;
 
 pub use attach::{AttachError, Interpreters, PythonProcess};
+pub use awaited_lock::{AwaitedLock, AwaitedLockError, LockKind, RLockOwner, awaited_lock};
 pub use bytecode::Bytecode;
 pub use code::{CodeError, CodeLines, CodeObject, read_code, read_witness};
 pub use line_table::{LineTableKind, line_for, line_for_start};

@@ -81,13 +81,13 @@ pub fn parked_native(pid: u32, tid: u32) -> Result<ParkedStack, ParkedError> {
 
 /// What changes if a thread runs.
 #[derive(PartialEq, Eq)]
-struct Moment {
+pub(super) struct Moment {
     thread: ThreadFacts,
-    syscall: SyscallState,
+    pub(super) syscall: SyscallState,
 }
 
 impl Moment {
-    fn of(pid: u32, tid: u32) -> Result<Self, DiscoveryError> {
+    pub(super) fn of(pid: u32, tid: u32) -> Result<Self, DiscoveryError> {
         Ok(Self {
             syscall: syscall_state(pid, tid)?,
             thread: thread_facts(pid, tid)?,

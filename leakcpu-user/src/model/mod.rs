@@ -9,6 +9,8 @@ mod apportion;
 mod event_loop;
 mod function;
 mod ids;
+mod locks;
+mod loss;
 mod machine;
 mod mixed;
 mod native;
@@ -28,13 +30,15 @@ pub use apportion::apportion;
 pub use event_loop::{EventLoop, Gap, GapTimes, Gaps, Holder, LoopKind, PlaceInLoop};
 pub use function::{FunctionTimes, LineTimes, Rollup};
 pub use ids::{FunctionId, NativeId, NativeStackId, Pid, StackId, Tid};
+pub use locks::{Deadlocked, FileLockHolder, LockKind, LockOwner, LockWait};
+pub use loss::{Loss, Lost, UserLoss};
 pub use machine::{Accounts, CpuQuota, RanInstead};
 pub use mixed::{MixedFrame, MixedStack, merge};
 pub use native::{
     Code, Leaf, Naming, NativeEnd, NativeFrame, NativeFunction, NativeStack, NativeTimes,
 };
 pub use process::{Process, PythonFacts, Unreadable};
-pub use profile::{Cost, Detail, Host, Loss, Profile, Sampling, SamplingStep, Window};
+pub use profile::{Cost, Detail, Host, Profile, Sampling, SamplingStep, Window};
 pub use reason::Reason;
 pub use round_trips::RoundTrips;
 pub use stack::{Awaits, Child, Frame, Function, Stack, StackTime, StackTimeKind};

@@ -1,10 +1,8 @@
 //! One run (or one window of a continuous run).
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use super::Process;
+use super::{Loss, Process};
 
 /// The machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,10 +88,6 @@ pub struct Sampling {
     /// Degradations.
     pub steps: Vec<SamplingStep>,
 }
-
-/// Named losses. Always holds `samples_lost`, `stacks_truncated` and
-/// `stack_in_transition`; others only when not zero.
-pub type Loss = BTreeMap<String, u64>;
 
 /// What the observation itself cost.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

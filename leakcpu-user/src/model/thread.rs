@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Accounts, Gaps, StackTime, Tid, Wake};
+use super::{Accounts, Gaps, LockWait, StackTime, Tid, Wake};
 
 /// Exact times of one thread (or sums over threads). Except `gil_wait_ns`,
 /// `steal_ns` and the user/kernel split they sum to `wall_ns`.
@@ -81,4 +81,7 @@ pub struct Thread {
     /// Who ended its waits for locks, and who held the GIL while it waited.
     #[serde(default)]
     pub wakes: Vec<Wake>,
+    /// Its waits for locks that were looked at while they lasted.
+    #[serde(default)]
+    pub lock_waits: Vec<LockWait>,
 }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Awaits, Caused, Child, Frame, Process, Reason, StackTimeKind, Waker, wakes};
+use super::{
+    Awaits, Caused, Child, Frame, LockKind, LockWait, Process, Reason, StackTimeKind, Tid, Waker,
+    wakes,
+};
 
 /// The waits of one kind at one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +32,9 @@ pub struct Wait {
     /// Who ended those for a lock, and who held the GIL, most time first. What ended by
     /// itself or by another process has nobody.
     pub wakers: Vec<Waker>,
+    /// The locks that were looked at while they were waited for, by the waiter; those that
+    /// were waited for longest first.
+    pub locks: Vec<(Tid, LockWait)>,
 }
 
 impl Process {
@@ -62,6 +68,7 @@ impl Process {
                         total_ns: 0,
                         max_ns: 0,
                         wakers: Vec::new(),
+                        locks: Vec::new(),
                     });
                 wait.count += entry.count;
                 wait.total_ns += charge.blocked_ns;
@@ -74,7 +81,23 @@ impl Process {
             let place = frame.map(|f| (f.function, f.line));
             caused.entry((entry.reason, place)).or_default().push(entry);
         }
+        let mut locks: BTreeMap<_, Vec<(Tid, LockWait)>> = BTreeMap::new();
+        for thread in &self.threads {
+            for lock in &thread.lock_waits {
+                let frame = self.own_frame(self.stack(lock.stack));
+                let place = frame.map(|f| (f.function, f.line));
+                let is_file = lock.kind == LockKind::File;
+                let locks = locks.entry((is_file, place)).or_default();
+                locks.push((thread.tid, lock.clone()));
+            }
+        }
         for ((reason, peer, file, child, _, place), wait) in &mut waits {
+            if *reason == Reason::Lock
+                && let Some(mut locks) = locks.remove(&(file.is_some(), *place))
+            {
+                locks.sort_by_key(|(_, lock)| std::cmp::Reverse(lock.waited_ns));
+                wait.locks = locks;
+            }
             if let (None, None, None) = (peer, file, child)
                 && let Some(caused) = caused.get(&(*reason, *place))
             {

@@ -17,7 +17,10 @@ use crate::{
     discovery,
     doctor::host,
     interpreter::AttachError,
-    model::{Cost, Pid, Process, Profile, PythonFacts, Sampling, Thread, Unreadable, Window},
+    model::{
+        Cost, Lost, Pid, Process, Profile, PythonFacts, Sampling, Thread, Unreadable, UserLoss,
+        Window,
+    },
     symbolize::library_dirs,
 };
 
@@ -42,7 +45,7 @@ impl Session {
             .flat_map(|of| of.ports.iter().copied())
             .collect();
         let left_out: u64 = self.connections.iter().map(|of| of.left_out).sum();
-        self.lose("connections_left_out", left_out);
+        self.lose(UserLoss::ConnectionsLeftOut, left_out);
         let mut watched = std::mem::take(&mut self.watched);
         for (pid, watched) in &mut watched {
             if !self.is_reported(watched) {
@@ -62,7 +65,10 @@ impl Session {
                     .find(|record| record.state.tstate == *tstate)
                     .copied()
             });
-            for record in records {
+            for &record in &records {
+                let lock_waits = self
+                    .lock_looks
+                    .waits(watched, &record, &records, self.start_ns);
                 let record = resolve_silent(*pid, record);
                 let key = (record.state.tid, record.generation());
                 let mut builder = ThreadBuilder {
@@ -81,11 +87,13 @@ impl Session {
                     start_ns: self.start_ns,
                     stacks_missing: 0,
                 };
-                threads.push(builder.build());
+                let mut thread = builder.build();
+                thread.lock_waits = lock_waits;
+                threads.push(thread);
                 stacks_missing += builder.stacks_missing;
             }
-            for (name, n) in &watched.stacks.loss {
-                *loss.entry((*name).to_owned()).or_default() += n;
+            for (lost, n) in &watched.stacks.loss {
+                *loss.entry(*lost).or_default() += n;
             }
             let mut process = Self::process(watched, threads, end_ns);
             process.quotas = self.machine.quotas(watched);
@@ -102,17 +110,17 @@ impl Session {
             processes.push(process);
         }
         let evicted = self.symbolizer.evicted();
-        for (name, n) in [
-            ("stacks_missing", stacks_missing),
-            ("names_evicted", evicted),
+        for (lost, n) in [
+            (UserLoss::StacksMissing.into(), stacks_missing),
+            (UserLoss::NamesEvicted.into(), evicted),
         ]
         .into_iter()
-        .chain(self.user_loss.iter().map(|(name, n)| (*name, *n)))
-        .chain(self.samples.loss())
+        .chain(self.user_loss.iter().map(|(lost, n)| (*lost, *n)))
+        .chain(self.samples.loss().map(|(lost, n)| (lost.into(), n)))
         {
-            *loss.entry(name.to_owned()).or_default() += n;
+            *loss.entry(lost).or_default() += n;
         }
-        loss.retain(|name, n| *n > 0 || ALWAYS.contains(&name.as_str()));
+        loss.retain(|lost, n| *n > 0 || Lost::ALWAYS.contains(lost));
         let window_ns = end_ns.saturating_sub(self.start_ns);
         Profile {
             host: host(),
@@ -202,8 +210,6 @@ impl Session {
         }
     }
 }
-
-const ALWAYS: [&str; 3] = ["samples_lost", "stacks_truncated", "stack_in_transition"];
 
 /// Takes the names of frames that may have been another code object's.
 fn verify_names(watched: &mut Watched) {

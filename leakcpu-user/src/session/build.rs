@@ -89,6 +89,7 @@ impl ThreadBuilder<'_> {
                 .event_loop
                 .map(|record| gaps(record, &self.watched.stacks, self.start_ns)),
             wakes: self.wakes(),
+            lock_waits: Vec::new(),
         }
     }
 
@@ -382,7 +383,7 @@ pub(super) fn parked_wait(process: &PythonProcess, parked: &ParkedStack) -> Wait
     if matches!(parked.state, 'T' | 't') {
         wait.flags |= wait_flags::STOPPED;
     }
-    let SyscallState::InSyscall { number, args } = parked.syscall else {
+    let SyscallState::InSyscall { number, args, .. } = parked.syscall else {
         return wait;
     };
     wait.syscall = i16::try_from(number).unwrap_or(NO_SYSCALL);

@@ -1,4 +1,4 @@
-//! Looking up what threads wait for, while they do: descriptors and children.
+//! Looking up what threads wait for, while they do: descriptors, children and locks.
 
 use std::collections::HashMap;
 
@@ -6,11 +6,12 @@ use leakcpu_common::{thread::run_state, totals::wait_flags};
 
 use super::{
     DESCRIPTOR_TICKS, Session, SessionError, build::parked_sighting, exchanges::Sighting,
-    sightings::Sightings,
+    locks::lock_waiter, sightings::Sightings,
 };
 use crate::{
-    collect::Snapshot,
+    collect::{Snapshot, monotonic_ns},
     discovery::{self, Tables},
+    model::UserLoss,
     probes::syscall_name,
 };
 
@@ -30,13 +31,18 @@ impl Session {
         let mut wanted = Vec::new();
         let mut parents = Vec::new();
         let mut sightings = Vec::new();
+        let mut lock_waiters = Vec::new();
         let mut threads = 0;
+        let now_ns = monotonic_ns();
         {
             let maps = self.probes.maps()?;
             for entry in &maps.threads {
                 let Ok((tid, state)) = entry else { continue };
                 threads += 1;
                 let wait = state.wait;
+                if again {
+                    lock_waiters.extend(lock_waiter(&self.watched, &state, now_ns));
+                }
                 if state.run_state == run_state::UNKNOWN {
                     let watched = self.watched.get(&state.pid);
                     sightings.extend(watched.and_then(|watched| parked_sighting(watched, &state)));
@@ -72,6 +78,7 @@ impl Session {
                 }
             }
         }
+        self.look_at_long_locks(lock_waiters, now_ns);
         self.exchanges.look(&sightings, &mut self.watched);
         self.look_up(wanted, again);
         self.look_up_children(&parents, again);
@@ -102,7 +109,7 @@ impl Session {
         }
         let unknown = self.look_up(wanted, false);
         if unknown > 0 {
-            self.lose("descriptors_closed_unseen", unknown);
+            self.lose(UserLoss::DescriptorsClosedUnseen, unknown);
         }
         self.look_up_children(&parents, false);
     }

@@ -7,7 +7,7 @@ use leakcpu_common::fault::FaultKey;
 use super::{Session, SessionError};
 use crate::{
     discovery::{Backed, Regions},
-    model::{Reason, StackTime, StackTimeKind},
+    model::{Reason, StackTime, StackTimeKind, UserLoss},
 };
 
 /// Ticks between two looks for new faults.
@@ -60,7 +60,7 @@ impl Session {
             }
         }
         if unknown > 0 {
-            self.lose("fault_addresses_unmapped", unknown);
+            self.lose(UserLoss::FaultAddressesUnmapped, unknown);
         }
         Ok(all)
     }

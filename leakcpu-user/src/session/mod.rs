@@ -21,6 +21,8 @@ mod gaps;
 mod gil;
 mod kernel_entry;
 mod life;
+mod lock_waits;
+mod locks;
 mod machine;
 mod native;
 mod round_trips;
@@ -45,7 +47,7 @@ use crate::{
     },
     discovery::{Discovery, DiscoveryError},
     interpreter::Interpreters,
-    model::Profile,
+    model::{Loss, Lost, Profile, UserLoss},
     probes::{LoadConfig, ProbeError, Probes},
     symbolize::{Symbolizer, native::NativeSymbolizer},
 };
@@ -54,6 +56,7 @@ use connections::Connections;
 use cost::{CostMeter, own_usage};
 use exchanges::Exchanges;
 use faults::{FAULT_TICKS, FaultFiles, ThreadFaults};
+use locks::LockLooks;
 use machine::Machine;
 use native::UnknownCode;
 use suspects::Suspects;
@@ -120,7 +123,7 @@ pub struct Session {
     exiting: Vec<u32>,
     suspects: Suspects,
     warnings: Vec<String>,
-    user_loss: BTreeMap<&'static str, u64>,
+    user_loss: Loss,
     ticks: u32,
     /// Ticks between two looks for new descriptors.
     look_up_ticks: u32,
@@ -140,6 +143,7 @@ pub struct Session {
     fault_files: FaultFiles,
     /// Page faults of each thread; known at the end.
     faults: HashMap<(u32, u32), ThreadFaults>,
+    lock_looks: LockLooks,
 }
 
 impl Session {
@@ -174,7 +178,7 @@ impl Session {
             exiting: Vec::new(),
             suspects: Suspects::default(),
             warnings: Vec::new(),
-            user_loss: BTreeMap::new(),
+            user_loss: Loss::new(),
             ticks: 0,
             look_up_ticks: 1,
             round: 0,
@@ -189,6 +193,7 @@ impl Session {
             connections: Vec::new(),
             fault_files: FaultFiles::default(),
             faults: HashMap::new(),
+            lock_looks: LockLooks::default(),
         };
         session.watch_targets()?;
         session.look_at_code();
@@ -242,6 +247,7 @@ impl Session {
     /// Ends the window and makes the profile.
     pub fn finish(mut self) -> Result<Profile, SessionError> {
         self.suspects.disarm(&mut self.probes)?;
+        self.look_at_all_locks()?;
         self.end_accounts()?;
         let end_ns = monotonic_ns();
         self.probes.maps()?.stop(end_ns)?;
@@ -315,7 +321,7 @@ impl Session {
             }
         }
         if undecoded > 0 {
-            self.lose("events_undecoded", undecoded);
+            self.lose(UserLoss::EventsUndecoded, undecoded);
         }
         self.round += 1;
         let mut stacks: BTreeMap<u32, Vec<RawStack>> = BTreeMap::new();
@@ -324,7 +330,7 @@ impl Session {
                 Event::Stack(stack) => stacks.entry(stack.pid).or_default().push(stack),
                 Event::Code(copied) => match self.watched.get_mut(&copied.pid) {
                     Some(watched) => watched.add_copy(&mut self.symbolizer, copied),
-                    None => self.lose("codes_of_unknown_processes", 1),
+                    None => self.lose(UserLoss::CodesOfUnknownProcesses, 1),
                 },
                 Event::Fork {
                     pid, parent_pid, ..
@@ -357,7 +363,7 @@ impl Session {
     ) -> Result<(), SessionError> {
         for (pid, stacks) in std::mem::take(stacks) {
             let Some(watched) = self.watched.get_mut(&pid) else {
-                self.lose("stacks_of_unknown_processes", stacks.len() as u64);
+                self.lose(UserLoss::StacksOfUnknownProcesses, stacks.len() as u64);
                 continue;
             };
             watched.add_stacks(&mut self.symbolizer, stacks, self.round);
@@ -382,8 +388,8 @@ impl Session {
     }
 
     /// Counts something lost on our side.
-    fn lose(&mut self, name: &'static str, n: u64) {
-        *self.user_loss.entry(name).or_default() += n;
+    fn lose(&mut self, what: impl Into<Lost>, n: u64) {
+        *self.user_loss.entry(what.into()).or_default() += n;
     }
 
     /// Collects threads that are gone and frees their entries.

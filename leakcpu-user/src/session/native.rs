@@ -15,7 +15,7 @@ use crate::{
     collect::{Snapshot, monotonic_ns},
     model::{
         Code, Leaf, Loss, Naming, NativeEnd, NativeFrame, NativeFunction, NativeId, NativeStack,
-        NativeStackId,
+        NativeStackId, UserLoss,
     },
     symbolize::native::{Address, NativeName, Owner, is_kernel_address, is_root},
 };
@@ -238,7 +238,7 @@ impl Session {
                     continue;
                 };
                 if leaf_name.function.naming == Naming::Unknown {
-                    *loss.entry("native_unresolved".to_owned()).or_default() += count;
+                    *loss.entry(UserLoss::NativeUnresolved.into()).or_default() += count;
                 }
                 let stack = self.native_stack(snapshot, key).map(|raw| {
                     let (stack, stopped_in) = named_stack(&mut natives, &raw, &name);
@@ -259,14 +259,17 @@ impl Session {
         }
         self.say_where_stacks_end(&ends, loss);
         for (counter, n) in [
-            ("native_files_evicted", self.natives.files_evicted()),
-            ("native_files_unreadable", self.natives.files_unreadable()),
+            (UserLoss::NativeFilesEvicted, self.natives.files_evicted()),
             (
-                "native_mappings_dropped",
+                UserLoss::NativeFilesUnreadable,
+                self.natives.files_unreadable(),
+            ),
+            (
+                UserLoss::NativeMappingsDropped,
                 self.watched.values().map(|w| w.code.dropped()).sum(),
             ),
         ] {
-            *loss.entry(counter.to_owned()).or_default() += n;
+            *loss.entry(counter.into()).or_default() += n;
         }
         by_pid
     }
@@ -279,7 +282,7 @@ impl Session {
         by_count.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
         let samples: u64 = ends.values().sum();
         *loss
-            .entry("native_stacks_truncated".to_owned())
+            .entry(UserLoss::NativeStacksTruncated.into())
             .or_default() += samples;
         let said: Vec<String> = by_count
             .iter()

@@ -1,11 +1,9 @@
 //! The stacks of one watched process, with names.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use leakcpu_common::{
+    counters::Counter,
     python::NO_PLACEHOLDER,
     stack::{CALLED_FROM_C, EMPTY_STACK, RawFrame, flags},
 };
@@ -13,7 +11,7 @@ use leakcpu_common::{
 use crate::{
     collect::RawStack,
     interpreter::{ParkedStack, PythonProcess, RemoteError},
-    model::{Frame, Function, FunctionId, Stack, StackId},
+    model::{Frame, Function, FunctionId, Loss, Lost, Stack, StackId, UserLoss},
     symbolize::{
         CodeId, CodeTable, FunctionName, NoName, Sight, SymbolizeError, SymbolizedFrame, Symbolizer,
     },
@@ -51,7 +49,7 @@ pub(super) struct Stacks {
     by_frames: HashMap<Vec<RawFrame>, StackId>,
     table: CodeTable,
     /// Frames without a name and stacks that are none, by counter of loss.
-    pub loss: BTreeMap<&'static str, u64>,
+    pub loss: Loss,
 }
 
 impl Default for Stacks {
@@ -64,7 +62,7 @@ impl Default for Stacks {
             by_hash: HashMap::from([(EMPTY_STACK, EMPTY)]),
             by_frames: HashMap::new(),
             table: CodeTable::default(),
-            loss: BTreeMap::new(),
+            loss: Loss::new(),
         }
     }
 }
@@ -149,7 +147,10 @@ impl Stacks {
                 if code.is_some_and(|code| self.table.is_replaced(code)) {
                     frame.function = None;
                     frame.line = None;
-                    *self.loss.entry("frames_code_replaced").or_default() += 1;
+                    *self
+                        .loss
+                        .entry(UserLoss::FramesCodeReplaced.into())
+                        .or_default() += 1;
                 }
             }
         }
@@ -183,7 +184,10 @@ impl Stacks {
     ) -> StackId {
         let (raw, walk_flags) = without_second_root(source.process, raw, walk_flags);
         let Some((frames, codes)) = self.name_frames(symbolizer, source, raw, round) else {
-            *self.loss.entry("stack_in_transition").or_default() += 1;
+            *self
+                .loss
+                .entry(Counter::StackInTransition.into())
+                .or_default() += 1;
             return EMPTY;
         };
         let stack = Stack {
@@ -224,7 +228,10 @@ impl Stacks {
                     });
                     code = Some(self.table.note(raw, &named, sight));
                     if raw.witness == 0 {
-                        *self.loss.entry("frames_named_by_address").or_default() += 1;
+                        *self
+                            .loss
+                            .entry(UserLoss::FramesNamedByAddress.into())
+                            .or_default() += 1;
                     }
                     if frames.is_empty() && named.is_before_start {
                         continue;
@@ -288,12 +295,12 @@ fn without_second_root<'a>(
     (raw, walk_flags)
 }
 
-const fn counter(reason: NoName) -> &'static str {
+fn counter(reason: NoName) -> Lost {
     match reason {
-        NoName::Placeholder => "frames_placeholder",
-        NoName::Freed | NoName::Replaced { .. } => "frames_code_freed",
-        NoName::Torn => "stack_in_transition",
-        NoName::ProcessGone => "frames_process_gone",
-        NoName::Unreadable => "frames_unreadable",
+        NoName::Placeholder => UserLoss::FramesPlaceholder.into(),
+        NoName::Freed | NoName::Replaced { .. } => UserLoss::FramesCodeFreed.into(),
+        NoName::Torn => Counter::StackInTransition.into(),
+        NoName::ProcessGone => UserLoss::FramesProcessGone.into(),
+        NoName::Unreadable => UserLoss::FramesUnreadable.into(),
     }
 }

@@ -1,6 +1,7 @@
 //! Beginning and ceasing to watch processes.
 
 use leakcpu_common::{
+    counters::Counter,
     syscall::wait_arg,
     thread::{ThreadState, run_state, thread_flags},
 };
@@ -112,7 +113,7 @@ impl Session {
             // There already, or no room.
             let known = self.probes.maps()?.threads.get(&state.tid, 0).is_ok();
             if !known {
-                *self.user_loss.entry("threads_full").or_default() += 1;
+                self.lose(Counter::ThreadsFull, 1);
             }
         }
         Ok(())
@@ -266,7 +267,7 @@ impl Session {
 /// may be the only one of the window.
 fn loop_wait(pid: u32, tid: u32) -> u32 {
     let is_loop = match discovery::syscall_state(pid, tid) {
-        Ok(SyscallState::InSyscall { number, args }) => match syscall_spec(number).wait_arg {
+        Ok(SyscallState::InSyscall { number, args, .. }) => match syscall_spec(number).wait_arg {
             wait_arg::EPOLL => true,
             wait_arg::NFDS => args[0] > 0,
             wait_arg::POLLFDS => args[1] > 1,

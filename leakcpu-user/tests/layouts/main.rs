@@ -120,6 +120,7 @@ fn numbers(layout: &InterpreterLayout) -> Vec<(&'static str, u64)> {
     let walk = &layout.walk;
     let object = &layout.object;
     let gil = &layout.gil;
+    let lock = &layout.lock;
     let in_frame = |offset: u16| u64::from(walk.frame_base) + u64::from(offset);
     let mut numbers = vec![
         (
@@ -146,6 +147,9 @@ fn numbers(layout: &InterpreterLayout) -> Vec<(&'static str, u64)> {
         ("code pointer's tag", walk.code_tag_mask.into()),
         ("PyObject.ob_type", object.ob_type.into()),
         ("PyTypeObject.tp_members", object.tp_members.into()),
+        ("PyTypeObject.tp_name", lock.tp_name.into()),
+        ("PyTypeObject.tp_basicsize", lock.tp_basicsize.into()),
+        ("sizeof(PyObject)", lock.head.into()),
         // Of `layout::check`.
         ("sizeof(PyMemberDef)", 40),
         ("PyMemberDef.offset", 16),
@@ -229,6 +233,12 @@ fn numbers(layout: &InterpreterLayout) -> Vec<(&'static str, u64)> {
         numbers.push(("PyCodeObject.co_tlbc", offset.into()));
         // What `interpreter::Bytecode` reads.
         numbers.push(("_PyCodeArray.entries", 8));
+    }
+    if lock.has_parking_lot {
+        numbers.extend([
+            ("RLock.thread", lock.rlock_owner.into()),
+            ("RLock.level", lock.rlock_count.into()),
+        ]);
     }
     numbers.extend(gil.enabled.map(|offset| ("gil.enabled", offset.into())));
     numbers

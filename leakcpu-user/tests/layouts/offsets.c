@@ -114,6 +114,14 @@ IN("facts") const struct fact facts[] = {
 
     AT("PyObject.ob_type", PyObject, ob_type)
     AT("PyTypeObject.tp_members", PyTypeObject, tp_members)
+    AT("PyTypeObject.tp_name", PyTypeObject, tp_name)
+    AT("PyTypeObject.tp_basicsize", PyTypeObject, tp_basicsize)
+    FACT("sizeof(PyObject)", sizeof(PyObject))
+#if PY_VERSION_HEX >= 0x030d0000
+    /* An RLock is an object's head and one of these from 3.14 on. */
+    FACT("RLock.thread", sizeof(PyObject) + offsetof(_PyRecursiveMutex, thread))
+    FACT("RLock.level", sizeof(PyObject) + offsetof(_PyRecursiveMutex, level))
+#endif
     FACT("sizeof(PyMemberDef)", sizeof(PyMemberDef))
     AT("PyMemberDef.offset", PyMemberDef, offset)
     AT("PyCodeObject.co_flags", PyCodeObject, co_flags)

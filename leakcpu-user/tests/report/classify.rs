@@ -5,7 +5,7 @@ use crate::fixtures::build::{ProcessBuilder, ThreadBuilder, blocked, ms, s};
 use crate::fixtures::profile;
 use pyobserve::classify::{Class, Detail, ProcessVerdicts, classify};
 use pyobserve::diagnose::diagnose;
-use pyobserve::model::{Process, Reason};
+use pyobserve::model::{Process, Reason, UserLoss};
 
 pub fn verdicts(process: Process) -> ProcessVerdicts {
     classify(&profile(vec![process])).processes.remove(0)
@@ -238,7 +238,7 @@ fn a_process_without_threads_is_unknown_not_a_panic() {
 fn losing_samples_lowers_what_is_said_of_functions() {
     let truth = fixtures::computing(1).process;
     let mut lossy = profile(vec![truth.clone()]);
-    lossy.loss.insert("samples_lost".to_owned(), 960);
+    lossy.loss.insert(UserLoss::SamplesLost.into(), 960);
     let of = |verdicts: &ProcessVerdicts| {
         verdicts
             .functions

@@ -89,6 +89,7 @@ fn thread() -> impl Strategy<Value = Thread> {
                 accounts: None,
                 gaps: None,
                 wakes: Vec::new(),
+                lock_waits: Vec::new(),
             },
         )
 }

@@ -2,12 +2,13 @@
 //! `UPDATE_GOLDEN=1 cargo test -p leakcpu-user --test report` rewrites them.
 
 use crate::fixtures;
+use leakcpu_common::counters::Counter;
 use std::path::PathBuf;
 
 use crate::fixtures::{Truth, all, five_busy, host_of_200, profile};
 use pyobserve::classify::classify;
 use pyobserve::diagnose::diagnose;
-use pyobserve::model::{Process, Profile};
+use pyobserve::model::{Process, Profile, UserLoss};
 use pyobserve::report::{TextOptions, write_text};
 use unicode_width::UnicodeWidthStr;
 
@@ -109,8 +110,8 @@ fn golden_nothing_runs() {
 #[test]
 fn golden_losses_and_warnings() {
     let mut lossy = profile(processes(five_busy()));
-    lossy.loss.insert("samples_lost".to_owned(), 12);
-    lossy.loss.insert("stacks_truncated".to_owned(), 3);
+    lossy.loss.insert(UserLoss::SamplesLost.into(), 12);
+    lossy.loss.insert(Counter::StacksTruncated.into(), 3);
     lossy
         .warnings
         .push("pid 77 is not a Python process: skipped".to_owned());

@@ -6,12 +6,15 @@
 
 pub mod check;
 pub mod debug_offsets;
+mod lock;
 mod table;
 
 use leakcpu_common::python::PyLayout;
 
 use super::{LineTableKind, PythonVersion, version::ReleaseLevel};
 use crate::elf::PythonElf;
+
+pub use lock::LockLayout;
 
 /// How a frame says where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +115,8 @@ pub struct InterpreterLayout {
     pub object: ObjectLayout,
     /// The GIL.
     pub gil: GilLayout,
+    /// Locks.
+    pub lock: LockLayout,
     /// `PyThreadState.interp`.
     pub tstate_interp: u16,
     /// Built without the GIL (`Py_GIL_DISABLED`).

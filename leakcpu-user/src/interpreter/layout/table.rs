@@ -7,7 +7,7 @@
 
 use leakcpu_common::python::{NO_DATASTACK, NO_PLACEHOLDER, PyLayout};
 
-use super::{GilLayout, GilPlace, InstructionPointer, InterpreterLayout, ObjectLayout};
+use super::{GilLayout, GilPlace, InstructionPointer, InterpreterLayout, LockLayout, ObjectLayout};
 use crate::interpreter::LineTableKind;
 
 /// Oldest minor version in the table.
@@ -207,6 +207,7 @@ const TABLE: [InterpreterLayout; 5] = [
         walk: walk_with_frame_objects(104, 96),
         object: OBJECT_3_8,
         gil: gil(GilPlace::InRuntime(1152)),
+        lock: LockLayout::of(8, false),
         tstate_interp: 16,
         free_threaded: false,
         published: false,
@@ -216,6 +217,7 @@ const TABLE: [InterpreterLayout; 5] = [
         walk: walk_with_frame_objects(104, 96),
         object: OBJECT_3_8,
         gil: gil(GilPlace::InRuntime(352)),
+        lock: LockLayout::of(9, false),
         tstate_interp: 16,
         free_threaded: false,
         published: false,
@@ -229,6 +231,7 @@ const TABLE: [InterpreterLayout; 5] = [
             ..OBJECT_3_8
         },
         gil: gil(GilPlace::InRuntime(352)),
+        lock: LockLayout::of(10, false),
         tstate_interp: 16,
         free_threaded: false,
         published: false,
@@ -238,6 +241,7 @@ const TABLE: [InterpreterLayout; 5] = [
         walk: WALK_3_11,
         object: OBJECT_3_11,
         gil: gil(GilPlace::InRuntime(360)),
+        lock: LockLayout::of(11, false),
         tstate_interp: 16,
         free_threaded: false,
         published: false,
@@ -247,6 +251,7 @@ const TABLE: [InterpreterLayout; 5] = [
         walk: WALK_3_12,
         object: OBJECT_3_12,
         gil: gil(GilPlace::BehindInterpreter(384)),
+        lock: LockLayout::of(12, false),
         tstate_interp: 16,
         free_threaded: false,
         published: false,

@@ -6,7 +6,7 @@ use super::process::ProcessDto;
 use super::{SCHEMA_VERSION, VERSION};
 use crate::classify::Classification;
 use crate::diagnose::{Findings, ProcessFindings};
-use crate::model::{Cost, Host, Loss, Profile, Sampling, Window};
+use crate::model::{Cost, Host, Loss, Lost, Profile, Sampling, Window};
 
 /// A report of kind `classify`.
 #[derive(Clone, Debug, Serialize)]
@@ -34,10 +34,10 @@ impl Document {
             .loss
             .iter()
             .filter(|(_, n)| **n > 0)
-            .map(|(name, n)| (name.clone(), *n))
+            .map(|(lost, n)| (*lost, *n))
             .collect();
-        for always in ["samples_lost", "stacks_truncated", "stack_in_transition"] {
-            loss.entry(always.to_owned()).or_insert(0);
+        for always in Lost::ALWAYS {
+            loss.entry(always).or_insert(0);
         }
         Self {
             schema_version: SCHEMA_VERSION,

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::event_loop::EventLoopDto;
 use super::function::FunctionDto;
+use super::lock::DeadlockDto;
 use super::round_trips::RoundTripsDto;
 use super::verdict::{FindingDto, VerdictDto, rounded};
 use super::wait::WaitDto;
@@ -34,6 +35,7 @@ pub(super) struct ProcessDto {
     quotas: Vec<CpuQuota>,
     ran_instead: Vec<RanInstead>,
     waits: Vec<WaitDto>,
+    deadlocks: Vec<DeadlockDto>,
     round_trips: Vec<RoundTripsDto>,
     threads: Vec<ThreadDto>,
     functions: Vec<FunctionDto>,
@@ -120,6 +122,7 @@ impl ProcessDto {
                 .iter()
                 .map(|wait| WaitDto::new(process, wait))
                 .collect(),
+            deadlocks: DeadlockDto::all(process),
             round_trips: RoundTripsDto::all(process),
             threads: process
                 .threads

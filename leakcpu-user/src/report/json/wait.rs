@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::lock::LockDto;
 use crate::model::{Awaits, Process, Reason, Wait, Waker};
 
 /// Wakers named of each wait.
@@ -23,6 +24,7 @@ pub(super) struct WaitDto {
     max_ns: u64,
     waker_known_ns: Option<u64>,
     wakers: Vec<WakerDto>,
+    locks: Vec<LockDto>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -63,6 +65,7 @@ impl WaitDto {
             wakers: wakers
                 .map(|waker| WakerDto::new(process, wait.reason, waker))
                 .collect(),
+            locks: LockDto::all(process, &wait.locks),
         }
     }
 }

@@ -8,9 +8,10 @@ use unicode_width::UnicodeWidthStr;
 use super::Row;
 use super::event_loop::event_loop;
 use super::line::{Line, Look, cut_end, wrap};
+use super::owned::owned;
 use super::place::{file_line, frame_short, short_name};
 use crate::classify::say::{duration, percent};
-use crate::classify::{Class, caused_by, waited_for};
+use crate::classify::{Class, caused_by, lock_in_words, waited_for};
 use crate::model::{FunctionTimes, Process, Reason, Rollup, Wait};
 use crate::report::{clean, native};
 
@@ -23,8 +24,10 @@ pub(super) fn block(row: &Row<'_>, width: usize, room: usize) -> Vec<Line> {
     let steps = step(row, width, room - 1);
     let rows = functions(row);
     // The verdict may take a second line if that leaves the functions one.
-    let held = event_loop(row.process, INDENT, width).filter(|_| room > steps.len() + 1);
-    let taken = steps.len() + usize::from(held.is_some());
+    let mut held = owned(row.process, INDENT, width);
+    held.extend(event_loop(row.process, INDENT, width));
+    held.truncate(room.saturating_sub(steps.len() + 1));
+    let taken = steps.len() + held.len();
     let spare = room.saturating_sub(taken + usize::from(!rows.is_empty()));
     let mut lines = verdict(row, width, spare.clamp(1, 2));
     lines.extend(held);
@@ -251,9 +254,13 @@ fn times(process: &Process, function: &FunctionTimes, waits: &[Wait], full: Full
                     wait.child.as_ref(),
                 );
                 let by = caused_by(process, *reason, &wait.wakers);
-                match by.filter(|_| full == Fullness::All) {
-                    Some(by) => format!("{what} {by}"),
-                    None => what,
+                let lock = lock_in_words(process, wait);
+                match (lock, by) {
+                    _ if full != Fullness::All => what,
+                    (Some(lock), Some(by)) => format!("{lock}; {by}"),
+                    (Some(lock), None) => lock,
+                    (None, Some(by)) => format!("{what} {by}"),
+                    (None, None) => what,
                 }
             }
             None => waited_for(*reason, None, None, None),

@@ -6,6 +6,7 @@ mod event_loop;
 mod head;
 mod line;
 mod notes;
+mod owned;
 mod place;
 mod table;
 

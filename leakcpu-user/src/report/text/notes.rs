@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use leakcpu_common::counters::{Counter, Phrase};
+
 use super::line::{Line, Look, wrap};
 use crate::classify::say::{count, duration, percent};
 use crate::classify::{Classification, RESIDUAL};
-use crate::model::{Detail, Profile, Thread};
+use crate::model::{Detail, Lost, Profile, Thread, UserLoss};
 
 /// Whether any named counter of loss is not zero.
 pub(super) fn is_anything_lost(profile: &Profile) -> bool {
@@ -103,39 +105,20 @@ fn losses(profile: &Profile) -> Option<String> {
         .loss
         .iter()
         .filter(|(_, n)| **n > 0)
-        .map(|(name, &n)| match name.as_str() {
-            "samples_lost" => format!(
-                "{} lost ({})",
-                count(n, "sample", "samples"),
-                percent(n as f64 / (n + taken) as f64)
-            ),
-            "stacks_truncated" => {
-                let of_all = percent(n as f64 / walked.max(n) as f64);
-                format!(
-                    "{} ({of_all}) cut short of the root",
-                    count(n, "stack", "stacks")
-                )
+        .map(|(&lost, &n)| {
+            let Phrase { one, many, fate } = lost.phrase();
+            let things = count(n, one, many);
+            match lost {
+                Lost::User(UserLoss::SamplesLost) => {
+                    let share = percent(n as f64 / (n + taken) as f64);
+                    format!("{things} {fate} ({share})")
+                }
+                Lost::Kernel(Counter::StacksTruncated | Counter::StackInTransition) => {
+                    let share = percent(n as f64 / walked.max(n) as f64);
+                    format!("{things} ({share}) {fate}")
+                }
+                _ => format!("{things} {fate}"),
             }
-            "walks_cut" => format!(
-                "{} ended early, not to hold up the scheduler",
-                count(n, "walk", "walks")
-            ),
-            "stack_in_transition" => {
-                let of_all = percent(n as f64 / walked.max(n) as f64);
-                format!(
-                    "{} ({of_all}) skipped while the interpreter changed frames",
-                    count(n, "stack", "stacks")
-                )
-            }
-            "switches_without_stack" => {
-                let switches = count(n, "stack", "stacks");
-                format!("{switches} at context switches left out for the budget")
-            }
-            "native_unresolved" => {
-                let samples = count(n, "sample", "samples");
-                format!("{samples} in native code without a name")
-            }
-            _ => format!("{name} {n}"),
         })
         .collect();
     (!said.is_empty()).then(|| format!("not seen: {}", said.join(", ")))

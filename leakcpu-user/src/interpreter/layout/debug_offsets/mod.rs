@@ -17,7 +17,7 @@ use self::{
     reader::{Reader, implausible},
     unpublished::Unpublished,
 };
-use super::{GilPlace, InstructionPointer, InterpreterLayout, ObjectLayout};
+use super::{GilPlace, InstructionPointer, InterpreterLayout, LockLayout, ObjectLayout};
 use crate::{
     elf::PythonElf,
     interpreter::{LineTableKind, PythonVersion},
@@ -193,6 +193,7 @@ pub fn layout(
         walk,
         object: object_layout,
         gil,
+        lock: LockLayout::of(version.minor, free_threaded),
         tstate_interp: tstate("interp")?,
         free_threaded,
         published: true,

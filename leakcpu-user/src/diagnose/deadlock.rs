@@ -1,0 +1,76 @@
+//! `lock.deadlock`: threads that wait for one another's locks.
+
+use super::finding::stable_id;
+use super::{Case, Finding, Rule, Severity};
+use crate::classify::{Because, Blame, owner_in_words, place_of};
+use crate::model::{Deadlocked, Process};
+
+/// The rule.
+pub struct Deadlock;
+
+impl Rule for Deadlock {
+    fn name(&self) -> &'static str {
+        "lock.deadlock"
+    }
+
+    fn about(&self) -> &'static str {
+        "Threads wait for locks that the others of them own, and none of them ever goes on."
+    }
+
+    fn check(&self, case: Case<'_>) -> Vec<Finding> {
+        let deadlocks = case.process.deadlocks();
+        let finding = |circle: &Vec<Deadlocked>| finding(self.name(), case.process, circle);
+        deadlocks.iter().map(finding).collect()
+    }
+}
+
+fn finding(rule: &'static str, process: &Process, circle: &[Deadlocked]) -> Finding {
+    let place = |one: &Deadlocked| place_of(process, one.wait.stack);
+    let chain: Vec<String> = circle
+        .iter()
+        .map(|one| {
+            let at = place(one).map_or(String::new(), |place| format!(" in {}", place.short()));
+            let owner = owner_in_words(process, &one.wait).unwrap_or_default();
+            format!("{} waits{at} for {owner}", process.thread_in_words(one.tid))
+        })
+        .collect();
+    let mut places: Vec<String> = circle
+        .iter()
+        .filter_map(place)
+        .map(|place| place.short())
+        .collect();
+    places.dedup();
+    let places = match places.as_slice() {
+        [] => String::new(),
+        places => format!(", here: {}", places.join(", ")),
+    };
+    let first: Option<Blame> = circle.first().and_then(place);
+    let waited_ns = circle.iter().map(|one| one.wait.waited_ns).min();
+    Finding {
+        id: stable_id(process, rule, first.as_ref()),
+        rule,
+        severity: Severity::High,
+        // What the locks themselves record leaves no other way.
+        confidence: 0.99,
+        place: first,
+        evidence: vec![
+            Because {
+                text: format!("{} threads of a circle", circle.len()),
+                name: "deadlocked_threads",
+                value: circle.len() as f64,
+                unit: "count",
+            },
+            Because {
+                text: "time for which all of them have waited".to_owned(),
+                name: "deadlocked_ns",
+                value: waited_ns.unwrap_or(0) as f64,
+                unit: "ns",
+            },
+        ],
+        cause: format!("{}: none of them ever goes on.", chain.join("; ")),
+        fix: format!(
+            "restart it, and have every thread take these locks in the same order{places}"
+        ),
+        recoverable_ns_per_s: None,
+    }
+}
