@@ -4,6 +4,7 @@ mod busy;
 mod classify;
 mod fixtures;
 mod json;
+mod loops;
 mod machine;
 mod rollup;
 mod stacks;
