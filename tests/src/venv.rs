@@ -11,10 +11,15 @@ pub fn with_packages(python: &Interpreter, packages: &[&str]) -> Option<Interpre
     let folder = cache_folder()?.join("venvs").join(format!(
         "{}-{}",
         python.version,
-        packages.join("+").replace(['=', '<', '>'], "")
+        packages.join("+").replace(['=', '<', '>', '[', ']'], "")
     ));
     let whole = folder.join("whole");
     if !whole.exists() {
+        eprintln!(
+            "installing {} for {python} from PyPI, in {}",
+            packages.join(", "),
+            folder.display()
+        );
         // What is there broke off half-way.
         let _ = fs::remove_dir_all(&folder);
         make(python, packages, &folder)

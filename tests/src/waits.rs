@@ -236,7 +236,7 @@ fn texts(list: &Value) -> impl Iterator<Item = &str> {
 }
 
 /// Time blocked in `begin..end`: of spans `[from, to, not blocked]`, what lies inside.
-fn blocked(spans: &[Value], begin: i64, end: i64) -> i64 {
+pub fn blocked(spans: &[Value], begin: i64, end: i64) -> i64 {
     spans
         .iter()
         .map(|span| {

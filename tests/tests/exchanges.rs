@@ -2,9 +2,11 @@
 //! own counts.
 
 use leakcpu_tests::{
-    interpreter, observe,
+    interpreter::{self, Interpreter},
+    observe,
     problems::Problems,
     report::{find_thread, is_called, list, ns, text},
+    venv,
     workload::Workload,
 };
 use serde_json::Value;
@@ -23,8 +25,8 @@ struct Seen {
     blocked_ns: i64,
 }
 
-fn observe_kind(kind: &str) -> Seen {
-    let workload = Workload::start(interpreter::newest(), "exchanges.py", &[kind]);
+fn observe_kind(python: &Interpreter, arguments: &[&str]) -> Seen {
+    let workload = Workload::start(python, "exchanges.py", arguments);
     let report = observe::classify(workload.pid, "2s", &[]);
     let process = report.process(workload.pid).clone();
     let ready = workload.ready.clone();
@@ -61,11 +63,15 @@ impl Seen {
 }
 
 fn check_until_right(kind: &str, check: impl Fn(&Seen, &mut Problems)) {
+    check_on(interpreter::newest(), &[kind], check);
+}
+
+fn check_on(python: &Interpreter, arguments: &[&str], check: impl Fn(&Seen, &mut Problems)) {
     let mut problems = Problems::new();
     for attempt in 1..=TRIES {
         problems = Problems::new();
-        problems.about(kind);
-        let seen = observe_kind(kind);
+        problems.about(arguments.join(" "));
+        let seen = observe_kind(python, arguments);
         check(&seen, &mut problems);
         if problems.count() == 0 {
             break;
@@ -201,15 +207,35 @@ fn one_download_is_not_many_round_trips() {
 #[test]
 fn a_server_waits_for_work() {
     for kind in ["server", "pool"] {
-        check_until_right(kind, |seen, problems| {
-            let class = text(&seen.process["verdict"], "class");
-            problems.equal("class", &class, &"idle");
-            let (work, answer) = (seen.time_for("work"), seen.time_for("answer"));
-            problems.check(
-                work * 10 >= seen.blocked_ns * 9,
-                format!("{work} of {} ns for work", seen.blocked_ns),
-            );
-            problems.check(answer * 20 <= work, format!("{answer} ns for an answer"));
+        check_until_right(kind, waits_for_work);
+    }
+}
+
+fn waits_for_work(seen: &Seen, problems: &mut Problems) {
+    let class = text(&seen.process["verdict"], "class");
+    problems.equal("class", &class, &"idle");
+    let (work, answer) = (seen.time_for("work"), seen.time_for("answer"));
+    problems.check(
+        work * 10 >= seen.blocked_ns * 9,
+        format!("{work} of {} ns for work", seen.blocked_ns),
+    );
+    problems.check(answer * 20 <= work, format!("{answer} ns for an answer"));
+}
+
+#[test]
+fn a_server_on_uvloop_waits_for_work() {
+    if let Some(python) = venv::with_packages(interpreter::newest(), &["uvloop"]) {
+        check_on(&python, &["pool", "uvloop"], waits_for_work);
+    }
+}
+
+#[test]
+#[ignore = "slow: 3 s"]
+fn a_client_on_uvloop_waits_for_answers() {
+    if let Some(python) = venv::with_packages(interpreter::newest(), &["uvloop"]) {
+        check_on(&python, &["asyncio", "uvloop"], |seen, problems| {
+            waits_for_answers(seen, problems);
+            round_trips(seen, problems);
         });
     }
 }

@@ -5,6 +5,7 @@ use leakcpu_tests::{
     observe,
     problems::Problems,
     report::{find_thread, is_called, list, ns},
+    venv,
     workload::Workload,
 };
 use serde_json::Value;
@@ -20,8 +21,8 @@ struct Seen {
     held: Vec<i64>,
 }
 
-fn observe_loop(python: &Interpreter, kind: &str) -> Seen {
-    let workload = Workload::start(python, "loops.py", &[kind]);
+fn observe_loop(python: &Interpreter, kind: &str, library: &str) -> Seen {
+    let workload = Workload::start(python, "loops.py", &[kind, library]);
     let report = observe::classify(workload.pid, "2500ms", &[]);
     let pid = workload.pid;
     let ready = workload.ready.clone();
@@ -49,15 +50,25 @@ fn check_until_right(kind: &str, check: impl Fn(&Seen, &mut Problems)) {
 }
 
 fn check_on(pythons: &[&Interpreter], kind: &str, check: impl Fn(&Seen, &mut Problems)) {
+    check_with("asyncio", pythons, kind, check);
+}
+
+/// On the loop of another library, where that can be had.
+fn check_with(
+    library: &str,
+    pythons: &[&Interpreter],
+    kind: &str,
+    check: impl Fn(&Seen, &mut Problems),
+) {
     let mut problems = Problems::new();
     for python in pythons {
         let mut wrong = Problems::new();
         for attempt in 0..TRIES {
-            eprintln!("{python} {kind}");
+            eprintln!("{python} {library} {kind}");
             wrong = Problems::new();
-            let seen = observe_loop(python, kind);
+            let seen = observe_loop(python, kind, library);
             let before = wrong.count();
-            wrong.about(format!("{} {kind}", python.version));
+            wrong.about(format!("{} {library} {kind}", python.version));
             check(&seen, &mut wrong);
             if wrong.count() == before {
                 break;
@@ -200,4 +211,65 @@ fn a_loop_without_a_library() {
         culprit(seen, problems);
         problems.equal("kind", &seen.event_loop["kind"].as_str(), &Some("other"));
     });
+}
+
+/// uvloop's frames are not Python's: what it calls is told by where it waits.
+#[test]
+fn a_loop_of_uvloop() {
+    uvloop(&[interpreter::newest()], &["sleep"]);
+}
+
+#[test]
+#[ignore = "slow: two minutes"]
+fn every_loop_of_uvloop() {
+    uvloop(&interpreter::local(), &["sleep", "compute", "many"]);
+}
+
+fn uvloop(pythons: &[&Interpreter], kinds: &[&str]) {
+    for python in with_library(pythons, &["uvloop"]) {
+        for kind in kinds {
+            check_with("uvloop", &[&python], kind, |seen, problems| {
+                gaps(seen, problems);
+                culprit(seen, problems);
+                problems.equal("kind", &seen.event_loop["kind"].as_str(), &Some("asyncio"));
+                let blocked = share(&seen.event_loop, "blocked_ns");
+                let is_right = if *kind == "sleep" {
+                    blocked > 0.9
+                } else {
+                    blocked < 0.1
+                };
+                problems.check(is_right, format!("{blocked} of it blocked"));
+            });
+        }
+    }
+}
+
+#[test]
+fn a_loop_of_gevent() {
+    gevent(&[interpreter::newest()], &["compute"]);
+}
+
+#[test]
+#[ignore = "slow: two minutes"]
+fn every_loop_of_gevent() {
+    gevent(&interpreter::local(), &["sleep", "compute", "many"]);
+}
+
+fn gevent(pythons: &[&Interpreter], kinds: &[&str]) {
+    for python in with_library(pythons, &["greenlet", "gevent"]) {
+        for kind in kinds {
+            check_with("gevent", &[&python], kind, |seen, problems| {
+                gaps(seen, problems);
+                culprit(seen, problems);
+                problems.equal("kind", &seen.event_loop["kind"].as_str(), &Some("gevent"));
+            });
+        }
+    }
+}
+
+fn with_library(pythons: &[&Interpreter], packages: &[&str]) -> Vec<Interpreter> {
+    pythons
+        .iter()
+        .filter_map(|python| venv::with_packages(python, packages))
+        .collect()
 }

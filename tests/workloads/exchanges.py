@@ -1,4 +1,4 @@
-"""Clients that wait for answers, servers that wait for requests; `exchanges.py KIND`.
+"""Clients that wait for answers, servers that wait for requests; `exchanges.py KIND [LOOP]`.
 
 - `plain`, `timeout`, `unix`: a client of a slow server in another process, on a blocking
   socket, on one with a timeout, on a unix socket;
@@ -7,6 +7,8 @@
 - `server`: a server whose client asks now and then, on a blocking socket;
 - `pool`: the same in an event loop, which also keeps a connection to another server on
   which it has exchanged something before.
+
+LOOP is the event loop, `asyncio` unless it is `uvloop`.
 
 Ready line: the function that waits, and the other end. Last line: the exchanges,
 [[begin, end, bytes sent, bytes received], ...] in unix ns.
@@ -23,6 +25,12 @@ import time
 import warnings
 
 KIND = sys.argv[1]
+if "uvloop" in sys.argv:
+    import uvloop
+
+    run_loop = uvloop.run
+else:
+    run_loop = asyncio.run
 DELAY_S = 0.04
 # Threads are about when it forks; what the children do needs none of theirs.
 warnings.simplefilter("ignore", DeprecationWarning)
@@ -176,7 +184,7 @@ def with_asyncio():
         while True:
             await fetch_awaiting(reader, writer)
 
-    asyncio.run(main())
+    run_loop(main())
 
 
 def pool():
@@ -191,7 +199,7 @@ def pool():
         is_ready.set()
         await asyncio.sleep(3600)
 
-    asyncio.run(main())
+    run_loop(main())
 
 
 run = {

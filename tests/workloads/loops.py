@@ -1,4 +1,7 @@
-"""An event loop that something keeps from its turns; `loops.py KIND [ms]`.
+"""An event loop that something keeps from its turns; `loops.py KIND [LIBRARY]`.
+
+LIBRARY is `asyncio` unless it is said; or `uvloop`, or `gevent`, for which there are `sleep`,
+`compute` and `many`.
 
 KIND is what happens in it about ten times in three seconds:
 
@@ -25,8 +28,14 @@ import time
 
 from truth import line_of
 
+if "uvloop" in sys.argv:
+    import uvloop
+if "gevent" in sys.argv:
+    import gevent
+
 KIND = sys.argv[1]
-HELD_S = float(sys.argv[2]) / 1000 if len(sys.argv) > 2 else 0.2
+LIBRARY = sys.argv[2] if len(sys.argv) > 2 else "asyncio"
+HELD_S = 0.2
 REST_S = 0.1
 spans = []
 
@@ -124,6 +133,31 @@ def selector_loop():
         held(crunch, HELD_S / 8)
 
 
+def sleepy_greenlet():
+    while True:
+        held(nap)
+        gevent.sleep(REST_S)
+
+
+def computing_greenlet():
+    while True:
+        held(crunch, HELD_S)
+        gevent.sleep(REST_S)
+
+
+def many_greenlet():
+    while True:
+        begin = time.time_ns()
+        gevent.joinall([gevent.spawn(short_callback) for _ in range(int(HELD_S / 0.002))])
+        spans.append((begin, time.time_ns()))
+        gevent.sleep(REST_S)
+
+
+def run_gevent():
+    greenlet = {"sleep": sleepy_greenlet, "compute": computing_greenlet, "many": many_greenlet}
+    gevent.spawn(greenlet[KIND]).join()
+
+
 def run_asyncio():
     async def main():
         loop = asyncio.get_running_loop()
@@ -136,12 +170,17 @@ def run_asyncio():
         }.get(KIND, quiet_task)
         await asyncio.ensure_future(task())
 
-    asyncio.run(main())
+    if LIBRARY == "uvloop":
+        uvloop.run(main())
+    else:
+        asyncio.run(main())
 
 
 def run():
     if KIND == "selector":
         selector_loop()
+    elif LIBRARY == "gevent":
+        run_gevent()
     else:
         run_asyncio()
 
@@ -168,7 +207,8 @@ print(
             "tid": thread.native_id,
             "function": function and function.__name__,
             "line": function and line_of(function, "# here"),
-            "task": task,
+            # What runs in a greenlet is called by nobody.
+            "task": None if LIBRARY == "gevent" else task,
             "file": __file__,
         }
     ),

@@ -108,3 +108,27 @@ pub const KERNELS_ROOT: &str = "trixie";
 
 /// An emulator, all programs of a root file system in one, and what makes a disk's.
 pub const EMULATOR_PACKAGES: [&str; 3] = ["qemu-system-x86", "busybox-static", "e2fsprogs"];
+
+/// A server that tests start.
+pub struct Server {
+    /// Its program.
+    pub program: &'static str,
+    /// The package that brings it.
+    pub package: &'static str,
+    /// The service that the package starts.
+    pub service: &'static str,
+}
+
+/// Servers whose clients are tested.
+pub const SERVERS: [Server; 2] = [
+    Server {
+        program: "redis-server",
+        package: "redis-server",
+        service: "redis-server",
+    },
+    Server {
+        program: "postgres",
+        package: "postgresql",
+        service: "postgresql",
+    },
+];

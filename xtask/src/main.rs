@@ -18,6 +18,7 @@ mod lint;
 mod marks;
 mod offsets;
 mod roots;
+mod servers;
 mod setup;
 mod table;
 mod tally;

@@ -18,7 +18,7 @@ use clap::Args;
 use crate::{
     debian,
     host::{self, Host},
-    kernels, roots,
+    kernels, roots, servers,
     toolchain::{self, TOOLCHAIN_VARIABLE},
     workload,
 };
@@ -36,6 +36,9 @@ pub struct Arguments {
     /// Also install an emulator and fetch the kernels of `cargo xtask kernels`
     #[arg(long, conflicts_with = "check")]
     kernels: bool,
+    /// Also install the servers whose clients are tested, as `cargo xtask test` does
+    #[arg(long, conflicts_with = "check")]
+    servers: bool,
 }
 
 /// What was looked for, and what was found or why not.
@@ -92,6 +95,9 @@ pub fn run(host: &Host, arguments: &Arguments) -> Result<ExitCode> {
     }
     if arguments.kernels {
         kernels::ensure(host, &debian::KERNELS.iter().collect::<Vec<_>>())?;
+    }
+    if arguments.servers {
+        servers::ensure(host);
     }
     if found.is_complete() {
         eprintln!("nothing to install");

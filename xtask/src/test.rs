@@ -17,7 +17,7 @@ use clap::Args;
 use crate::{
     build, cache,
     host::Host,
-    kernels, roots, setup,
+    kernels, roots, servers, setup,
     tally::{self, Tally},
 };
 
@@ -65,6 +65,7 @@ pub fn run(host: &Host, arguments: &Arguments) -> ExitCode {
         setup::ensure(host)?;
         if !arguments.pure {
             roots::ensure(host, ROOTS_PATIENCE);
+            servers::ensure(host);
         }
         built = everything(host)?;
         Ok(Tally::default())

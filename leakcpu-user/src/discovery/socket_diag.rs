@@ -44,6 +44,10 @@ pub struct Traffic {
     pub segments_sent: u32,
     /// Segments with data received.
     pub segments_received: u32,
+    /// Bytes that fit into a segment sent.
+    pub sent_segment_bytes: u32,
+    /// Bytes that fit into a segment received, as it was advertised.
+    pub received_segment_bytes: u32,
 }
 
 /// A TCP socket.
@@ -229,6 +233,8 @@ fn tcp_socket(response: &InetResponse) -> Option<TcpSocket> {
             bytes_received: info.bytes_received,
             segments_sent: info.data_segs_out,
             segments_received: info.data_segs_in,
+            sent_segment_bytes: info.snd_mss,
+            received_segment_bytes: info.advmss,
         }),
         _ => None,
     });

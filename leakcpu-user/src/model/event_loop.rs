@@ -10,6 +10,9 @@ use super::{Charge, Frame, FunctionId, Process, Reason, Stack, StackId, StackTim
 /// a few descriptors now and then is none.
 const MIN_GAPS: u64 = 10;
 
+/// The one file of uvloop that is written in Python.
+pub(super) const UVLOOP: &str = "/uvloop/__init__.py";
+
 /// What a gap was spent on. All but the last sum to its length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GapTimes {
@@ -60,7 +63,7 @@ pub struct Gaps {
 }
 
 /// Whose loop it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LoopKind {
     /// asyncio's, or one that takes its place.
@@ -105,6 +108,8 @@ impl Holder {
 pub struct EventLoop {
     /// Whose.
     pub kind: LoopKind,
+    /// Stacks in which it waits for many things.
+    pub waits: Vec<StackId>,
     /// Its gaps, the one that was open at the window's end included.
     pub gaps: Gaps,
     /// Who held it, most time first.
@@ -117,7 +122,7 @@ impl Process {
     /// The event loop that `thread` runs, if it does.
     pub fn event_loop(&self, thread: &Thread) -> Option<EventLoop> {
         let mut gaps = thread.gaps?;
-        let kind = self.loop_kind(thread)?;
+        let (kind, waits) = self.loop_kind(thread)?;
         if let Some(open) = gaps.open.take()
             && open
                 .stack
@@ -128,18 +133,20 @@ impl Process {
         if kind == LoopKind::Other && gaps.count < MIN_GAPS {
             return None;
         }
-        let (holders, turning_samples) = self.holders(thread, kind);
-        Some(EventLoop {
+        let mut event_loop = EventLoop {
             kind,
+            waits,
             gaps,
-            holders,
-            turning_samples,
-        })
+            holders: Vec::new(),
+            turning_samples: 0,
+        };
+        self.add_holders(thread, &mut event_loop);
+        Some(event_loop)
     }
 
-    /// Whose loop waits most of the time; `None` if no such wait was seen.
-    fn loop_kind(&self, thread: &Thread) -> Option<LoopKind> {
-        let mut by_kind: BTreeMap<u8, (u64, LoopKind)> = BTreeMap::new();
+    /// Whose loop waits most often, and the stacks of those waits; `None` if none was seen.
+    fn loop_kind(&self, thread: &Thread) -> Option<(LoopKind, Vec<StackId>)> {
+        let mut by_kind: BTreeMap<LoopKind, (u64, Vec<StackId>)> = BTreeMap::new();
         for entry in &thread.stack_times {
             let StackTimeKind::Blocked {
                 reason, syscall, ..
@@ -155,19 +162,27 @@ impl Process {
                 continue;
             }
             let stack = self.stack(entry.stack);
-            let (rank, kind) = if self.has_file(stack, "/asyncio/") {
-                (0, LoopKind::Asyncio)
+            let kind = if self.is_in_asyncio(stack) {
+                LoopKind::Asyncio
             } else if self.has_file(stack, "/gevent/") {
-                (1, LoopKind::Gevent)
+                LoopKind::Gevent
             } else {
-                (2, LoopKind::Other)
+                LoopKind::Other
             };
-            by_kind.entry(rank).or_insert((0, kind)).0 += entry.count;
+            let (count, stacks) = by_kind.entry(kind).or_default();
+            *count += entry.count;
+            stacks.push(entry.stack);
         }
         by_kind
-            .into_values()
-            .max_by_key(|(count, _)| *count)
-            .map(|(_, kind)| kind)
+            .into_iter()
+            .max_by_key(|(_, (count, _))| *count)
+            .map(|(kind, (_, stacks))| (kind, stacks))
+    }
+
+    fn is_in_asyncio(&self, stack: &Stack) -> bool {
+        ["/asyncio/", UVLOOP]
+            .iter()
+            .any(|mark| self.has_file(stack, mark))
     }
 
     fn has_file(&self, stack: &Stack, mark: &str) -> bool {
@@ -176,7 +191,10 @@ impl Process {
     }
 
     /// File and plain name of each frame, leaf first.
-    fn functions_of<'a>(&'a self, stack: &'a Stack) -> impl Iterator<Item = (&'a str, &'a str)> {
+    pub(super) fn functions_of<'a>(
+        &'a self,
+        stack: &'a Stack,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> {
         stack.frames.iter().map(|frame| {
             let function = frame.function.and_then(|id| self.function(id));
             function.map_or(("", ""), |function| {
@@ -188,20 +206,19 @@ impl Process {
 
     /// Whether a loop of that kind runs further out in the stack. A greenlet's does not.
     fn is_in_loop(&self, kind: LoopKind, stack: &Stack) -> bool {
-        kind != LoopKind::Asyncio || self.has_file(stack, "/asyncio/")
+        kind != LoopKind::Asyncio || self.is_in_asyncio(stack)
     }
 
-    fn holders(&self, thread: &Thread, kind: LoopKind) -> (Vec<Holder>, u64) {
+    fn add_holders(&self, thread: &Thread, of: &mut EventLoop) {
         let mut holders: BTreeMap<_, (Holder, BTreeMap<Option<u32>, u64>)> = BTreeMap::new();
-        let mut turning = 0;
         for (entry, charge) in thread.stack_times.iter().zip(thread.charges()) {
             let stack = self.stack(entry.stack);
-            if !entry.in_long_gap || !self.is_in_loop(kind, stack) {
+            if !entry.in_long_gap || !self.is_in_loop(of.kind, stack) {
                 continue;
             }
-            let place = self.place_in_loop(kind, stack);
+            let place = self.place_in_loop(of, stack);
             if place.is_own && entry.kind.is_on_cpu() {
-                turning += entry.count;
+                of.turning_samples += entry.count;
             }
             let function = place.frame.and_then(|frame| frame.function);
             let (holder, lines) = holders.entry((place.task, function)).or_default();
@@ -215,66 +232,10 @@ impl Process {
                 holder.frame = place.frame;
             }
         }
-        let mut holders: Vec<Holder> = holders.into_values().map(|(holder, _)| holder).collect();
-        holders.sort_by_key(|holder| std::cmp::Reverse(holder.total_ns()));
-        (holders, turning)
+        of.holders = holders.into_values().map(|(holder, _)| holder).collect();
+        of.holders
+            .sort_by_key(|holder| std::cmp::Reverse(holder.total_ns()));
     }
-
-    /// Who held the loop in a gap, of which `stack` was seen.
-    pub fn place_in_loop(&self, kind: LoopKind, stack: &Stack) -> PlaceInLoop {
-        let functions: Vec<(&str, &str)> = self.functions_of(stack).collect();
-        let run = functions
-            .iter()
-            .position(|(file, name)| file.ends_with("/asyncio/events.py") && *name == "_run");
-        let Some(run) = run else {
-            let is_own = kind == LoopKind::Asyncio
-                && functions.iter().any(|(file, name)| {
-                    file.ends_with("/asyncio/base_events.py") && *name == "_run_once"
-                });
-            let frame = if is_own {
-                stack.frames.first().copied()
-            } else {
-                self.own_frame(stack)
-            };
-            return PlaceInLoop {
-                task: None,
-                frame,
-                is_own,
-            };
-        };
-        // Tasks that are written in Python step through frames of their own.
-        let is_step = |i: usize| {
-            let (file, name) = functions[i];
-            file.ends_with("/asyncio/tasks.py")
-                && (name.starts_with("__step") || name == "__wakeup")
-        };
-        let called = (0..run).rev().find(|&i| !is_step(i));
-        let Some(called) = called else {
-            return PlaceInLoop {
-                task: None,
-                frame: stack.frames.get(run).copied(),
-                is_own: false,
-            };
-        };
-        let inside = &stack.frames[..=called];
-        let own = inside.iter().find(|frame| self.is_own_frame(**frame));
-        PlaceInLoop {
-            task: stack.frames[called].function,
-            frame: own.or_else(|| inside.first()).copied(),
-            is_own: false,
-        }
-    }
-}
-
-/// Where in a loop's turn a stack is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PlaceInLoop {
-    /// The outermost function that the loop called.
-    pub task: Option<FunctionId>,
-    /// The innermost one of the user's own code in there, else the innermost.
-    pub frame: Option<Frame>,
-    /// It is the loop's own code.
-    pub is_own: bool,
 }
 
 impl Holder {

@@ -47,6 +47,8 @@ pub enum UserLoss {
     FramesPlaceholder,
     /// A connection that was not followed, for there were too many.
     ConnectionsLeftOut,
+    /// A wait on a socket whose network namespace could not be entered.
+    SocketsNotLookedAt,
     /// A descriptor that was closed before anybody looked at it.
     DescriptorsClosedUnseen,
     /// A page fault at an address at which nothing was mapped when it was looked up.
@@ -146,7 +148,7 @@ impl<'de> Deserialize<'de> for Lost {
 
 impl UserLoss {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::SamplesLost,
         Self::EventsUndecoded,
         Self::CodesOfUnknownProcesses,
@@ -160,6 +162,7 @@ impl UserLoss {
         Self::FramesUnreadable,
         Self::FramesPlaceholder,
         Self::ConnectionsLeftOut,
+        Self::SocketsNotLookedAt,
         Self::DescriptorsClosedUnseen,
         Self::FaultAddressesUnmapped,
         Self::NativeLeavesFull,
@@ -190,6 +193,7 @@ impl UserLoss {
             Self::FramesUnreadable => "frames_unreadable",
             Self::FramesPlaceholder => "frames_placeholder",
             Self::ConnectionsLeftOut => "connections_left_out",
+            Self::SocketsNotLookedAt => "sockets_not_looked_at",
             Self::DescriptorsClosedUnseen => "descriptors_closed_unseen",
             Self::FaultAddressesUnmapped => "fault_addresses_unmapped",
             Self::NativeLeavesFull => "native_leaves_full",
@@ -251,6 +255,11 @@ impl UserLoss {
             Self::ConnectionsLeftOut => {
                 Phrase::of("connection", "connections", "left out for want of room")
             }
+            Self::SocketsNotLookedAt => Phrase::of(
+                "wait",
+                "waits",
+                "on sockets of a network namespace that could not be entered",
+            ),
             Self::DescriptorsClosedUnseen => Phrase::of(
                 "descriptor",
                 "descriptors",

@@ -16,6 +16,7 @@ mod mixed;
 mod native;
 mod native_sums;
 mod own;
+mod place_in_loop;
 mod process;
 mod profile;
 mod reason;
@@ -27,7 +28,7 @@ mod waits;
 mod wakes;
 
 pub use apportion::apportion;
-pub use event_loop::{EventLoop, Gap, GapTimes, Gaps, Holder, LoopKind, PlaceInLoop};
+pub use event_loop::{EventLoop, Gap, GapTimes, Gaps, Holder, LoopKind};
 pub use function::{FunctionTimes, LineTimes, Rollup};
 pub use ids::{FunctionId, NativeId, NativeStackId, Pid, StackId, Tid};
 pub use locks::{Deadlocked, FileLockHolder, LockKind, LockOwner, LockWait};

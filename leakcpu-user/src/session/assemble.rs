@@ -1,6 +1,6 @@
 //! The profile: everything that was observed, as the model has it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use leakcpu_common::{counters::Counter, thread::run_state};
 
@@ -39,11 +39,6 @@ impl Session {
         let mut natives = self.name_natives(snapshot, &mut loss);
         let mut processes = Vec::new();
         let mut stacks_missing = 0;
-        let ports: HashSet<u16> = self
-            .connections
-            .iter()
-            .flat_map(|of| of.ports.iter().copied())
-            .collect();
         let left_out: u64 = self.connections.iter().map(|of| of.left_out).sum();
         self.lose(UserLoss::ConnectionsLeftOut, left_out);
         let mut watched = std::mem::take(&mut self.watched);
@@ -103,7 +98,7 @@ impl Session {
                 let keys = snapshot.totals.keys().filter(of_thread);
                 keys.flat_map(|key| &snapshot.totals[key])
             });
-            process.round_trips = round_trips(watched, &process, totals, &self.connections, &ports);
+            process.round_trips = round_trips(watched, &process, totals, &self.connections);
             if let Some(native) = native.take() {
                 (process.natives, process.native_stacks) = native.into_parts();
             }

@@ -43,7 +43,17 @@ impl Awaited {
         }
     }
 
-    fn peer(&self) -> Option<&str> {
+    /// What most looks found; `None` without any.
+    pub(super) fn mostly(&self) -> Option<Awaits> {
+        match (self.work, self.answer) {
+            (0, 0) => None,
+            (work, answer) if answer >= work => Some(Awaits::Answer),
+            _ => Some(Awaits::Work),
+        }
+    }
+
+    /// Whose answer was waited for most often.
+    pub(super) fn peer(&self) -> Option<&str> {
         let most = self.peers.iter().max_by_key(|(_, count)| *count);
         most.map(|(peer, _)| peer.as_str())
     }

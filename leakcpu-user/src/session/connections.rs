@@ -34,18 +34,28 @@ impl Connection {
             .saturating_sub(self.first.bytes_received)
     }
 
-    /// How often both directions took a segment of data: no more round trips than that
-    /// were made, unless several fitted into one.
-    pub(super) fn turns(&self) -> u64 {
-        let sent = self
-            .last
-            .segments_sent
-            .saturating_sub(self.first.segments_sent);
-        let received = self
-            .last
-            .segments_received
-            .saturating_sub(self.first.segments_received);
-        u64::from(sent.min(received))
+    /// Round trips, of which `waits` were waited for. In a direction whose segments are small
+    /// each is a message, unless it was written in parts; full ones are parts of longer
+    /// messages, and do not tell how many those were.
+    ///
+    /// The waits are no measure where anything else is: the answers of a fast server are there
+    /// before anybody waits for them.
+    pub(super) fn round_trips(&self, waits: u64) -> u64 {
+        let (first, last) = (&self.first, &self.last);
+        let sent = u64::from(last.segments_sent.saturating_sub(first.segments_sent));
+        let received = u64::from(
+            last.segments_received
+                .saturating_sub(first.segments_received),
+        );
+        let messages = |bytes: u64, segments: u64, of_one: u32| {
+            (bytes * 2 <= segments * u64::from(of_one)).then_some(segments)
+        };
+        let requests = messages(self.sent_bytes(), sent, last.sent_segment_bytes);
+        let answers = messages(self.received_bytes(), received, last.received_segment_bytes);
+        match (requests, answers) {
+            (None, None) => sent.min(received).min(waits),
+            (Some(_), _) | (_, Some(_)) => sent.min(received),
+        }
     }
 }
 
@@ -55,7 +65,7 @@ pub(super) struct Connections {
     /// What had gone over each when the window began.
     before: HashMap<u64, Traffic>,
     /// By process and inode.
-    pub seen: HashMap<(u32, u64), Connection>,
+    seen: HashMap<(u32, u64), Connection>,
     /// Ports that were listened on at some time: a connection of such a port was accepted.
     pub ports: HashSet<u16>,
     /// Times that one was seen and not kept.
@@ -104,6 +114,14 @@ impl Connections {
         self.seen.insert((pid, inode), connection);
     }
 
+    /// The connections of one process, and whether each was accepted.
+    pub(super) fn of_process(&self, wanted: u32) -> impl Iterator<Item = (&Connection, bool)> {
+        self.seen
+            .iter()
+            .filter(move |((pid, _), _)| *pid == wanted)
+            .map(|(_, of)| (of, self.ports.contains(&of.local_port)))
+    }
+
     /// The sockets were read again.
     pub(super) fn update(&mut self, sockets: &HashMap<u64, TcpSocket>) {
         let listening = sockets.values().filter(|socket| socket.listening);
@@ -113,5 +131,46 @@ impl Connections {
                 known.last = traffic;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A connection over which so much went: (segments, bytes) sent and received.
+    fn connection(sent: (u32, u64), received: (u32, u64)) -> Connection {
+        Connection {
+            peer: "10.0.0.5:5432".into(),
+            local_port: 40_000,
+            fds: BTreeSet::new(),
+            first: Traffic::default(),
+            last: Traffic {
+                segments_sent: sent.0,
+                bytes_sent: sent.1,
+                segments_received: received.0,
+                bytes_received: received.1,
+                sent_segment_bytes: 1_448,
+                received_segment_bytes: 1_460,
+                ..Traffic::default()
+            },
+        }
+    }
+
+    #[test]
+    fn answers_that_nobody_waited_for_count_too() {
+        let queries = connection((100, 5_100), (100, 7_500));
+        assert_eq!(queries.round_trips(8), 100);
+        assert_eq!(queries.round_trips(180), 100);
+    }
+
+    #[test]
+    fn parts_of_a_long_message_do_not() {
+        let download = connection((1, 40), (500, 500 * 1_460));
+        assert_eq!(download.round_trips(300), 1);
+        let upload = connection((500, 500 * 1_448), (2, 60));
+        assert_eq!(upload.round_trips(1), 2);
+        let both = connection((500, 500 * 1_448), (400, 400 * 1_460));
+        assert_eq!(both.round_trips(10), 10);
     }
 }

@@ -13,7 +13,8 @@
 //!   one each.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, hash_map::Entry},
+    io,
     time::Duration,
 };
 
@@ -105,6 +106,8 @@ struct Space {
     tcp_pace: Pace,
     unix_pace: Pace,
     connections: Connections,
+    /// Times that the kernel did not answer.
+    not_read: u64,
 }
 
 /// What a look at the sockets of a wait says.
@@ -117,11 +120,9 @@ enum Verdict {
 }
 
 impl Space {
-    fn open(pid: u32) -> Option<Self> {
-        let diag = SocketDiag::open(pid)
-            .inspect_err(|error| tracing::debug!(pid, %error, "its sockets cannot be looked at"));
-        Some(Self {
-            diag: diag.ok()?,
+    fn open(pid: u32) -> io::Result<Self> {
+        Ok(Self {
+            diag: SocketDiag::open(pid)?,
             tcp: HashMap::new(),
             before: HashMap::new(),
             unix: HashMap::new(),
@@ -129,6 +130,7 @@ impl Space {
             tcp_pace: Pace::default(),
             unix_pace: Pace::default(),
             connections: Connections::default(),
+            not_read: 0,
         })
     }
 
@@ -164,6 +166,7 @@ impl Space {
             }
             Err(error) => {
                 tracing::debug!(%error, "sockets not read");
+                self.not_read += 1;
                 false
             }
         }
@@ -175,6 +178,7 @@ impl Space {
             let began_ns = thread_cpu_ns();
             let read = self.diag.unix();
             self.unix_pace.done(began_ns, SET_LASTS_NS);
+            self.not_read += u64::from(read.is_err());
             self.unix = read.unwrap_or_default().into_iter().collect();
         }
         self.unix.get(&inode)
@@ -252,6 +256,8 @@ pub(super) struct Exchanges {
     /// By number; `None` where they cannot be looked at.
     spaces: HashMap<u64, Option<Space>>,
     sets: HashMap<(u32, i32), Set>,
+    /// Waits seen whose sockets could not be looked at.
+    not_looked_at: u64,
 }
 
 impl Exchanges {
@@ -317,10 +323,20 @@ impl Exchanges {
     }
 
     fn space(&mut self, of: u64, pid: u32) -> Option<&mut Space> {
-        self.spaces
-            .entry(of)
-            .or_insert_with(|| Space::open(pid))
-            .as_mut()
+        let space = match self.spaces.entry(of) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => match Space::open(pid) {
+                Ok(space) => new.insert(Some(space)),
+                // It has ended; others may be in there still.
+                Err(_) if network_namespace(pid) != Some(of) => return None,
+                Err(error) => {
+                    tracing::debug!(pid, %error, "its sockets cannot be looked at");
+                    new.insert(None)
+                }
+            },
+        };
+        self.not_looked_at += u64::from(space.is_none());
+        space.as_mut()
     }
 
     fn members(&mut self, pid: u32, fd: i32) -> Vec<u64> {
@@ -336,14 +352,36 @@ impl Exchanges {
         set.members.clone()
     }
 
-    /// What went over the connections of all processes in the window, as it ends.
-    pub(super) fn finish(&mut self) -> Vec<Connections> {
+    /// The window ends.
+    pub(super) fn end(&mut self) {
+        for space in self.spaces.values_mut().flatten() {
+            space.read_tcp();
+        }
+    }
+
+    /// What went over the connections of all processes in the window, and how often sockets
+    /// that were waited on could not be looked at. `waited_on` are processes and descriptors,
+    /// some of which no look may have met: waits may be short and few.
+    pub(super) fn finish(
+        &mut self,
+        waited_on: impl IntoIterator<Item = (u32, i32)>,
+    ) -> (Vec<Connections>, u64) {
+        for (pid, fd) in waited_on {
+            let (Some(of), Some(inode)) = (network_namespace(pid), socket_inode(pid, fd)) else {
+                continue;
+            };
+            if let Some(space) = self.space(of, pid) {
+                space.connections.seen(pid, inode, Some(fd), &space.tcp);
+            }
+        }
         let spaces = self.spaces.drain().filter_map(|(_, space)| space);
-        spaces
-            .map(|mut space| {
-                space.read_tcp();
+        let mut not_looked_at = self.not_looked_at;
+        let connections = spaces
+            .map(|space| {
+                not_looked_at += space.not_read;
                 space.connections
             })
-            .collect()
+            .collect();
+        (connections, not_looked_at)
     }
 }

@@ -59,6 +59,7 @@ use faults::{FAULT_TICKS, FaultFiles, ThreadFaults};
 use locks::LockLooks;
 use machine::Machine;
 use native::UnknownCode;
+use round_trips::waited_on;
 use suspects::Suspects;
 use watched::Watched;
 
@@ -197,6 +198,7 @@ impl Session {
         };
         session.watch_targets()?;
         session.look_at_code();
+        session.exchanges.begin(session.watched.keys().copied());
         // The window begins when everything that runs now is watched.
         session.start_unix_ns = unix_ns();
         session.start_ns = monotonic_ns();
@@ -204,7 +206,6 @@ impl Session {
         session.samples.begin();
         session.baseline = Baseline::read(&session.probes.maps()?, session.start_ns)?;
         session.probes.maps()?.begin(session.start_ns)?;
-        session.exchanges.begin(session.watched.keys().copied());
         session.begin_accounts()?;
         session.begin_budget()?;
         session.meter.start_cpu_ns = own_usage().0;
@@ -251,6 +252,7 @@ impl Session {
         self.end_accounts()?;
         let end_ns = monotonic_ns();
         self.probes.maps()?.stop(end_ns)?;
+        self.exchanges.end();
         let gil_holders = self.gil_holders();
         self.meter.end(&self.probes);
         self.meter.end_cpu_ns = own_usage().0;
@@ -263,7 +265,9 @@ impl Session {
             .threads
             .extend(ended.into_iter().filter_map(|r| self.baseline.trim(r)));
         self.look_up_descriptors(&snapshot);
-        self.connections = self.exchanges.finish();
+        let (connections, not_looked_at) = self.exchanges.finish(waited_on(&snapshot));
+        self.connections = connections;
+        self.lose(UserLoss::SocketsNotLookedAt, not_looked_at);
         self.look_up_faults()?;
         self.faults = self.faults()?;
         self.look_at_all_code();

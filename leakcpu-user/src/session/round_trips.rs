@@ -1,16 +1,18 @@
 //! Round trips: what was sent, waited for and received, by connection and place in the code.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use leakcpu_common::totals::{Totals, TotalsKey, Wait, state, wait_flags};
 
 use super::{
+    awaited::Awaited,
     connections::{Connection, Connections},
     watched::Watched,
 };
 use crate::{
+    collect::Snapshot,
     discovery::Descriptor,
-    model::{FunctionId, Process, RoundTrips, StackId, apportion},
+    model::{Awaits, FunctionId, Process, RoundTrips, StackId, apportion},
     probes::syscall_name,
 };
 
@@ -34,59 +36,92 @@ fn receives(wait: Wait) -> bool {
         }
 }
 
+/// Processes and descriptors on which bytes of one socket were waited for.
+pub(super) fn waited_on(snapshot: &Snapshot) -> BTreeSet<(u32, i32)> {
+    let mut waited_on = BTreeSet::new();
+    for record in &snapshot.threads {
+        let totals = snapshot
+            .totals
+            .get(&(record.state.tid, record.generation()));
+        let waits = totals.into_iter().flatten().map(|(key, _)| key.wait);
+        waited_on.extend(
+            waits
+                .filter(|wait| receives(*wait))
+                .map(|wait| (record.state.pid, wait.fd)),
+        );
+    }
+    waited_on
+}
+
+/// What waited by one descriptor at one place.
+#[derive(Debug, Default)]
+struct Place {
+    receives: Receives,
+    /// What looks at the socket found meanwhile.
+    awaited: Awaited,
+}
+
 /// The round trips of a process, whose threads' totals are `totals`.
 pub(super) fn round_trips<'a>(
     watched: &Watched,
     process: &Process,
     totals: impl Iterator<Item = &'a (TotalsKey, Totals)>,
     connections: &[Connections],
-    ports: &HashSet<u16>,
 ) -> Vec<RoundTrips> {
-    let mut by_fd: BTreeMap<i32, BTreeMap<StackId, Receives>> = BTreeMap::new();
+    let mut by_fd: BTreeMap<i32, BTreeMap<StackId, Place>> = BTreeMap::new();
     for (key, totals) in totals.filter(|(key, _)| receives(key.wait)) {
         let Some(stack) = watched.stacks.by_hash(key.stack) else {
             continue;
         };
-        let place = by_fd.entry(key.wait.fd).or_default();
-        let receives = place.entry(stack).or_default();
+        let of_fd = by_fd.entry(key.wait.fd).or_default();
+        let place = of_fd.entry(stack).or_default();
+        let receives = &mut place.receives;
         receives.waits += totals.count;
         receives.blocked_ns += totals.blocked_ns;
         receives.max_ns = receives.max_ns.max(totals.max_blocked_ns);
+        if let Some(awaited) = watched.awaited.get(&(key.tid, key.wait.fd, key.stack)) {
+            place.awaited.merge(awaited);
+        }
     }
-    let mine: Vec<&Connection> = connections
+    let mine: Vec<(&Connection, bool)> = connections
         .iter()
-        .flat_map(|of| &of.seen)
-        .filter(|((pid, _), _)| *pid == process.pid.0)
-        .map(|(_, connection)| connection)
+        .flat_map(|of| of.of_process(process.pid.0))
         .collect();
     let mut rows = Rows {
         process,
         rows: BTreeMap::new(),
     };
     for (fd, places) in &by_fd {
-        let seen: Vec<&Connection> = mine
-            .iter()
-            .copied()
-            .filter(|c| c.fds.contains(fd))
-            .collect();
-        if seen
-            .iter()
-            .any(|connection| ports.contains(&connection.local_port))
-        {
-            // A server's: its waits are for requests.
-            continue;
+        let of_fd = || mine.iter().filter(|(of, _)| of.fds.contains(fd));
+        let is_served = of_fd().any(|(_, is_accepted)| *is_accepted);
+        let first = of_fd().map(|(of, _)| of.peer.as_str()).min();
+        let mut by_peer: BTreeMap<String, BTreeMap<StackId, Receives>> = BTreeMap::new();
+        for (stack, place) in places {
+            let found = match place.awaited.mostly() {
+                Some(Awaits::Answer) => place.awaited.peer().map(str::to_owned),
+                // A server's: its waits are for requests.
+                Some(Awaits::Work) => continue,
+                None if is_served => continue,
+                None => None,
+            };
+            let other_end = found
+                .or_else(|| first.map(str::to_owned))
+                .or_else(|| peer(watched, *fd));
+            if let Some(other_end) = other_end {
+                let of_peer = by_peer.entry(other_end).or_default();
+                of_peer.insert(*stack, place.receives);
+            }
         }
-        let Some(peer) = seen
-            .first()
-            .map(|connection| connection.peer.clone())
-            .or_else(|| peer(watched, *fd))
-        else {
-            continue;
-        };
-        rows.add_places(&peer, places, &seen);
+        for (other_end, places) in &by_peer {
+            let seen: Vec<&Connection> = of_fd()
+                .filter(|(of, is_accepted)| !is_accepted && of.peer == *other_end)
+                .map(|(of, _)| *of)
+                .collect();
+            rows.add_places(other_end, places, &seen);
+        }
     }
-    for connection in mine {
-        if connection.fds.is_empty() && !ports.contains(&connection.local_port) {
+    for (connection, is_accepted) in mine {
+        if connection.fds.is_empty() && !is_accepted {
             rows.add_of_loop(connection);
         }
     }
@@ -108,12 +143,12 @@ fn peer(watched: &Watched, fd: i32) -> Option<String> {
 }
 
 /// A function and a line in it.
-type Place = (FunctionId, Option<u32>);
+type Line = (FunctionId, Option<u32>);
 
 struct Rows<'a> {
     process: &'a Process,
     /// By the other end and the place.
-    rows: BTreeMap<(String, Option<Place>), RoundTrips>,
+    rows: BTreeMap<(String, Option<Line>), RoundTrips>,
 }
 
 impl Rows<'_> {
@@ -140,8 +175,8 @@ impl Rows<'_> {
         let waits: Vec<u64> = places.values().map(|receives| receives.waits).collect();
         let total: u64 = waits.iter().sum();
         let sum = |of: fn(&Connection) -> u64| seen.iter().map(|c| of(c)).sum::<u64>();
-        // A download makes many waits for one request, an upload many segments.
-        let trips = apportion(sum(Connection::turns).min(total), &waits);
+        let trips = seen.iter().map(|of| of.round_trips(total)).sum();
+        let trips = apportion(trips, &waits);
         let sent = apportion(sum(Connection::sent_bytes), &waits);
         let received = apportion(sum(Connection::received_bytes), &waits);
         for (i, (stack, receives)) in places.iter().enumerate() {
@@ -165,14 +200,15 @@ impl Rows<'_> {
 
     /// A connection that only an event loop waits on: no place in the code is known.
     fn add_of_loop(&mut self, connection: &Connection) {
-        let turns = connection.turns();
-        if turns == 0 {
+        // How often it was waited on is not known.
+        let trips = connection.round_trips(u64::MAX);
+        if trips == 0 {
             return;
         }
         let row = self.row(&connection.peer, None);
         row.connections += 1;
         for (figure, more) in [
-            (&mut row.round_trips, turns),
+            (&mut row.round_trips, trips),
             (&mut row.sent_bytes, connection.sent_bytes()),
             (&mut row.received_bytes, connection.received_bytes()),
         ] {

@@ -5,6 +5,7 @@ mod classify;
 mod fixtures;
 mod json;
 mod locks;
+mod loops;
 mod machine;
 mod rollup;
 mod stacks;

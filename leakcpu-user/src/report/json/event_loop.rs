@@ -62,7 +62,7 @@ impl EventLoopDto {
             long_gaps_ns: gaps.long_ns,
             long: gaps.long_times,
             very_long_gaps: gaps.very_long,
-            longest: gaps.longest.map(|gap| GapDto::new(process, of.kind, &gap)),
+            longest: gaps.longest.map(|gap| GapDto::new(process, of, &gap)),
             held_by: of
                 .holders
                 .iter()
@@ -75,10 +75,10 @@ impl EventLoopDto {
 }
 
 impl GapDto {
-    fn new(process: &Process, kind: LoopKind, gap: &Gap) -> Self {
+    fn new(process: &Process, of: &EventLoop, gap: &Gap) -> Self {
         let place = gap
             .stack
-            .map(|stack| process.place_in_loop(kind, process.stack(stack)));
+            .map(|stack| process.place_in_loop(of, process.stack(stack)));
         Self {
             at_ns: gap.at_ns,
             duration_ns: gap.duration_ns,

@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use crate::model::{Process, RoundTrips};
+use crate::{
+    classify::service_name,
+    model::{Process, RoundTrips},
+};
 
 /// Rows that are written at most.
 const ROWS: usize = 100;
@@ -10,6 +13,7 @@ const ROWS: usize = 100;
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct RoundTripsDto {
     peer: String,
+    service: Option<&'static str>,
     function: Option<String>,
     file: Option<String>,
     line: Option<u32>,
@@ -34,6 +38,7 @@ impl RoundTripsDto {
             .and_then(|frame| process.function(frame.function?));
         Self {
             peer: row.peer.clone(),
+            service: service_name(&row.peer),
             function: function.map(|function| function.name.clone()),
             file: function.map(|function| function.file.clone()),
             line: row.frame.and_then(|frame| frame.line),

@@ -3,7 +3,10 @@
 use serde::Serialize;
 
 use super::lock::LockDto;
-use crate::model::{Awaits, Process, Reason, Wait, Waker};
+use crate::{
+    classify::service_name,
+    model::{Awaits, Process, Reason, Wait, Waker},
+};
 
 /// Wakers named of each wait.
 const MAX_WAKERS: usize = 8;
@@ -12,6 +15,7 @@ const MAX_WAKERS: usize = 8;
 pub(super) struct WaitDto {
     reason: Reason,
     peer: Option<String>,
+    service: Option<&'static str>,
     file: Option<String>,
     child_pid: Option<u32>,
     child_name: Option<String>,
@@ -51,6 +55,7 @@ impl WaitDto {
         Self {
             reason: wait.reason,
             peer: wait.peer.clone(),
+            service: wait.peer.as_deref().and_then(service_name),
             file: wait.file.clone(),
             child_pid: wait.child.as_ref().and_then(|child| child.pid),
             child_name: wait.child.as_ref().and_then(|child| child.name.clone()),

@@ -63,7 +63,7 @@ fn spent(gap: &Gap) -> String {
 
 fn who(process: &Process, of: &EventLoop, longest: &Gap) -> Option<String> {
     let stack = process.stack(longest.stack?);
-    let place = process.place_in_loop(of.kind, stack);
+    let place = process.place_in_loop(of, stack);
     let frame = place.frame?;
     let function = process.function(frame.function?)?;
     let at = short_file_line(&function.file, frame.line);
