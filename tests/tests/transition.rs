@@ -33,8 +33,9 @@ const FREELY_US: u64 = 3_000;
 const MAX_MARKED: f64 = 0.01;
 /// The same of few instructions, among which a burst may find more than its share.
 const MAX_MARKED_OF_FEW: f64 = 0.03;
-/// The same for a program that does little but switch between greenlets.
-const MAX_MARKED_SWITCHING: f64 = 0.1;
+/// The same for a program that does little but switch between greenlets: how much of it that
+/// is depends on how much of the C stack is exchanged (docs/cpython.md has what was seen).
+const MAX_MARKED_SWITCHING: f64 = 0.2;
 
 #[test]
 fn at_any_instruction_the_stack_is_possible_or_marked() {
