@@ -1,7 +1,9 @@
 //! What only a bench asks for: how long single walks at a switch take, beside a control.
 
-use aya_ebpf::{helpers::bpf_ktime_get_ns, macros::map, maps::PerCpuArray};
+use aya_ebpf::{macros::map, maps::PerCpuArray};
 use leakcpu_common::config::{CONTROL_READS, SWITCH_WALK_SLOTS};
+
+use crate::offcpu::now;
 
 /// How many walks took each number of microseconds, and then how many controls.
 #[map]
@@ -32,10 +34,4 @@ fn note(first: u32, ns: u64) {
         // SAFETY: this CPU's slot; switches of one CPU never overlap.
         unsafe { *walks += 1 };
     }
-}
-
-#[inline(always)]
-fn now() -> u64 {
-    // SAFETY: the helper has no preconditions.
-    unsafe { bpf_ktime_get_ns() }
 }

@@ -106,8 +106,9 @@ fn watched(tid: u32) -> Option<*mut ThreadState> {
     THREADS.get_ptr_mut(tid)
 }
 
+/// `CLOCK_MONOTONIC`.
 #[inline(always)]
-fn now() -> u64 {
+pub fn now() -> u64 {
     // SAFETY: the helper has no preconditions.
     unsafe { bpf_ktime_get_ns() }
 }

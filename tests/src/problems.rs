@@ -93,6 +93,20 @@ impl Problems {
     }
 }
 
+/// Checks what others may disturb again until nothing is wrong, `tries` times at most, of
+/// which `check` is told the number; what was wrong the last time.
+pub fn until_right(tries: usize, mut check: impl FnMut(usize, &mut Problems)) -> Problems {
+    let mut wrong = Problems::new();
+    for attempt in 0..tries {
+        wrong = Problems::new();
+        check(attempt, &mut wrong);
+        if wrong.count() == 0 {
+            break;
+        }
+    }
+    wrong
+}
+
 /// Nanoseconds as milliseconds with two decimals.
 fn ms(ns: i64) -> String {
     format!("{:.2}", ns as f64 / 1e6)

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::{
     interpreter::Interpreter,
     observe,
-    problems::Problems,
+    problems::{Problems, until_right},
     waits::{Play, waits, write},
     workload::Workload,
 };
@@ -32,17 +32,14 @@ pub fn observe_until_right(
     play: Play,
     problems: &mut Problems,
 ) -> usize {
-    let mut wrong = Problems::new();
-    let mut rows = observe_groups(python, groups, play, &mut wrong);
     let names = groups.join(", ");
-    for _ in 1..TRIES {
-        if wrong.count() == 0 {
-            break;
+    let mut rows = Vec::new();
+    let wrong = until_right(TRIES, |attempt, wrong| {
+        if attempt > 0 {
+            eprintln!("AGAIN: {python} {names}");
         }
-        eprintln!("AGAIN: {python} {names}");
-        wrong = Problems::new();
-        rows = observe_groups(python, groups, play, &mut wrong);
-    }
+        rows = observe_groups(python, groups, play, wrong);
+    });
     write(&rows);
     if wrong.count() > 0 {
         let first = wrong.first().unwrap_or_default();

@@ -133,3 +133,12 @@ pub fn largest_line(function: &Value, figure: &str) -> i64 {
 pub fn sum_of_parts(time: &Value) -> i64 {
     PARTS.iter().map(|part| ns(time, part)).sum()
 }
+
+/// Says what a report has of the waits and round trips of a process, of which a check did
+/// not hold.
+pub fn tell_exchanges(attempt: usize, process: &Value) {
+    eprintln!(
+        "attempt {attempt}: {} {} {}",
+        process["verdict"], process["waits"], process["round_trips"]
+    );
+}

@@ -4,8 +4,8 @@
 use leakcpu_tests::{
     interpreter::{self, Interpreter},
     observe,
-    problems::Problems,
-    report::{find_thread, is_called, list, ns, text},
+    problems::{Problems, until_right},
+    report::{find_thread, is_called, list, ns, tell_exchanges, text},
     venv,
     workload::Workload,
 };
@@ -67,21 +67,15 @@ fn check_until_right(kind: &str, check: impl Fn(&Seen, &mut Problems)) {
 }
 
 fn check_on(python: &Interpreter, arguments: &[&str], check: impl Fn(&Seen, &mut Problems)) {
-    let mut problems = Problems::new();
-    for attempt in 1..=TRIES {
-        problems = Problems::new();
+    let wrong = until_right(TRIES, |attempt, problems| {
         problems.about(arguments.join(" "));
         let seen = observe_kind(python, arguments);
-        check(&seen, &mut problems);
-        if problems.count() == 0 {
-            break;
+        check(&seen, problems);
+        if problems.count() > 0 {
+            tell_exchanges(attempt, &seen.process);
         }
-        eprintln!(
-            "attempt {attempt}: {} {} {}",
-            seen.process["verdict"], seen.process["waits"], seen.process["round_trips"]
-        );
-    }
-    problems.finish();
+    });
+    wrong.finish();
 }
 
 /// A client: nearly all its waits are for answers of that end.

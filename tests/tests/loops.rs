@@ -3,7 +3,7 @@
 use leakcpu_tests::{
     interpreter::{self, Interpreter},
     observe,
-    problems::Problems,
+    problems::{Problems, until_right},
     report::{find_thread, is_called, list, ns},
     venv,
     workload::Workload,
@@ -62,19 +62,15 @@ fn check_with(
 ) {
     let mut problems = Problems::new();
     for python in pythons {
-        let mut wrong = Problems::new();
-        for attempt in 0..TRIES {
+        let wrong = until_right(TRIES, |attempt, wrong| {
             eprintln!("{python} {library} {kind}");
-            wrong = Problems::new();
             let seen = observe_loop(python, kind, library);
-            let before = wrong.count();
             wrong.about(format!("{} {library} {kind}", python.version));
-            check(&seen, &mut wrong);
-            if wrong.count() == before {
-                break;
+            check(&seen, wrong);
+            if wrong.count() > 0 {
+                eprintln!("attempt {attempt}: {}", seen.event_loop);
             }
-            eprintln!("attempt {attempt}: {}", seen.event_loop);
-        }
+        });
         if let Some(first) = wrong.first() {
             problems.add(first);
         }

@@ -17,8 +17,8 @@ use leakcpu_tests::{
     interpreter::{self, Interpreter},
     netns::Namespace,
     observe,
-    problems::Problems,
-    report::{Report, find_thread, is_called, list, ns, text},
+    problems::{Problems, until_right},
+    report::{Report, find_thread, is_called, list, ns, tell_exchanges, text},
     servers::{Postgres, Redis},
     venv, waits,
     workload::{self, Workload},
@@ -217,23 +217,17 @@ fn observe_all(python: &Interpreter) -> Observed {
 /// Checks a client until nothing is wrong, a few times at most; one that could not be
 /// started was said to be missing.
 fn check_until_right(name: &str, check: impl Fn(&Seen, &mut Problems)) {
-    let mut problems = Problems::new();
-    for attempt in 0..TRIES {
-        problems = Problems::new();
+    let wrong = until_right(TRIES, |attempt, problems| {
         problems.about(name);
         let Some(seen) = observed(attempt).clients.get(name) else {
             return;
         };
-        check(seen, &mut problems);
-        if problems.count() == 0 {
-            break;
+        check(seen, problems);
+        if problems.count() > 0 {
+            tell_exchanges(attempt, &seen.process);
         }
-        eprintln!(
-            "attempt {attempt}: {} {} {}",
-            seen.process["verdict"], seen.process["waits"], seen.process["round_trips"]
-        );
-    }
-    problems.finish();
+    });
+    wrong.finish();
 }
 
 /// One request for each row of a page: where, how often, how long.

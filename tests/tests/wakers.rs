@@ -3,7 +3,7 @@
 use leakcpu_tests::{
     interpreter::{self, Interpreter},
     observe,
-    problems::Problems,
+    problems::{Problems, until_right},
     report::{find_function, function, is_called, list, ns},
     workload::Workload,
 };
@@ -71,20 +71,16 @@ fn sum<'a>(wakers: impl Iterator<Item = &'a &'a Value>) -> i64 {
     wakers.map(|waker| ns(waker, "waited_ns")).sum()
 }
 
-fn until_right(what: &str, check: impl Fn(&Interpreter, &mut Problems), only: &[&Interpreter]) {
+fn check_on(what: &str, check: impl Fn(&Interpreter, &mut Problems), only: &[&Interpreter]) {
     let mut problems = Problems::new();
     for python in only {
-        for left in (0..TRIES).rev() {
+        let wrong = until_right(TRIES, |_, wrong| {
             eprintln!("{python} {what}");
-            let mut wrong = Problems::new();
             wrong.about(&python.version);
-            check(python, &mut wrong);
-            if wrong.count() == 0 {
-                break;
-            }
-            if left == 0 {
-                problems.add(format!("{python} {what}: {:?}", wrong.first()));
-            }
+            check(python, wrong);
+        });
+        if wrong.count() > 0 {
+            problems.add(format!("{python} {what}: {:?}", wrong.first()));
         }
     }
     problems.finish();
@@ -92,7 +88,7 @@ fn until_right(what: &str, check: impl Fn(&Interpreter, &mut Problems), only: &[
 
 #[test]
 fn the_waker_of_a_lock_is_named_with_its_place() {
-    until_right(
+    check_on(
         "locks",
         check_locks,
         &interpreter::few(|python| python.minor == 11),
@@ -135,7 +131,7 @@ fn check_locks(python: &Interpreter, problems: &mut Problems) {
 
 #[test]
 fn who_keeps_the_gil_is_told_from_who_gives_it_back() {
-    until_right(
+    check_on(
         "gil",
         check_gil,
         &interpreter::few(|python| python.minor == 11),
@@ -182,7 +178,7 @@ fn check_gil(python: &Interpreter, problems: &mut Problems) {
 /// The machine is not to blame, and neither is the code that computes.
 #[test]
 fn a_holder_of_the_gil_that_is_off_the_cpu() {
-    until_right("blocked", check_blocked, &[interpreter::newest()]);
+    check_on("blocked", check_blocked, &[interpreter::newest()]);
 }
 
 fn check_blocked(python: &Interpreter, problems: &mut Problems) {

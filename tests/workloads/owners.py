@@ -13,25 +13,12 @@ import sys
 import threading
 import time
 
+from named_threads import TIDS, start
 from truth import line_of
 from waits.common import clean_up, folder, in_child
 
-#: By function: the thread that runs it.
-TIDS = {}
+#: By waiting function: what is true of its wait.
 WAITS = {}
-
-
-def start(function, *arguments):
-    """Runs a function in a thread of its own."""
-    is_known = threading.Event()
-
-    def run():
-        TIDS[function.__name__] = threading.get_native_id()
-        is_known.set()
-        function(*arguments)
-
-    threading.Thread(target=run, name=function.__name__[:15], daemon=True).start()
-    is_known.wait()
 
 
 def place(owner):

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 
+from named_threads import TIDS, start
 from truth import line_of
 from waits.common import clean_up, in_child
 
@@ -24,24 +25,10 @@ HELD = 0.03
 #: Calls into it keep the GIL.
 WITH_GIL = ctypes.PyDLL(None)
 
-#: By function: the thread that runs it, and the spans of its waits.
-TIDS = {}
+#: By function: the spans of its waits.
 SPANS = {}
 #: By waiting function: the one that ends its waits.
 ENDED_BY = {}
-
-
-def start(function, *arguments):
-    """Runs a function in a thread of its own."""
-    is_known = threading.Event()
-
-    def run():
-        TIDS[function.__name__] = threading.get_native_id()
-        is_known.set()
-        function(*arguments)
-
-    threading.Thread(target=run, name=function.__name__[:15], daemon=True).start()
-    is_known.wait()
 
 
 def waiting(function, by, *arguments):

@@ -2,6 +2,12 @@
 //! packages hold a rustc with sources and an LLVM that bpf-linker can be built
 //! against, so that no other source is needed.
 
+use std::{ffi::OsStr, process::Stdio};
+
+use anyhow::Result;
+
+use crate::host::{self, Host};
+
 /// rustc 1.96 or newer, cargo, and the standard library's sources.
 pub const TOOLCHAIN_PACKAGES: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
 
@@ -132,3 +138,18 @@ pub const SERVERS: [Server; 2] = [
         service: "postgresql",
     },
 ];
+
+/// Installs packages, and no more than they need, without a question and without a word.
+pub fn install(host: &Host, packages: impl IntoIterator<Item = &'static str>) -> Result<()> {
+    let quiet = [("DEBIAN_FRONTEND", OsStr::new("noninteractive"))];
+    let mut update = host.as_root("apt-get", &[])?;
+    update.arg("update");
+    let mut install = host.as_root("apt-get", &quiet)?;
+    install
+        .args(["install", "--yes", "--no-install-recommends"])
+        .args(packages);
+    for command in [&mut update, &mut install] {
+        host::quietly(command.stdin(Stdio::null()))?;
+    }
+    Ok(())
+}

@@ -1,7 +1,7 @@
 //! `cargo xtask setup --servers`: the servers whose clients are tested, from Debian's
 //! packages. Tests start their own; what the packages start is stopped again.
 
-use std::{ffi::OsStr, fs, path::Path, process::Stdio};
+use std::{fs, path::Path};
 
 use anyhow::{Result, bail};
 
@@ -41,16 +41,7 @@ fn install(host: &Host, servers: &[&Server]) -> Result<()> {
     if host::find("apt-get").is_none() {
         bail!("there is no apt-get: install your distribution's packages");
     }
-    let quiet = [("DEBIAN_FRONTEND", OsStr::new("noninteractive"))];
-    let mut update = host.as_root("apt-get", &[])?;
-    update.arg("update");
-    let mut install = host.as_root("apt-get", &quiet)?;
-    install
-        .args(["install", "--yes", "--no-install-recommends"])
-        .args(servers.iter().map(|server| server.package));
-    for command in [&mut update, &mut install] {
-        host::quietly(command.stdin(Stdio::null()))?;
-    }
+    debian::install(host, servers.iter().map(|server| server.package))?;
     if Path::new(SYSTEMD).is_dir() {
         let mut disable = host.as_root("systemctl", &[])?;
         disable.args(["disable", "--now"]);

@@ -7,7 +7,7 @@ pub const FRAME_READ_BYTES: usize = 8 * FRAME_READ_WORDS;
 
 /// The same in words: every field of a frame lies at its natural alignment, and a
 /// read that is not known to be aligned costs the BPF target eight loads.
-pub const FRAME_READ_WORDS: usize = 11;
+const FRAME_READ_WORDS: usize = 11;
 
 /// Words of the buffer that a frame is read into: a power of two, so that any offset
 /// is brought into it by a mask. A comparison would double what the verifier visits

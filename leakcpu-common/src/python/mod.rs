@@ -10,11 +10,11 @@ mod window;
 
 pub use code::{CodeWords, is_generated, read_code};
 pub use layout::{
-    FRAME_READ_BYTES, FRAME_READ_WORDS, FRAME_WINDOW_WORDS, NO_DATASTACK, NO_PLACEHOLDER, PyLayout,
-    WIDE_READ_BYTES, WIDE_READ_WORDS, WIDE_WINDOW_WORDS,
+    FRAME_READ_BYTES, FRAME_WINDOW_WORDS, NO_DATASTACK, NO_PLACEHOLDER, PyLayout, WIDE_READ_BYTES,
+    WIDE_READ_WORDS, WIDE_WINDOW_WORDS,
 };
 pub use walk::{
     FrameSink, Leaf, MemRead, TstateWords, WalkEnd, Walked, find_tstate, leaf_frame, read_tstate,
     root_frame, walk_frames,
 };
-pub use window::{FrameWindow, STRETCH_BYTES};
+pub use window::FrameWindow;

@@ -3,7 +3,7 @@
 use super::layout::{FRAME_READ_BYTES, FRAME_WINDOW_WORDS};
 
 /// Most that is read at once: some ten frames of a data stack.
-pub const STRETCH_BYTES: usize = 2048;
+const STRETCH_BYTES: usize = 2048;
 
 /// How far below a frame a stretch may begin that ends with it.
 const REACH: u64 = (STRETCH_BYTES - FRAME_READ_BYTES) as u64;
@@ -48,7 +48,7 @@ impl FrameWindow {
     }
 
     /// The frame at `addr`. If it is not here, `read(to, bytes, from)` reads so many
-    /// bytes, at most [`STRETCH_BYTES`], and says whether it could.
+    /// bytes, at most 2 KiB, and says whether it could.
     ///
     /// Distances come from memory, where the verifier does not follow them: whether they
     /// were read before or now is one to it.

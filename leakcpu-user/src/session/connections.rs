@@ -47,14 +47,15 @@ impl Connection {
             last.segments_received
                 .saturating_sub(first.segments_received),
         );
-        let messages = |bytes: u64, segments: u64, of_one: u32| {
-            (bytes * 2 <= segments * u64::from(of_one)).then_some(segments)
-        };
-        let requests = messages(self.sent_bytes(), sent, last.sent_segment_bytes);
-        let answers = messages(self.received_bytes(), received, last.received_segment_bytes);
-        match (requests, answers) {
-            (None, None) => sent.min(received).min(waits),
-            (Some(_), _) | (_, Some(_)) => sent.min(received),
+        let are_parts =
+            |bytes: u64, segments: u64, of_one: u32| bytes * 2 > segments * u64::from(of_one);
+        let trips = sent.min(received);
+        if are_parts(self.sent_bytes(), sent, last.sent_segment_bytes)
+            && are_parts(self.received_bytes(), received, last.received_segment_bytes)
+        {
+            trips.min(waits)
+        } else {
+            trips
         }
     }
 }

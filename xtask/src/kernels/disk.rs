@@ -37,19 +37,23 @@ const BYTES: u64 = 512 << 20;
 pub fn keep_modules(host: &Host, unpacked: &Path, folder: &Path) -> Result<()> {
     let busybox = host::find("busybox").context("there is no busybox")?;
     for (nth, name) in MODULES.iter().enumerate() {
-        for ending in ["ko", "ko.xz"] {
-            let file_name = format!("{name}.{ending}");
-            let Some(found) = host::find_below(unpacked, &|file| file.ends_with(&file_name)) else {
-                continue;
-            };
-            let release = release(&found).context("a module lies in no release's folder")?;
-            let place = folder.join(release);
-            host::succeed(host.as_user("mkdir").arg("-p").arg(&place))?;
-            let file = place.join(format!("{nth:02}-{file_name}"));
-            host::succeed(host.as_user("cp").args([&found, &file]))?;
-            if ending == "ko.xz" {
-                host::succeed(host.as_user(&busybox).arg("unxz").arg(&file))?;
-            }
+        let plain = format!("{name}.ko");
+        let packed = format!("{plain}.xz");
+        let is_it = |file: &Path| file.ends_with(&plain) || file.ends_with(&packed);
+        let Some(found) = host::find_below(unpacked, &is_it) else {
+            continue;
+        };
+        let release = release(&found).context("a module lies in no release's folder")?;
+        let place = folder.join(release);
+        host::succeed(host.as_user("mkdir").arg("-p").arg(&place))?;
+        let is_packed = found.ends_with(&packed);
+        let file = place.join(format!(
+            "{nth:02}-{}",
+            if is_packed { &packed } else { &plain }
+        ));
+        host::succeed(host.as_user("cp").args([&found, &file]))?;
+        if is_packed {
+            host::succeed(host.as_user(&busybox).arg("unxz").arg(&file))?;
         }
     }
     // Where all is built in.

@@ -4,7 +4,6 @@
 //! are not touched and any release can be asked for.
 
 use std::{
-    ffi::OsStr,
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
@@ -68,7 +67,7 @@ pub fn ensure(host: &Host, kernels: &[&Kernel]) -> Result<()> {
         );
     }
     if !has_emulator {
-        install(host)?;
+        debian::install(host, debian::EMULATOR_PACKAGES)?;
     }
     for kernel in missing {
         fetch(host, kernel).with_context(|| format!("cannot fetch kernel {}", kernel.version))?;
@@ -88,20 +87,6 @@ pub fn vmlinuz(host: &Host, kernel: &Kernel) -> Result<PathBuf> {
 
 fn folder(host: &Host, kernel: &Kernel) -> Result<PathBuf> {
     Ok(cache::kernels(&host.cache()?).join(kernel.version))
-}
-
-fn install(host: &Host) -> Result<()> {
-    let quiet = [("DEBIAN_FRONTEND", OsStr::new("noninteractive"))];
-    let mut update = host.as_root("apt-get", &[])?;
-    update.arg("update");
-    let mut install = host.as_root("apt-get", &quiet)?;
-    install
-        .args(["install", "--yes", "--no-install-recommends"])
-        .args(debian::EMULATOR_PACKAGES);
-    for command in [&mut update, &mut install] {
-        host::quietly(command.stdin(Stdio::null()))?;
-    }
-    Ok(())
 }
 
 /// Makes a kernel's folder beside its place and renames it when it is whole.
