@@ -32,7 +32,7 @@ const _: () = assert!(size_of::<TallyKey>() == 8);
 const _: () = assert!(size_of::<SyscallTally>() == 48);
 const _: () = assert!(size_of::<SyscallSpec>() == 8);
 const _: () =
-    assert!(size_of::<ThreadState>() == 18 * 8 + 8 + 6 * 4 + 6 * 8 + size_of::<WakeState>());
+    assert!(size_of::<ThreadState>() == 20 * 8 + 8 + 6 * 4 + 6 * 8 + size_of::<WakeState>());
 const _: () = assert!(size_of::<RivalKey>() == 16);
 const _: () = assert!(size_of::<Rival>() == 32);
 const _: () = assert!(size_of::<WakeState>() == 80);

@@ -24,6 +24,7 @@ pub mod process;
 pub mod python;
 pub mod rival;
 pub mod stack;
+pub mod store;
 pub mod syscall;
 pub mod thread;
 pub mod totals;

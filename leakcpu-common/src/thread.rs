@@ -85,6 +85,11 @@ pub struct ThreadState {
     /// Address of its `PyThreadState` in another interpreter than the main one, in which
     /// it was seen last; 0 if in none.
     pub sub_tstate: u64,
+    /// Until then it is taken to be in the main interpreter, which was the only one.
+    pub alone_until_ns: u64,
+    /// How far below its leaf frame the others lay that one read can have
+    /// (`FrameWindow::reach`).
+    pub frames_reach: u64,
     /// No search for the `PyThreadState` before this time.
     pub tstate_retry_ns: u64,
     /// Stack at the last switch-out.

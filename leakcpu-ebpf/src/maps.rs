@@ -35,6 +35,9 @@ pub struct Scratch {
     /// Its thread state in the main interpreter, if known; then the one whose frames
     /// were walked, and the walk.
     pub tstate: u64,
+    /// [`ThreadState::alone_until_ns`] and [`ThreadState::frames_reach`], before and after.
+    pub alone_until_ns: u64,
+    pub frames_reach: u64,
     /// `PyLayout::root_is_entry` of its process.
     pub root_is_entry: u64,
     pub leaf: Leaf,

@@ -149,6 +149,7 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
         thread.tstate = 0;
         thread.tstate_misses = 0;
         thread.tstate_retry_ns = 0;
+        thread.alone_until_ns = 0;
         thread.flags &= !thread_flags::EXITING;
         let was_python =
             thread.flags & thread_flags::FORK_COPY == 0 && PROCESSES.get_ptr(task.pid()).is_some();

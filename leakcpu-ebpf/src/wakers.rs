@@ -23,6 +23,7 @@ use aya_ebpf::{
 use leakcpu_common::{
     counters::Counter,
     stack::EMPTY_STACK,
+    store::clear,
     thread::{ThreadState, run_state},
     totals::{TotalsKey, state, wait_flags},
     wake::{
@@ -106,11 +107,11 @@ fn waking(woken: Task, tid: u32) {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn stack_of_current(tid: u32, now_ns: u64) -> u64 {
-    let (Some(thread), Some(thread_id)) = (THREADS.get_ptr(tid), task::current_fsbase()) else {
+    let (Some(thread), Some(thread_id)) = (THREADS.get_ptr_mut(tid), task::current_fsbase()) else {
         return EMPTY_STACK;
     };
     // SAFETY: the current thread's entry: none of its switches runs now.
-    let thread = unsafe { &*thread };
+    let thread = unsafe { &mut *thread };
     python::capture(thread, thread_id, now_ns, offcpu::limits(now_ns)).hash
 }
 
@@ -204,8 +205,8 @@ fn place(log: *mut GilLog, n: u64) -> *mut GilRelease {
 /// A watched thread leaves the CPU: it waits at no futex, as far as is known yet.
 #[inline(always)]
 pub fn leave(thread: &mut ThreadState) {
-    thread.wake.futex = 0;
-    thread.wake.woken_ns = 0;
+    clear(&mut thread.wake.futex);
+    clear(&mut thread.wake.woken_ns);
     thread.wake.is_looked_at = 0;
 }
 

@@ -1,6 +1,7 @@
 //! What the walk reads of frames at once.
 
 use super::layout::{FRAME_READ_BYTES, FRAME_WINDOW_WORDS};
+use crate::store::clear;
 
 /// Most that is read at once: some ten frames of a data stack.
 const STRETCH_BYTES: usize = 2048;
@@ -16,9 +17,9 @@ const WORDS: usize = STRETCH_BYTES / 8 + FRAME_WINDOW_WORDS;
 /// A stretch of a data stack, or a single frame.
 ///
 /// Frames of a data stack lie side by side, callers below: once one was near the one
-/// before it, all of its page that is within reach below is read at once. That page is
-/// there, for the frame is in it. Frames of generators, and all before 3.11, are objects
-/// of their own.
+/// before it, or they were in the walk before, all of its page that is within reach below
+/// is read at once. That page is there, for the frame is in it. Frames of generators, and
+/// all before 3.11, are objects of their own.
 #[derive(Debug)]
 #[repr(C)]
 pub struct FrameWindow {
@@ -27,8 +28,14 @@ pub struct FrameWindow {
     lowest: u64,
     /// Frames are in it that begin at one of so many words from there on.
     starts: u64,
-    /// The frame that was asked for last.
+    /// The frame that was asked for first, and last.
+    first: u64,
     last: u64,
+    /// Reads of this walk.
+    reads: u64,
+    /// How far below its first frame it reads at once; once it has read again, how far the
+    /// next walk should.
+    reach: u64,
 }
 
 impl FrameWindow {
@@ -37,14 +44,38 @@ impl FrameWindow {
         words: [0; WORDS],
         lowest: 0,
         starts: 0,
+        first: 0,
         last: 0,
+        reads: 0,
+        reach: 0,
     };
 
-    /// Forgets what it holds: it was of another thread, or of another moment.
+    /// Begins a walk, of this thread's stack as it is now: what is held is forgotten. The
+    /// first read is of all that is within `reach` below the first frame too, which is what
+    /// [`FrameWindow::reach`] was after the thread's walk before.
     #[inline(always)]
-    pub const fn clear(&mut self) {
-        self.starts = 0;
-        self.last = 0;
+    pub fn begin(&mut self, reach: u64) {
+        self.forget();
+        clear(&mut self.reads);
+        self.reach = reach;
+    }
+
+    /// How far below the first frame the others lay, as far as one read can have them all:
+    /// stacks of a thread are often like the one before. 0 if the next one lay elsewhere.
+    #[inline(always)]
+    pub const fn reach(&self) -> u64 {
+        if self.reads == 1 {
+            self.first.wrapping_sub(self.last)
+        } else {
+            self.reach
+        }
+    }
+
+    #[inline(always)]
+    fn forget(&mut self) {
+        clear(&mut self.starts);
+        clear(&mut self.first);
+        clear(&mut self.last);
     }
 
     /// The frame at `addr`. If it is not here, `read(to, bytes, from)` reads so many
@@ -62,11 +93,22 @@ impl FrameWindow {
         // What is not at a word's beginning is so far away that it is never near.
         if inside.rotate_right(3) >= self.starts {
             let above = self.last.wrapping_sub(addr);
-            let within_reach = addr.wrapping_sub(REACH);
+            let is_near = above.rotate_right(3) <= REACH / 8;
+            let mut reach = if is_near { REACH } else { 0 };
+            if self.reads == 0 {
+                self.first = addr;
+                reach = self.reach;
+            } else if self.reads == 1 {
+                self.reach = if is_near {
+                    REACH
+                } else {
+                    self.first.wrapping_sub(self.last)
+                };
+            }
+            self.reads += 1;
             let page = addr & !(PAGE_BYTES - 1);
-            self.lowest = if above.rotate_right(3) > REACH / 8 {
-                addr
-            } else if within_reach > page {
+            let within_reach = addr.wrapping_sub(reach);
+            self.lowest = if within_reach > page {
                 within_reach
             } else {
                 page
@@ -75,7 +117,7 @@ impl FrameWindow {
             self.starts = inside / 8 + 1;
             let bytes = (inside & OFFSETS) as usize + FRAME_READ_BYTES;
             if !read((&raw mut self.words).cast(), bytes, self.lowest) {
-                self.clear();
+                self.forget();
                 return None;
             }
         }
@@ -141,6 +183,8 @@ mod tests {
                 .wrapping_add(1);
             let at = ((state >> 33) % (SIZE - FRAME_READ_BYTES as u64)) & !7;
             let mut addr = BASE + at;
+            window.begin(window.reach());
+            assert!(window.reach() <= REACH);
             for _ in 0..(state >> 60) {
                 assert!(is_right(window.frame(addr, read), addr));
                 let below = (80 + (state >> 50) % 128) & !7;
@@ -170,12 +214,50 @@ mod tests {
         assert_eq!(reads, 3);
     }
 
+    /// Walks from `frames`, with the reach that the walk before left; how many reads it took.
+    fn reads_of_a_walk(window: &mut FrameWindow, frames: &[u64]) -> usize {
+        let mut reads = 0;
+        window.begin(window.reach());
+        for addr in frames {
+            let frame = window.frame(*addr, |to, bytes, from| {
+                reads += 1;
+                read(to, bytes, from)
+            });
+            assert!(is_right(frame, *addr));
+        }
+        reads
+    }
+
+    #[test]
+    fn a_stack_like_the_one_before_takes_a_read_less() {
+        let top = BASE + PAGE_BYTES - FRAME_READ_BYTES as u64;
+        let many: [u64; 20] = core::array::from_fn(|n| top - n as u64 * 128);
+        let few = &many[..8];
+        // A generator's frame, and what called it.
+        let mut apart = many;
+        apart[0] = BASE + 2 * PAGE_BYTES;
+        let mut window = FrameWindow::EMPTY;
+        assert_eq!(reads_of_a_walk(&mut window, few), 2);
+        assert_eq!(reads_of_a_walk(&mut window, few), 1);
+        assert_eq!(window.reach(), 7 * 128, "no more than they need");
+        assert_eq!(reads_of_a_walk(&mut window, &few[..2]), 1);
+        assert_eq!(window.reach(), 128);
+        assert_eq!(reads_of_a_walk(&mut window, &many), 3);
+        assert_eq!(window.reach(), REACH);
+        assert_eq!(reads_of_a_walk(&mut window, &many), 2);
+        assert_eq!(reads_of_a_walk(&mut window, &apart[..5]), 3);
+        assert_eq!(window.reach(), 0, "what called it lies elsewhere");
+        assert_eq!(reads_of_a_walk(&mut window, &few[..1]), 1);
+        assert_eq!(reads_of_a_walk(&mut window, &[]), 0);
+    }
+
     #[test]
     fn what_cannot_be_read_is_forgotten() {
         let mut window = FrameWindow::EMPTY;
         assert!(window.frame(BASE + SIZE, read).is_none());
         assert!(window.frame(u64::MAX, read).is_none());
         assert!(window.frame(BASE - 8, read).is_none());
+        assert_eq!(window.reach(), 0);
         assert!(is_right(window.frame(BASE, read), BASE));
         // The stretch ends with its page, below which nothing is there.
         assert!(window.frame(BASE - 128, read).is_none());

@@ -31,11 +31,18 @@ impl UserMemory {
         }
     }
 
-    /// Forgets what was read of frames: another thread's turn, or another moment.
+    /// Begins a walk, see [`FrameWindow::begin`].
     #[inline(always)]
-    pub fn begin(&mut self) {
+    pub fn begin(&mut self, reach: u64) {
         // SAFETY: this CPU's scratch.
-        unsafe { (*self.frames).clear() };
+        unsafe { (*self.frames).begin(reach) };
+    }
+
+    /// Ends it, see [`FrameWindow::reach`].
+    #[inline(always)]
+    pub fn reach(&self) -> u64 {
+        // SAFETY: this CPU's scratch.
+        unsafe { (*self.frames).reach() }
     }
 }
 

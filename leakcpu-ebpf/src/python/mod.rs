@@ -87,7 +87,7 @@ pub struct Limits {
 
 /// Walks the current task's Python stack and sends it if it is new.
 #[inline(always)]
-pub fn capture(thread: &ThreadState, thread_id: u64, now_ns: u64, limits: Limits) -> Captured {
+pub fn capture(thread: &mut ThreadState, thread_id: u64, now_ns: u64, limits: Limits) -> Captured {
     let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
         return Captured::none(flags::NOT_PYTHON);
     };
@@ -96,14 +96,15 @@ pub fn capture(thread: &ThreadState, thread_id: u64, now_ns: u64, limits: Limits
         (&raw mut (*scratch).pid).write(thread.pid);
         (&raw mut (*scratch).tid).write(thread.tid);
         (&raw mut (*scratch).tstate).write(thread.tstate);
+        (&raw mut (*scratch).alone_until_ns).write(thread.alone_until_ns);
+        (&raw mut (*scratch).frames_reach).write(thread.frames_reach);
         (&raw mut (*scratch).looks).write(limits.looks as u64);
         (&raw mut (*scratch).until_ns).write(limits.until_ns);
         (&raw mut (*scratch).known_hash).write(thread.wait_stack);
     }
     // Step after step, none within another: the functions that are entered at a time have
     // 512 bytes of stack together, and kernels before 6.13 round each up to 32.
-    if find_leaf(thread_id, now_ns) != 0
-        && walk_stack(limits.frames as u64) != 0
+    if walk_stack(thread_id, now_ns, limits.frames as u64) != 0
         && conclude() != 0
         && first_sight::look_at_code(thread.pid) != 0
     {
@@ -111,6 +112,8 @@ pub fn capture(thread: &ThreadState, thread_id: u64, now_ns: u64, limits: Limits
     }
     // SAFETY: as above.
     unsafe {
+        thread.alone_until_ns = (&raw const (*scratch).alone_until_ns).read_volatile();
+        thread.frames_reach = (&raw const (*scratch).frames_reach).read_volatile();
         Captured {
             hash: (&raw const (*scratch).hash).read_volatile(),
             flags: (&raw const (*scratch).flags).read_volatile(),
@@ -118,15 +121,15 @@ pub fn capture(thread: &ThreadState, thread_id: u64, now_ns: u64, limits: Limits
     }
 }
 
-/// Finds where the frames of the thread begin that the scratch names; 0 if it has none,
-/// and then the flags say why.
+/// Walks the frames of the thread that the scratch names, `limit` at most; 0 if it has
+/// none, and then the flags say why.
 ///
 /// Exported, as are the next steps, so that they are global functions: the verifier goes
 /// through each once, knowing nothing of its arguments, and not once for each way that
 /// leads there.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn find_leaf(thread_id: u64, now_ns: u64) -> u32 {
+pub extern "C" fn walk_stack(thread_id: u64, now_ns: u64, limit: u64) -> u32 {
     let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
         return 0;
     };
@@ -141,8 +144,10 @@ pub extern "C" fn find_leaf(thread_id: u64, now_ns: u64) -> u32 {
     // before any thread of the process runs with it.
     let process = unsafe { &*process };
     let thread = (scratch.tid, scratch.tstate);
+    let mut memory = UserMemory::new(scratch);
     match tstate::current(
-        &mut UserMemory::new(scratch),
+        &mut memory,
+        &mut scratch.alone_until_ns,
         thread,
         process,
         thread_id,
@@ -152,39 +157,20 @@ pub extern "C" fn find_leaf(thread_id: u64, now_ns: u64) -> u32 {
             scratch.tstate = found.tstate;
             scratch.leaf = found.leaf;
             scratch.flags = 0;
-            1
         }
         Err(why) => {
             scratch.flags = why;
-            0
+            return 0;
         }
     }
-}
-
-/// Walks the frames from that leaf on into the scratch, `limit` at most; 0 if the process
-/// is no longer known.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn walk_stack(limit: u64) -> u32 {
-    let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
-        return 0;
-    };
-    // SAFETY: this CPU's scratch.
-    let scratch = unsafe { &mut *scratch };
-    let Some(process) = PROCESSES.get_ptr(scratch.pid) else {
-        scratch.flags = flags::NOT_PYTHON;
-        return 0;
-    };
-    // SAFETY: as above.
-    let layout = unsafe { &(*process).layout };
+    let layout = &process.layout;
     let mut recorder = Recorder {
         event: &raw mut scratch.event,
         process,
         hash: seed(scratch.pid),
         may_change: 0,
     };
-    let mut memory = UserMemory::new(scratch);
-    memory.begin();
+    memory.begin(scratch.frames_reach);
     scratch.walk_end = walk_frames::<_, _, MAX_FRAMES>(
         &mut memory,
         layout,
@@ -192,6 +178,7 @@ pub extern "C" fn walk_stack(limit: u64) -> u32 {
         limit as usize,
         &mut recorder,
     );
+    scratch.frames_reach = memory.reach();
     scratch.root_is_entry = u64::from(layout.root_is_entry);
     scratch.hash = recorder.hash;
     scratch.may_change = recorder.may_change;

@@ -5,7 +5,7 @@
 //! leads there.
 
 use leakcpu_common::{
-    config::{MAX_SUBINTERPRETER_SEARCH, MAX_TSTATE_SEARCH},
+    config::{ALONE_NS, MAX_SUBINTERPRETER_SEARCH, MAX_TSTATE_SEARCH},
     counters::Counter,
     process::PyProcess,
     python::{Leaf, MemRead as _, find_tstate, leaf_frame, read_tstate},
@@ -29,10 +29,12 @@ pub struct Found {
 /// being `tstate` if it is known; an error is of [`flags`].
 ///
 /// While a thread runs code of another interpreter, it has a thread state in each, with
-/// the same `thread_id`, and the frames of the main one are those it left behind.
+/// the same `thread_id`, and the frames of the main one are those it left behind. Where
+/// there was no other interpreter, that is taken to stay so until `alone_until_ns`.
 #[inline(always)]
 pub fn current(
     mem: &mut UserMemory,
+    alone_until_ns: &mut u64,
     (tid, mut tstate): (u32, u64),
     process: &PyProcess,
     thread_id: u64,
@@ -43,13 +45,17 @@ pub fn current(
     let head = process
         .runtime
         .wrapping_add(u64::from(layout.runtime_interpreters_head));
-    if let Some(newest) = mem.read_u64(head)
-        && newest != process.main_interpreter
+    if now_ns >= *alone_until_ns
+        && let Some(newest) = mem.read_u64(head)
     {
-        let other = tstate_in_subinterpreter(tid, thread_id, newest);
-        if other != 0 {
-            tstate = other;
-            interpreter = flags::SUBINTERPRETER;
+        if newest == process.main_interpreter {
+            *alone_until_ns = now_ns + ALONE_NS;
+        } else {
+            let other = tstate_in_subinterpreter(tid, thread_id, newest);
+            if other != 0 {
+                tstate = other;
+                interpreter = flags::SUBINTERPRETER;
+            }
         }
     }
     if tstate == 0 {
