@@ -147,6 +147,17 @@ impl StandsFor {
         }
     }
 
+    /// What came since it was `before`.
+    #[must_use]
+    pub const fn since(self, before: Self) -> Self {
+        Self {
+            count: self.count.wrapping_sub(before.count),
+            blocked_ns: self.blocked_ns.wrapping_sub(before.blocked_ns),
+            runnable_ns: self.runnable_ns.wrapping_sub(before.runnable_ns),
+            blocked_squares: self.blocked_squares.wrapping_sub(before.blocked_squares),
+        }
+    }
+
     /// Adds another.
     #[inline(always)]
     pub const fn add(&mut self, other: Self) {

@@ -69,7 +69,10 @@ impl Subject<'_> {
             .threads
             .iter()
             .filter_map(|&(_, spin)| spin)
-            .max_by(|a, b| a.rate().total_cmp(&b.rate()));
+            .max_by(|a, b| {
+                let rate = |spin: &Spin| spin.rate().unwrap_or(f64::INFINITY);
+                rate(a).total_cmp(&rate(b))
+            });
         let mut reasons = match busiest {
             Some(Spin::Poll {
                 syscall,
@@ -104,6 +107,27 @@ impl Subject<'_> {
                 ),
                 self.on_cpu(),
             ],
+            Some(Spin::Native {
+                function,
+                pause_share,
+                ..
+            }) => {
+                let native = self.process.native(*function);
+                let inside =
+                    native.map_or(String::new(), |native| format!(" in {}", native.in_words()));
+                vec![
+                    self.on_cpu(),
+                    reason(
+                        format!(
+                            "{} of that{inside} at a pause instruction: it looks at memory again and again",
+                            percent(*pause_share)
+                        ),
+                        "pause_share",
+                        *pause_share,
+                        "ratio",
+                    ),
+                ]
+            }
             None => vec![self.on_cpu()],
         };
         let spinning = self

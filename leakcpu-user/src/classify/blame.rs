@@ -80,7 +80,8 @@ pub(super) fn blame(
                     _ if is_own(entry) => charge.on_cpu_ns,
                     _ => 0,
                 },
-                (Class::CpuBound | Class::CpuStarved, _) => charge.on_cpu_ns,
+                (Class::BusyWaiting, Some(Spin::Native { .. }))
+                | (Class::CpuBound | Class::CpuStarved, _) => charge.on_cpu_ns,
                 (Class::LockBound, _) if gil => charge.on_cpu_ns,
                 (Class::IoBound | Class::LockBound | Class::MemoryBound, _) => {
                     let bucket = waiting::bucket(process, thread, entry, limits).0;

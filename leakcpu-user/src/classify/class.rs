@@ -87,6 +87,8 @@ pub enum Detail {
     PollSpin,
     /// Sleeps far shorter than what is waited for.
     MicroSleep,
+    /// Machine code that looks at memory in a loop.
+    NativeSpin,
     /// The global interpreter lock.
     Gil,
     /// Another lock of the program.
@@ -111,6 +113,7 @@ impl Detail {
             Self::Pipe => "pipe",
             Self::PollSpin => "poll-spin",
             Self::MicroSleep => "micro-sleep",
+            Self::NativeSpin => "native-spin",
             Self::Gil => "gil",
             Self::Mutex => "mutex",
             Self::Throttled => "throttled",

@@ -68,7 +68,7 @@ pub fn classify_with(profile: &Profile, limits: &Thresholds) -> Classification {
 
 /// The most frequent micro-sleep of a thread that is worth an advice, busy-wait or not.
 pub fn frequent_sleep(process: &Process, thread: &Thread) -> Option<Spin> {
-    spin::micro_sleep(process, thread, &Thresholds::default())
+    spin::most_frequent_sleep(process, thread, &Thresholds::default())
 }
 
 fn of_process(process: &Process, lost_share: f64, limits: &Thresholds) -> ProcessVerdicts {

@@ -16,6 +16,8 @@ pub(super) enum Bucket {
     PollSpin,
     /// On a CPU or asleep in a proved busy-wait of micro-sleeps.
     MicroSleep,
+    /// On a CPU in machine code that is proved to spin.
+    NativeSpin,
     /// Ready but not running.
     RunQueue,
     /// Kept from running by a quota.
@@ -40,7 +42,7 @@ impl Bucket {
     pub(super) const fn class(self) -> Option<Class> {
         Some(match self {
             Self::Cpu | Self::CpuKernel => Class::CpuBound,
-            Self::PollSpin | Self::MicroSleep => Class::BusyWaiting,
+            Self::PollSpin | Self::MicroSleep | Self::NativeSpin => Class::BusyWaiting,
             Self::RunQueue | Self::Throttled => Class::CpuStarved,
             Self::Network | Self::Dns | Self::Disk | Self::Child | Self::Pipe | Self::OtherIo => {
                 Class::IoBound
@@ -58,6 +60,7 @@ impl Bucket {
             Self::CpuKernel => Detail::Kernel,
             Self::PollSpin => Detail::PollSpin,
             Self::MicroSleep => Detail::MicroSleep,
+            Self::NativeSpin => Detail::NativeSpin,
             Self::RunQueue => Detail::RunQueue,
             Self::Throttled => Detail::Throttled,
             Self::Network => Detail::Network,

@@ -40,8 +40,8 @@ pub struct Thresholds {
     pub poll_spin_min_useless_share: f64,
     /// Useless calls per second.
     pub poll_spin_min_rate: f64,
-    /// On-CPU share of the thread's wall time.
-    pub poll_spin_min_cpu_share: f64,
+    /// Time that a thread runs or wants to, of its wall time: less is no spin.
+    pub spin_min_cpu_share: f64,
     /// CPU time per useless call: a loop that computes longer between its calls
     /// does more than ask.
     pub poll_spin_max_cpu_per_call_ns: u64,
@@ -54,6 +54,10 @@ pub struct Thresholds {
     pub poll_spin_min_in_call_share: f64,
     /// Under an event loop: on-CPU samples in tasks, of all. More is work.
     pub poll_spin_max_task_share: f64,
+    /// Samples of a thread that it takes to prove that its machine code spins ...
+    pub native_spin_min_samples: u64,
+    /// ... and those of them at a `pause`, of all.
+    pub native_spin_min_pause_share: f64,
     /// Sleeps up to this mean length are micro-sleeps.
     pub micro_sleep_max_mean_ns: u64,
     /// Micro-sleeps per second from one call site that are worth an advice.
@@ -110,12 +114,14 @@ impl Default for Thresholds {
             starved_min_active_share: 0.2,
             poll_spin_min_useless_share: 0.9,
             poll_spin_min_rate: 500.0,
-            poll_spin_min_cpu_share: 0.3,
+            spin_min_cpu_share: 0.3,
             poll_spin_max_cpu_per_call_ns: 100_000,
             poll_spin_tight_cpu_per_call_ns: 5_000,
             poll_spin_min_samples: 20,
             poll_spin_min_in_call_share: 0.1,
             poll_spin_max_task_share: 0.3,
+            native_spin_min_samples: 20,
+            native_spin_min_pause_share: 0.6,
             micro_sleep_max_mean_ns: 10_000_000,
             micro_sleep_advice_rate: 100.0,
             micro_sleep_min_rate: 500.0,

@@ -87,6 +87,7 @@ fn cpu_bucket(proof: Option<&Spin>, in_kernel: bool) -> Bucket {
     match proof {
         Some(Spin::Poll { .. }) => Bucket::PollSpin,
         Some(Spin::MicroSleep { .. }) => Bucket::MicroSleep,
+        Some(Spin::Native { .. }) => Bucket::NativeSpin,
         None if in_kernel => Bucket::CpuKernel,
         None => Bucket::Cpu,
     }

@@ -39,6 +39,8 @@ pub struct Args {
 pub enum Command {
     /// Tell CPU-bound, I/O-bound, busy-waiting ... for every Python process, with function, line and reason
     Classify(ClassifyArgs),
+    /// Name every thread, function and line that burns CPU or wake-ups on waiting, with the proof and what to do instead
+    Spins(SpinsArgs),
     /// Check whether pyobserve can work here, and how to fix what is missing
     Doctor(DoctorArgs),
 }
@@ -155,6 +157,30 @@ pub struct ClassifyArgs {
     pub command: Vec<String>,
 }
 
+/// `pyobserve spins`.
+#[derive(Debug, clap::Args)]
+pub struct SpinsArgs {
+    /// Watch this process (repeat for more); default: every Python process
+    #[arg(short, long = "pid", value_name = "PID", value_parser = clap::value_parser!(u32).range(1..=4_194_304))]
+    pub pids: Vec<u32>,
+
+    /// How long: 10, 10s, 500ms, 2m [default: 5s; with --watch: until Ctrl-C]
+    #[arg(short, long, value_parser = quantity::duration)]
+    pub duration: Option<Duration>,
+
+    /// Keep watching and print each one as it is found
+    #[arg(short, long)]
+    pub watch: bool,
+
+    /// Print JSON, a line for each
+    #[arg(long)]
+    pub json: bool,
+
+    /// Exit with 3 if one was found (that takes at least PCT % of a core)
+    #[arg(long, value_name = "PCT%", num_args = 0..=1, require_equals = true, default_missing_value = fail_on::ANY, value_parser = fail_on::any_or_share)]
+    pub fail_on: Option<f64>,
+}
+
 /// `pyobserve doctor`.
 #[derive(Debug, clap::Args)]
 pub struct DoctorArgs {
@@ -192,6 +218,9 @@ mod tests {
             "classify -p 1 -- true",
             "classify --fail-on slow",
             "observe",
+            "spins -p 0",
+            "spins --fail-on 20%",
+            "spins --fail-on=much",
         ] {
             let words = std::iter::once("pyobserve").chain(line.split(' '));
             assert!(Args::try_parse_from(words).is_err(), "{line}");

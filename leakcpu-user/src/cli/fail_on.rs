@@ -1,5 +1,6 @@
 //! `--fail-on CLASS[>=PCT%]`.
 
+use super::quantity;
 use crate::classify::{Class, Classification};
 
 /// A condition on the verdicts.
@@ -38,6 +39,17 @@ pub fn parse(text: &str) -> Result<FailOn, String> {
         }
     };
     Ok(FailOn { class, min_share })
+}
+
+/// Whatever it takes.
+pub const ANY: &str = "any";
+
+/// Parses `any` or a share of a core.
+pub fn any_or_share(text: &str) -> Result<f64, String> {
+    if text == ANY {
+        return Ok(0.0);
+    }
+    quantity::share(text)
 }
 
 impl FailOn {

@@ -31,6 +31,7 @@ pub fn main() -> Exit {
     init_tracing(args.verbose);
     let outcome = match &args.command {
         args::Command::Classify(classify) => commands::classify::run(&args, classify),
+        args::Command::Spins(spins) => commands::spins::run(&args, spins),
         args::Command::Doctor(doctor) => commands::doctor::run(&args, doctor),
     };
     match outcome {

@@ -62,11 +62,7 @@ impl Destination {
                 let stdout = io::stdout();
                 let terminal = stdout.is_terminal();
                 let options = TextOptions {
-                    width: if terminal {
-                        terminal_width()
-                    } else {
-                        PIPE_WIDTH
-                    },
+                    width: terminal_width(terminal),
                     color: wants_color(*color, terminal),
                     all: report.all,
                 };
@@ -189,8 +185,11 @@ pub fn wants_color(color: Color, terminal: bool) -> bool {
     }
 }
 
-/// Columns of the terminal on standard output.
-fn terminal_width() -> usize {
+/// Columns of standard output, which is a `terminal` or not.
+pub fn terminal_width(terminal: bool) -> usize {
+    if !terminal {
+        return PIPE_WIDTH;
+    }
     terminal_size::terminal_size().map_or(80, |(terminal_size::Width(columns), _)| {
         usize::from(columns)
     })

@@ -106,7 +106,7 @@ impl Baseline {
             totals.blocked_ns = totals.blocked_ns.saturating_sub(before.blocked_ns);
             totals.runnable_ns = totals.runnable_ns.saturating_sub(before.runnable_ns);
             totals.max_blocked_ns = totals.max_blocked_ns.min(totals.blocked_ns);
-            // What intervals stand for need not be taken off: before the window all are walked.
+            totals.stands_for = totals.stands_for.since(before.stands_for);
         }
         let is_empty = totals.count == 0 && totals.blocked_ns == 0 && totals.runnable_ns == 0;
         (!is_empty).then_some(totals)

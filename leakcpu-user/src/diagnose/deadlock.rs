@@ -52,6 +52,7 @@ fn finding(rule: &'static str, process: &Process, circle: &[Deadlocked]) -> Find
         severity: Severity::High,
         // What the locks themselves record leaves no other way.
         confidence: 0.99,
+        threads: circle.iter().map(|one| one.tid).collect(),
         place: first,
         evidence: vec![
             Because {

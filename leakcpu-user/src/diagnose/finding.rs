@@ -1,7 +1,7 @@
 //! What a rule finds.
 
 use crate::classify::{Because, Blame};
-use crate::model::Process;
+use crate::model::{Process, Tid};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +45,8 @@ pub struct Finding {
     pub severity: Severity,
     /// 0..1.
     pub confidence: f64,
+    /// Threads that it is about, if it is about single ones.
+    pub threads: Vec<Tid>,
     /// Where.
     pub place: Option<Blame>,
     /// The figures it rests on.

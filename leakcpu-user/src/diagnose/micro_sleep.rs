@@ -21,8 +21,8 @@ impl Rule for MicroSleep {
         let mut findings: Vec<Finding> = Vec::new();
         for (i, thread) in case.process.threads.iter().enumerate() {
             let proved = match case.verdicts.spins.get(i) {
-                Some(Some(Spin::Poll { .. })) => continue,
-                Some(Some(spin)) => Some(spin.clone()),
+                Some(Some(spin @ Spin::MicroSleep { .. })) => Some(spin.clone()),
+                Some(Some(_)) => continue,
                 _ => None,
             };
             let is_proved = proved.is_some();
@@ -47,7 +47,8 @@ impl Rule for MicroSleep {
             });
             let recoverable = per_second(thread.times.on_cpu_ns, thread.times.wall_ns);
             let id = stable_id(case.process, self.name(), place.as_ref());
-            if findings.iter().any(|f| f.id == id) {
+            if let Some(same) = findings.iter_mut().find(|f| f.id == id) {
+                same.threads.push(thread.tid);
                 continue;
             }
             findings.push(Finding {
@@ -63,6 +64,7 @@ impl Rule for MicroSleep {
                 } else {
                     0.6 // it may pace real work
                 },
+                threads: vec![thread.tid],
                 place,
                 evidence: vec![Because {
                     text: format!(

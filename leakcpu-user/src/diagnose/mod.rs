@@ -3,8 +3,10 @@
 mod deadlock;
 mod finding;
 mod micro_sleep;
+mod native_spin;
 mod run_queue;
 mod single_core_gil;
+mod spinning;
 mod step;
 mod zero_timeout_poll;
 
@@ -35,10 +37,11 @@ pub trait Rule: Sync {
 }
 
 /// All rules.
-pub static RULES: [&dyn Rule; 5] = [
+pub static RULES: [&dyn Rule; 6] = [
     &deadlock::Deadlock,
     &zero_timeout_poll::ZeroTimeoutPoll,
     &micro_sleep::MicroSleep,
+    &native_spin::NativeSpin,
     &single_core_gil::SingleCoreGil,
     &run_queue::RunQueue,
 ];
@@ -58,6 +61,27 @@ pub struct ProcessFindings {
     /// What to do next: the first finding's fix, or the step that the verdict alone
     /// suggests. There always is one.
     pub next_step: String,
+}
+
+/// The findings of threads that are proved to busy-wait, and where they are in the model.
+pub fn proved_spins<'a>(
+    profile: &'a Profile,
+    classification: &'a Classification,
+    findings: &'a Findings,
+) -> impl Iterator<Item = (&'a Process, &'a Finding)> {
+    let processes = profile.processes.iter().zip(&classification.processes);
+    processes
+        .zip(&findings.processes)
+        .flat_map(|((process, verdicts), found)| {
+            let case = Case {
+                host: &profile.host,
+                process,
+                verdicts,
+            };
+            let is_proved = move |finding: &&Finding| spinning::is_proved(finding, case);
+            let proved = found.findings.iter().filter(is_proved);
+            proved.map(move |finding| (process, finding))
+        })
 }
 
 /// Asks every rule about every process.

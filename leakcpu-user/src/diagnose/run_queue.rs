@@ -32,6 +32,7 @@ impl Rule for RunQueue {
             rule: self.name(),
             severity: Severity::of_recoverable(waited),
             confidence: verdict.confidence,
+            threads: Vec::new(),
             place: verdict.blame.clone(),
             evidence: verdict.because.clone(),
             cause: format!("More tasks want to run than {cpus} of this host can take."),

@@ -37,6 +37,7 @@ impl Rule for SingleCoreGil {
             rule: self.name(),
             severity: Severity::of_recoverable(recoverable),
             confidence: verdict.confidence,
+            threads: Vec::new(),
             place: verdict.blame.clone(),
             evidence: verdict.because.clone(),
             cause: format!(

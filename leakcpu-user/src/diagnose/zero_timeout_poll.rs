@@ -1,7 +1,7 @@
 //! `busy-wait.zero-timeout-poll`: system calls in a loop that ask without waiting.
 
-use super::finding::stable_id;
-use super::{Case, Finding, Rule, Severity, per_second};
+use super::spinning::{Advice, spinning};
+use super::{Case, Finding, Rule};
 use crate::classify::Spin;
 
 /// The rule.
@@ -17,34 +17,13 @@ impl Rule for ZeroTimeoutPoll {
     }
 
     fn check(&self, case: Case<'_>) -> Vec<Finding> {
-        let verdicts = case.verdicts;
-        let mut findings: Vec<Finding> = Vec::new();
-        for (i, thread) in case.process.threads.iter().enumerate() {
-            let Some(Some(Spin::Poll { syscall, .. })) = verdicts.spins.get(i) else {
-                continue;
-            };
-            let verdict = &verdicts.threads[i];
-            let recoverable = per_second(thread.times.on_cpu_ns, thread.times.wall_ns);
-            let id = stable_id(case.process, self.name(), verdict.blame.as_ref());
-            if let Some(same) = findings.iter_mut().find(|f| f.id == id) {
-                let sum = same.recoverable_ns_per_s.unwrap_or(0) + recoverable;
-                same.recoverable_ns_per_s = Some(sum);
-                same.severity = Severity::of_recoverable(sum);
-                continue;
-            }
-            findings.push(Finding {
-                id,
-                rule: self.name(),
-                severity: Severity::of_recoverable(recoverable),
-                confidence: verdict.confidence,
-                place: verdict.blame.clone(),
-                evidence: verdict.because.clone(),
+        spinning(case, self.name(), |spin| match spin {
+            Spin::Poll { syscall, .. } => Some(Advice {
                 cause: cause(syscall),
                 fix: fix(syscall).to_owned(),
-                recoverable_ns_per_s: Some(recoverable),
-            });
-        }
-        findings
+            }),
+            _ => None,
+        })
     }
 }
 

@@ -247,6 +247,14 @@ impl<'data, R: ReadRef<'data>> Image<'data, R> {
         self.data.read_bytes_at(at, N as u64).ok()?.try_into().ok()
     }
 
+    /// The `N` bytes of the file that end at `offset`, and those that begin there.
+    pub fn bytes_around<const N: usize>(&self, offset: u64) -> [[u8; N]; 2] {
+        let before = self.bytes_before(offset);
+        let behind = offset.checked_add(N as u64);
+        let behind = behind.and_then(|end| self.bytes_before(end));
+        [before, behind].map(|bytes| bytes.unwrap_or([0; N]))
+    }
+
     /// Libraries that the file asks the loader for (`DT_NEEDED`).
     pub fn needed(&self) -> Result<Vec<String>, ElfError> {
         let section = self

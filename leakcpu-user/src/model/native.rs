@@ -64,6 +64,17 @@ impl NativeFunction {
             Naming::Unknown => return None,
         })
     }
+
+    /// `do_spin, libgomp.so.1`, or as much of it as is known.
+    pub fn in_words(&self) -> String {
+        let symbol = self.shown_symbol();
+        let parts = [symbol.as_deref(), self.module.as_deref()];
+        let known: Vec<&str> = parts.into_iter().flatten().collect();
+        if known.is_empty() {
+            return "unknown code".to_owned();
+        }
+        known.join(", ")
+    }
 }
 
 /// Where in native code.
@@ -84,6 +95,10 @@ pub struct Leaf {
     pub count: u64,
     /// In kernel mode: the thread was there to have a page of memory put in place.
     pub page_fault: bool,
+    /// It is a `pause`, with which code marks that it spins, or right behind one: that is where
+    /// an interrupt finds a thread that executes it.
+    #[serde(default)]
+    pub at_pause: bool,
     /// The whole native stack, if it was asked for and could be taken.
     pub stack: Option<NativeStackId>,
 }

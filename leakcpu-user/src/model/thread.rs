@@ -85,3 +85,10 @@ pub struct Thread {
     #[serde(default)]
     pub lock_waits: Vec<LockWait>,
 }
+
+impl Thread {
+    /// The part of the observed span that it was on a CPU, 0 to 1.
+    pub fn on_cpu_share(&self) -> f64 {
+        self.times.on_cpu_ns as f64 / self.times.wall_ns.max(1) as f64
+    }
+}

@@ -26,7 +26,7 @@ use crate::{
 
 impl Session {
     pub(super) fn assemble(
-        mut self,
+        &mut self,
         snapshot: &Snapshot,
         gil_holders: &BTreeMap<u32, u64>,
         end_ns: u64,
@@ -43,7 +43,7 @@ impl Session {
         self.lose(UserLoss::ConnectionsLeftOut, left_out);
         let mut watched = std::mem::take(&mut self.watched);
         for (pid, watched) in &mut watched {
-            if !self.is_reported(watched) {
+            if !self.is_reported(watched) || !self.suspects.concern(*pid) {
                 continue;
             }
             let records = by_pid.remove(pid).unwrap_or_default();
@@ -115,6 +115,7 @@ impl Session {
         {
             *loss.entry(lost).or_default() += n;
         }
+        self.watched = watched;
         loss.retain(|lost, n| *n > 0 || Lost::ALWAYS.contains(lost));
         let window_ns = end_ns.saturating_sub(self.start_ns);
         Profile {

@@ -27,10 +27,13 @@ mod machine;
 mod native;
 mod round_trips;
 mod sightings;
+mod spins;
 mod stacks;
 mod suspects;
+mod trials;
 mod watch;
 mod watched;
+mod window;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -42,24 +45,21 @@ use aya::maps::{MapData, RingBuf};
 use leakcpu_common::thread::run_state;
 
 use crate::{
-    collect::{
-        Baseline, Event, RawStack, Samples, Snapshot, ThreadRecord, decode, monotonic_ns, unix_ns,
-    },
+    collect::{Baseline, Event, RawStack, Samples, ThreadRecord, decode, monotonic_ns, unix_ns},
     discovery::{Discovery, DiscoveryError},
     interpreter::Interpreters,
-    model::{Loss, Lost, Profile, UserLoss},
+    model::{Loss, Lost, UserLoss},
     probes::{LoadConfig, ProbeError, Probes},
     symbolize::{Symbolizer, native::NativeSymbolizer},
 };
 use budget::Budget;
 use connections::Connections;
-use cost::{CostMeter, own_usage};
+use cost::CostMeter;
 use exchanges::Exchanges;
 use faults::{FAULT_TICKS, FaultFiles, ThreadFaults};
 use locks::LockLooks;
 use machine::Machine;
 use native::UnknownCode;
-use round_trips::waited_on;
 use suspects::Suspects;
 use watched::Watched;
 
@@ -67,6 +67,8 @@ use watched::Watched;
 /// named while they live, seldom enough to cost nothing. The programs never wake
 /// us, so a busy target pays for no wake-ups.
 const TICK: Duration = Duration::from_millis(25);
+/// The same while only spins are looked for, which last.
+const SPINS_TICK: Duration = Duration::from_millis(100);
 /// How often a process is looked at whose interpreter is starting, which takes some
 /// 20 ms.
 const STARTING_TICK: Duration = Duration::from_millis(5);
@@ -87,6 +89,16 @@ pub enum Targets {
     Pids(Vec<u32>),
     /// A process about to exec, and its descendants.
     Child(u32),
+}
+
+/// What a run is for, and so what is looked at besides the kernel's events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Everything that a report has.
+    Report,
+    /// Busy-waiting only: no peers, files and locks, and seldom anything at all while no
+    /// thread is suspected.
+    Spins,
 }
 
 /// Why a run could not be made.
@@ -111,6 +123,7 @@ pub struct Session {
     samples: Samples,
     config: LoadConfig,
     targets: Targets,
+    purpose: Purpose,
     discovery: Discovery,
     interpreters: Interpreters,
     symbolizer: Symbolizer,
@@ -153,6 +166,7 @@ impl Session {
     /// may cost `budget_share` of a core (docs/times.md).
     pub fn start(
         targets: Targets,
+        purpose: Purpose,
         config: LoadConfig,
         max_leaves: usize,
         budget_share: f64,
@@ -168,6 +182,7 @@ impl Session {
             samples: Samples::new(max_leaves),
             config,
             targets,
+            purpose,
             discovery: Discovery::new(),
             interpreters: Interpreters::new(),
             symbolizer: Symbolizer::new(),
@@ -177,7 +192,7 @@ impl Session {
             family: HashSet::new(),
             ended: Vec::new(),
             exiting: Vec::new(),
-            suspects: Suspects::default(),
+            suspects: Suspects::new(purpose),
             warnings: Vec::new(),
             user_loss: Loss::new(),
             ticks: 0,
@@ -198,17 +213,8 @@ impl Session {
         };
         session.watch_targets()?;
         session.look_at_code();
-        session.exchanges.begin(session.watched.keys().copied());
         // The window begins when everything that runs now is watched.
-        session.start_unix_ns = unix_ns();
-        session.start_ns = monotonic_ns();
-        session.drain_samples();
-        session.samples.begin();
-        session.baseline = Baseline::read(&session.probes.maps()?, session.start_ns)?;
-        session.probes.maps()?.begin(session.start_ns)?;
-        session.begin_accounts()?;
-        session.begin_budget()?;
-        session.meter.start_cpu_ns = own_usage().0;
+        session.begin_window()?;
         tracing::info!(processes = session.watched.len(), "watching");
         Ok(session)
     }
@@ -245,35 +251,6 @@ impl Session {
         }
     }
 
-    /// Ends the window and makes the profile.
-    pub fn finish(mut self) -> Result<Profile, SessionError> {
-        self.suspects.disarm(&mut self.probes)?;
-        self.look_at_all_locks()?;
-        self.end_accounts()?;
-        let end_ns = monotonic_ns();
-        self.probes.maps()?.stop(end_ns)?;
-        self.exchanges.end();
-        let gil_holders = self.gil_holders();
-        self.meter.end(&self.probes);
-        self.meter.end_cpu_ns = own_usage().0;
-        self.drain()?;
-        self.retry_pending()?;
-        let mut snapshot =
-            Snapshot::read(&self.probes.maps()?, &self.baseline, &self.samples, end_ns)?;
-        let ended = std::mem::take(&mut self.ended);
-        snapshot
-            .threads
-            .extend(ended.into_iter().filter_map(|r| self.baseline.trim(r)));
-        self.look_up_descriptors(&snapshot);
-        let (connections, not_looked_at) = self.exchanges.finish(waited_on(&snapshot));
-        self.connections = connections;
-        self.lose(UserLoss::SocketsNotLookedAt, not_looked_at);
-        self.look_up_faults()?;
-        self.faults = self.faults()?;
-        self.look_at_all_code();
-        Ok(self.assemble(&snapshot, &gil_holders, end_ns))
-    }
-
     fn is_anyone_starting(&self) -> bool {
         self.watched.values().any(Watched::is_starting)
     }
@@ -294,14 +271,7 @@ impl Session {
         if self.ticks.is_multiple_of(FAULT_TICKS) {
             self.look_up_faults()?;
         }
-        if self.ticks.is_multiple_of(SUSPECT_TICKS) {
-            self.look_again()?;
-            let watched = &self.watched;
-            self.suspects
-                .look(&mut self.probes, |pid| watched.contains_key(&pid))?;
-        } else {
-            self.suspects.disarm_if_due(&mut self.probes)?;
-        }
+        self.look_for_suspects(SUSPECT_TICKS)?;
         self.look_up_current()
     }
 

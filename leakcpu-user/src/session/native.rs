@@ -251,6 +251,7 @@ impl Session {
                     frame: natives.frame(leaf_name),
                     count: *count,
                     page_fault: name((key.entry, true)).is_some_and(is_page_fault),
+                    at_pause: leaf_name.at_pause,
                     stack,
                 };
                 natives.leaves.entry(key.totals).or_default().push(leaf);

@@ -8,6 +8,7 @@ use leakcpu_common::{
     thread::{ThreadState, run_state},
 };
 
+use super::{Purpose, trials::Trials};
 use crate::{
     collect::monotonic_ns,
     probes::{KernelMaps, ProbeError, Probes},
@@ -29,14 +30,16 @@ const MIN_SUSPECT_SHARE: f64 = 0.04;
 const MIN_WAITS_PER_S: f64 = 200.0;
 /// Threads tallied at once.
 const MAX_SUSPECTS: usize = 256;
-
+/// A thread at one look.
 #[derive(Clone, Copy, Default)]
-struct Seen {
-    at_ns: u64,
-    on_cpu_ns: u64,
-    samples: u64,
-    suspect_samples: u64,
-    waits: u64,
+pub(super) struct Seen {
+    pub pid: u32,
+    pub start_boottime_ns: u64,
+    pub at_ns: u64,
+    pub on_cpu_ns: u64,
+    pub samples: u64,
+    pub suspect_samples: u64,
+    pub waits: u64,
 }
 
 impl Seen {
@@ -46,6 +49,8 @@ impl Seen {
             _ => 0,
         };
         Self {
+            pid: state.pid,
+            start_boottime_ns: state.start_boottime_ns,
             at_ns: now_ns,
             on_cpu_ns: state.on_cpu_ns + open_ns,
             samples: state.samples,
@@ -54,12 +59,22 @@ impl Seen {
         }
     }
 
+    /// On a CPU so much that it may spin without a system call.
+    fn is_busy_since(&self, before: &Self) -> bool {
+        self.on_cpu_share(before) >= MIN_ON_CPU_SHARE
+    }
+
+    fn on_cpu_share(&self, before: &Self) -> f64 {
+        let span_ns = self.at_ns.saturating_sub(before.at_ns) as f64;
+        self.on_cpu_ns.saturating_sub(before.on_cpu_ns) as f64 / span_ns.max(1.0)
+    }
+
     fn is_suspect_since(&self, before: &Self) -> bool {
         let span_ns = self.at_ns.saturating_sub(before.at_ns) as f64;
         if span_ns < 1.0 {
             return false;
         }
-        let on_cpu = self.on_cpu_ns.saturating_sub(before.on_cpu_ns) as f64 / span_ns;
+        let on_cpu = self.on_cpu_share(before);
         let samples = self.samples.saturating_sub(before.samples);
         let suspect = self.suspect_samples.saturating_sub(before.suspect_samples);
         let by_samples = on_cpu >= MIN_ON_CPU_SHARE
@@ -84,6 +99,8 @@ pub(super) struct Evidence {
 #[derive(Default)]
 pub(super) struct Suspects {
     seen: HashMap<u32, Seen>,
+    /// In continuous use.
+    pub trials: Option<Trials>,
     /// By tid.
     pub evidence: HashMap<u32, Evidence>,
     armed: Vec<u32>,
@@ -94,6 +111,42 @@ pub(super) struct Suspects {
 }
 
 impl Suspects {
+    pub(super) fn new(purpose: Purpose) -> Self {
+        Self {
+            trials: (purpose == Purpose::Spins).then(Trials::default),
+            ..Self::default()
+        }
+    }
+
+    /// Whether the tracepoint is armed.
+    pub(super) const fn is_armed(&self) -> bool {
+        !self.armed.is_empty()
+    }
+
+    /// Whether a profile is to have this process.
+    pub(super) fn concern(&self, pid: u32) -> bool {
+        self.trials
+            .as_ref()
+            .is_none_or(|trials| trials.concern(pid))
+    }
+
+    /// The evidence has been judged: what comes is of the next window.
+    pub(super) fn forget_evidence(&mut self) {
+        self.evidence.clear();
+        self.rest_until_ns = 0;
+    }
+
+    /// Whether a thread may be a suspect (again).
+    fn may_be_tried(&self, tid: u32, seen: &Seen) -> bool {
+        match &self.trials {
+            Some(trials) => trials.may_be_tried(tid, seen),
+            None => self
+                .evidence
+                .get(&tid)
+                .is_none_or(|e| e.moments < MAX_MOMENTS),
+        }
+    }
+
     /// Looks at every thread of the processes that `is_watched` knows, and arms
     /// the tracepoint if some are suspects.
     pub(super) fn look(
@@ -106,6 +159,7 @@ impl Suspects {
             return self.disarm_if_due(probes);
         }
         let mut suspects = Vec::new();
+        let known = std::mem::take(&mut self.seen);
         {
             let maps = probes.maps()?;
             for entry in &maps.threads {
@@ -115,13 +169,22 @@ impl Suspects {
                     continue;
                 }
                 let seen = Seen::of(&state, now_ns);
-                let before = self.seen.insert(tid, seen);
-                let moments = self.evidence.get(&tid).map_or(0, |e| e.moments);
-                if let Some(before) = before
-                    && moments < MAX_MOMENTS
-                    && seen.is_suspect_since(&before)
-                {
+                self.seen.insert(tid, seen);
+                let Some(before) = known.get(&tid) else {
+                    continue;
+                };
+                if !self.may_be_tried(tid, &seen) {
+                    continue;
+                }
+                let is_suspect = seen.is_suspect_since(before);
+                if is_suspect {
+                    let moments = self.evidence.get(&tid).map_or(0, |e| e.moments);
                     suspects.push((moments, tid));
+                }
+                if let Some(trials) = &mut self.trials
+                    && (is_suspect || seen.is_busy_since(before))
+                {
+                    trials.accuse(tid, seen);
                 }
             }
         }
@@ -218,7 +281,7 @@ mod tests {
             on_cpu_ns: SECOND,
             samples: 99,
             suspect_samples: 20,
-            waits: 0,
+            ..Seen::default()
         };
         assert!(poller.is_suspect_since(&before));
         let worker = Seen {
@@ -239,8 +302,8 @@ mod tests {
             at_ns: SECOND,
             on_cpu_ns: SECOND / 50,
             samples: 2,
-            suspect_samples: 0,
             waits: 900,
+            ..Seen::default()
         };
         assert!(napper.is_suspect_since(&Seen::default()));
     }

@@ -5,7 +5,9 @@ use crate::fixtures::build::{ProcessBuilder, ThreadBuilder, blocked, ms, s};
 use crate::fixtures::profile;
 use pyobserve::classify::{Class, Detail, classify};
 use pyobserve::diagnose::{Severity, diagnose};
-use pyobserve::model::{Process, Reason};
+use pyobserve::model::{
+    Code, Leaf, Naming, NativeFrame, NativeFunction, NativeId, Process, Reason,
+};
 
 /// An event loop whose every turn polls without waiting: `in_tasks` of 980 samples
 /// in a task, the rest in the loop itself.
@@ -159,4 +161,50 @@ fn slow_polling_is_idle_with_an_advice() {
     let finding = &findings.processes[0].findings[0];
     assert_eq!(finding.rule, "busy-wait.micro-sleep");
     assert_eq!(finding.severity, Severity::Low);
+}
+
+/// A thread in a library's code, `paused` of 900 samples at a `pause`.
+fn in_library(paused: u64) -> Process {
+    let mut process = one(|t, stack| {
+        t.on_cpu(s(9) + ms(900));
+        t.user(stack, 900);
+    });
+    process.natives.push(NativeFunction {
+        symbol: Some("do_spin".to_owned()),
+        naming: Naming::Exact,
+        module: Some("libgomp.so.1".to_owned()),
+        code: Code::Library,
+    });
+    let leaf = |count, at_pause| Leaf {
+        frame: NativeFrame {
+            function: NativeId(0),
+            offset: 16,
+        },
+        count,
+        page_fault: false,
+        at_pause,
+        stack: None,
+    };
+    process.threads[0].stack_times[0].leaves = vec![leaf(paused, true), leaf(900 - paused, false)];
+    process
+}
+
+#[test]
+fn native_code_that_pauses_is_busy_waiting_and_other_is_not() {
+    let profile = profile(vec![in_library(850)]);
+    let classification = classify(&profile);
+    let verdict = &classification.processes[0].verdict;
+    assert_eq!(
+        (verdict.class, verdict.detail),
+        (Class::BusyWaiting, Some(Detail::NativeSpin))
+    );
+    let why = &verdict.because[1].text;
+    assert!(
+        why.starts_with("94 % of that in do_spin, libgomp.so.1 at a pause"),
+        "{why}"
+    );
+    let finding = &diagnose(&profile, &classification).processes[0].findings[0];
+    assert_eq!(finding.rule, "busy-wait.native-spin");
+    assert!(finding.fix.contains("OMP_WAIT_POLICY"), "{}", finding.fix);
+    assert_eq!(class(in_library(500)), Class::CpuBound);
 }

@@ -8,6 +8,8 @@ import time
 from .common import beside, every, folder, listener, named, pair, waits
 
 PERIOD = 0.03
+# So little that even a slow machine fills it at once.
+BUFFER = 1 << 14
 QUIET = ("sleep", "poll-wait", "kernel-other", "pipe")
 
 
@@ -55,11 +57,13 @@ def receive_nothing(wait):
 def drain(other):
     while True:
         time.sleep(PERIOD)
-        other.recv(1 << 22)
+        other.recv(4 * BUFFER)
 
 
 def sending(wait, timeout=None):
     client, other = pair()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+    other.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
     client.settimeout(timeout)
     beside(drain, other)
     wait.ready(peer=named(client.getpeername()))

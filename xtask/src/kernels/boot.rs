@@ -49,6 +49,8 @@ pub struct Output {
     pub console: PathBuf,
     /// Lines of JSON.
     pub answers: PathBuf,
+    /// The machine's disk.
+    disk: PathBuf,
 }
 
 impl Output {
@@ -62,6 +64,7 @@ impl Output {
         Self {
             console: file(".console"),
             answers: file(".answers"),
+            disk: file(".disk"),
         }
     }
 }
@@ -133,10 +136,10 @@ fn once(
     for (option, file) in [("-kernel", vmlinuz), ("-initrd", &image.file)] {
         machine.arg(option).arg(file);
     }
-    let disk = disk::make(host, output.console.parent().unwrap_or(Path::new(".")))?;
+    disk::make(host, &output.disk)?;
     machine.arg("-drive").arg(format!(
         "file={},if=virtio,format=raw,discard=ignore",
-        disk.display()
+        output.disk.display()
     ));
     for file in [&output.console, &output.answers] {
         machine

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use anyhow::{Context as _, Result};
@@ -66,14 +66,12 @@ fn release(module: &Path) -> Option<&str> {
     parts.nth(1)?.to_str()
 }
 
-/// An empty file system in a file of `folder`.
-pub fn make(host: &Host, folder: &Path) -> Result<PathBuf> {
-    let file = folder.join("disk");
-    let made = File::create(&file).and_then(|made| made.set_len(BYTES));
+/// An empty file system in `file`.
+pub fn make(host: &Host, file: &Path) -> Result<()> {
+    let made = File::create(file).and_then(|made| made.set_len(BYTES));
     made.with_context(|| format!("cannot write {}", file.display()))?;
-    host.give_to_user(&file);
-    host::succeed(host.as_user(MAKE_FILE_SYSTEM).arg("-q").arg(&file))?;
-    Ok(file)
+    host.give_to_user(file);
+    host::succeed(host.as_user(MAKE_FILE_SYSTEM).arg("-q").arg(file))
 }
 
 /// Puts all kernels' modules into the stage of an image.

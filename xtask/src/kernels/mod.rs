@@ -11,8 +11,11 @@ mod table;
 
 use std::{
     fs,
+    panic::resume_unwind,
     path::PathBuf,
     process::ExitCode,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -40,6 +43,9 @@ pub struct Arguments {
     /// Only the checks whose test has this in its name
     #[arg(long, value_name = "NAME", requires = "only")]
     check: Option<String>,
+    /// Machines at a time; each takes a CPU of this host, and a gigabyte and a half
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    at_a_time: u8,
 }
 
 /// The kernel of this host, among the versions.
@@ -87,9 +93,7 @@ pub fn run(host: &Host, arguments: &Arguments) -> Result<ExitCode> {
     let mut all = Vec::new();
     if !kernels.is_empty() {
         let image = bench.image(&filter)?;
-        for kernel in kernels {
-            all.push(bench.boot(kernel, &image, PATIENCE)?);
-        }
+        all = bench.boot_all(&kernels, &image, arguments.at_a_time)?;
     }
     if is_wanted(NATIVE) {
         all.push(bench.native(&filter)?);
@@ -175,6 +179,25 @@ impl<'a> Bench<'a> {
         )?;
         eprintln!("{} took {:.0?}", kernel.version, start.elapsed());
         Answers::read(kernel.version, &output)
+    }
+
+    /// Each in a machine of its own, so many of them at a time.
+    fn boot_all(&self, kernels: &[&Kernel], image: &Image, at_a_time: u8) -> Result<Vec<Answers>> {
+        let next = AtomicUsize::new(0);
+        let boot_some = || {
+            let mut answers = Vec::new();
+            while let Some(kernel) = kernels.get(next.fetch_add(1, Ordering::Relaxed)) {
+                answers.push(self.boot(kernel, image, PATIENCE)?);
+            }
+            Ok(answers)
+        };
+        let each: Result<Vec<Vec<Answers>>> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..at_a_time).map(|_| scope.spawn(boot_some)).collect();
+            let done = threads.into_iter().map(thread::ScopedJoinHandle::join);
+            done.map(|done| done.unwrap_or_else(|panic| resume_unwind(panic)))
+                .collect()
+        });
+        Ok(each?.into_iter().flatten().collect())
     }
 
     /// On this host, as any end-to-end test runs.

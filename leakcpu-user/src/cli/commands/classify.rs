@@ -13,28 +13,20 @@ use crate::{
     cli::{
         args::{Args, ClassifyArgs, Format},
         child,
-        commands::doctor::line,
+        commands::watching::{runtime, signals, with_preflight},
         exit::{Exit, Failure},
         output::Report,
         plan::{Plan, What},
         progress::Progress,
     },
     diagnose::diagnose,
-    doctor::{self, Status},
     model::Profile,
-    session::{Session, SessionError, Targets},
+    session::{Purpose, Session, Targets},
 };
 
 pub(crate) fn run(args: &Args, classify: &ClassifyArgs) -> Result<Exit, Failure> {
     let plan = Plan::new(args, classify)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|source| Failure::Io {
-            doing: "start".to_owned(),
-            source,
-        })?;
-    let Some((profile, status)) = runtime.block_on(watch(args, &plan))? else {
+    let Some((profile, status)) = runtime()?.block_on(watch(args, &plan))? else {
         return Ok(Exit::Interrupted);
     };
     let classification = classify::classify(&profile);
@@ -95,8 +87,14 @@ async fn watch(args: &Args, plan: &Plan) -> Result<Option<(Profile, Option<ExitS
             (Targets::Child(held.pid), Some(held))
         }
     };
-    let mut session = Session::start(targets, plan.load, plan.max_leaves, plan.budget_share)
-        .map_err(with_preflight)?;
+    let mut session = Session::start(
+        targets,
+        Purpose::Report,
+        plan.load,
+        plan.max_leaves,
+        plan.budget_share,
+    )
+    .map_err(with_preflight)?;
     let mut command = held.map(child::HeldCommand::release).transpose()?;
     let started = Instant::now();
     let progress = Progress::new(session.process_count(), plan.duration, args.quiet);
@@ -150,32 +148,4 @@ enum End {
 
 fn ended(command: &mut Child) -> Option<ExitStatus> {
     command.try_wait().ok().flatten()
-}
-
-fn signals(source: std::io::Error) -> Failure {
-    Failure::Io {
-        doing: "listen for signals".to_owned(),
-        source,
-    }
-}
-
-/// A start that failed for want of something that `doctor` knows about says what
-/// `doctor` would.
-fn with_preflight(error: SessionError) -> Failure {
-    let SessionError::Probe(probe) = &error else {
-        return error.into();
-    };
-    let missing: Vec<String> = doctor::must_haves()
-        .iter()
-        .filter(|check| check.status == Status::Fail)
-        .map(|check| line(check, false))
-        .collect();
-    if missing.is_empty() {
-        tracing::debug!(%probe, "no check explains it");
-        return error.into();
-    }
-    Failure::Preflight(format!(
-        "this host or user lacks what watching needs; `pyobserve doctor` says the same\n{}",
-        missing.join("\n")
-    ))
 }

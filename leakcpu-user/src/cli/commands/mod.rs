@@ -2,3 +2,5 @@
 
 pub(super) mod classify;
 pub(super) mod doctor;
+pub(super) mod spins;
+mod watching;

@@ -10,12 +10,14 @@ mod function;
 mod lock;
 mod process;
 mod round_trips;
+mod spin;
 mod verdict;
 mod wait;
 
 use std::io::Write;
 
 pub use document::Document;
+pub use spin::write_spin_json;
 
 use super::ReportError;
 use crate::classify::Classification;
@@ -28,6 +30,8 @@ pub const SCHEMA_VERSION: u32 = 1;
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// JSON Schema of `kind: "classify"`.
 pub const CLASSIFY_SCHEMA: &str = include_str!("../../../schema/classify.schema.json");
+/// JSON Schema of `kind: "spin"`.
+pub const SPIN_SCHEMA: &str = include_str!("../../../schema/spin.schema.json");
 /// JSON Schema of `kind: "doctor"`.
 pub const DOCTOR_SCHEMA: &str = include_str!("../../../schema/doctor.schema.json");
 

@@ -44,7 +44,7 @@ pub(super) struct ProcessDto {
 }
 
 #[derive(Clone, Debug, Serialize)]
-struct PythonDto {
+pub(super) struct PythonDto {
     version: String,
     implementation: String,
     free_threaded: Option<bool>,

@@ -8,9 +8,12 @@ mod line;
 mod notes;
 mod owned;
 mod place;
+mod spin;
 mod table;
 
 use std::io::Write;
+
+pub use spin::write_spin_text;
 
 use super::ReportError;
 use crate::classify::{Class, Classification, ProcessVerdicts};

@@ -18,6 +18,9 @@ const EVAL_LOOP: &str = "_PyEval_EvalFrameDefault";
 /// The instructions' own functions where the compiler can make tail calls (3.14).
 const TAIL_CALLS: &str = "_TAIL_CALL_";
 
+/// The instruction `pause` (Intel SDM vol. 2).
+const PAUSE: [u8; 2] = [0xf3, 0x90];
+
 /// What the stubs are called through which a file calls others: the linker leaves
 /// them without symbols.
 const LINKAGE_TABLE: &str = "[plt]";
@@ -38,6 +41,8 @@ pub(super) struct PlaceInFile {
     pub into: u64,
     /// The bytes before the place can be a call.
     pub after_call: bool,
+    /// It is a `pause`, or right behind one.
+    pub at_pause: bool,
 }
 
 /// What a file says.
@@ -126,6 +131,7 @@ fn names_in_image<'data, R: ReadRef<'data>>(
                 after_call: image
                     .bytes_before::<CALL_BYTES>(offset)
                     .is_some_and(is_after_call),
+                at_pause: image.bytes_around::<2>(offset).contains(&PAUSE),
             }
         })
         .collect();

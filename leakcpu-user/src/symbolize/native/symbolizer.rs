@@ -54,6 +54,8 @@ pub struct NativeName {
     /// Bytes into its symbol; without one, the offset in the file or, without a file,
     /// 0.
     pub offset: u64,
+    /// It is a `pause`, or right behind one: code that spins.
+    pub at_pause: bool,
     /// It can be a return address: the instruction before it is a call. Always true
     /// where it was not asked.
     pub plausible: bool,
@@ -69,6 +71,7 @@ impl NativeName {
                 code,
             },
             offset: 0,
+            at_pause: false,
             plausible: true,
         }
     }
@@ -288,6 +291,7 @@ fn named_in(
     };
     let plausible = !address.is_return || at(offset).is_some_and(|place| place.after_call);
     let place = at(called_from(address, offset));
+    let at_pause = place.is_some_and(|place| place.at_pause);
     let covered = place.is_some_and(|p| p.function.as_ref().is_some_and(|f| f.covers));
     let library = if names.is_python && !covered && !names.has_whole_loop {
         // It may be the loop.
@@ -302,6 +306,7 @@ fn named_in(
     let Some((place, symbol)) = place.and_then(|p| Some((p, p.function.as_ref()?))) else {
         return NativeName {
             offset,
+            at_pause,
             plausible,
             ..NativeName::unnamed(Some(module), library)
         };
@@ -319,6 +324,7 @@ fn named_in(
             code: if is_eval { Code::EvalLoop } else { library },
         },
         offset: place.into,
+        at_pause,
         plausible,
     }
 }
@@ -363,6 +369,7 @@ fn kernel_names(addresses: &BTreeSet<u64>) -> HashMap<u64, NativeName> {
                     code: Code::Kernel,
                 },
                 offset: address - symbol.address,
+                at_pause: false,
                 plausible: true,
             };
             Some((address, name))

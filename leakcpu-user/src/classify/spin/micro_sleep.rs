@@ -1,0 +1,83 @@
+//! Sleeps far shorter than what is waited for.
+
+use std::collections::BTreeMap;
+
+use super::{Spin, seconds};
+use crate::{
+    classify::Thresholds,
+    model::{Frame, Process, Reason, StackTimeKind, Thread},
+};
+
+/// Sleeps so frequent, and with so little done between them, that they are a busy-wait.
+pub(super) fn prove(process: &Process, thread: &Thread, limits: &Thresholds) -> Option<Spin> {
+    let spin = most_frequent(process, thread, limits)?;
+    let rate = spin.rate()?;
+    let cpu_share = thread.times.on_cpu_ns as f64 / thread.times.wall_ns as f64;
+    let cpu_per_wake_ns = cpu_share / rate * 1e9;
+    let is_proved = rate >= limits.micro_sleep_min_rate
+        && cpu_per_wake_ns <= limits.micro_sleep_max_cpu_per_wake_ns as f64;
+    is_proved.then_some(spin)
+}
+
+/// The most frequent micro-sleep of `thread`, whether or not it amounts to a
+/// busy-wait. Sleeps speak for themselves; a timed poll or lock wait counts only if
+/// tracing saw that it timed out.
+pub(in crate::classify) fn most_frequent(
+    process: &Process,
+    thread: &Thread,
+    limits: &Thresholds,
+) -> Option<Spin> {
+    let mut sites: BTreeMap<_, (u64, u64)> = BTreeMap::new();
+    for entry in &thread.stack_times {
+        let StackTimeKind::Blocked {
+            reason, syscall, ..
+        } = &entry.kind
+        else {
+            continue;
+        };
+        if !is_timed_wait(thread, *reason, syscall.as_deref(), limits) {
+            continue;
+        }
+        let frame = process.own_frame(process.stack(entry.stack));
+        let site = sites
+            .entry((frame.map(|f| (f.function, f.line)), syscall.clone()))
+            .or_default();
+        site.0 += entry.count;
+        site.1 += entry.blocked_ns;
+    }
+    let ((place, syscall), (count, blocked_ns)) =
+        sites.into_iter().max_by_key(|&(_, (count, _))| count)?;
+    let rate = count as f64 / seconds(thread.times.wall_ns);
+    let mean_ns = blocked_ns.checked_div(count)?;
+    (rate >= limits.micro_sleep_advice_rate && mean_ns < limits.micro_sleep_max_mean_ns).then(
+        || Spin::MicroSleep {
+            syscall,
+            rate,
+            mean_ns,
+            count,
+            frame: place.map(|(function, line)| Frame {
+                function,
+                line,
+                called_from_c: false,
+            }),
+        },
+    )
+}
+
+/// Whether a wait ends by the clock, not by an event.
+pub(in crate::classify) fn is_timed_wait(
+    thread: &Thread,
+    reason: Reason,
+    syscall: Option<&str>,
+    limits: &Thresholds,
+) -> bool {
+    match reason {
+        Reason::Sleep => true,
+        Reason::PollWait | Reason::Lock | Reason::Futex => thread.tallies.iter().any(|tally| {
+            Some(tally.syscall.as_str()) == syscall
+                && tally.calls > 0
+                && tally.timed_out as f64 / tally.calls as f64 >= limits.poll_spin_min_useless_share
+        }),
+        _ => false,
+    }
+}

@@ -1,0 +1,93 @@
+//! Proof of busy-waiting: one body of evidence per file.
+//!
+//! A busy-wait is proved or not said: kernel counters alone cannot tell a spin
+//! from arithmetic.
+
+mod micro_sleep;
+mod native;
+mod poll;
+
+pub(super) use micro_sleep::{is_timed_wait, most_frequent as most_frequent_sleep};
+
+use super::Thresholds;
+use crate::model::{Frame, NativeId, Process, Thread};
+
+/// What a thread's busy-wait consists of.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Spin {
+    /// Calls that ask without waiting and find nothing.
+    Poll {
+        /// The call.
+        syscall: String,
+        /// Useless ones a second.
+        rate: f64,
+        /// Useless ones of all of that name.
+        useless_share: f64,
+        /// Calls seen.
+        calls: u64,
+    },
+    /// Very short sleeps (or waits that time out) from one place.
+    MicroSleep {
+        /// The call it sleeps in, if known.
+        syscall: Option<String>,
+        /// Sleeps a second.
+        rate: f64,
+        /// Their mean length.
+        mean_ns: u64,
+        /// How many.
+        count: u64,
+        /// Place in the code.
+        frame: Option<Frame>,
+    },
+    /// Machine code that looks again and again at memory, pausing in between.
+    Native {
+        /// Where most of that was seen.
+        function: NativeId,
+        /// Samples at such a pause, of all.
+        pause_share: f64,
+        /// Samples.
+        samples: u64,
+    },
+}
+
+/// The proof that `thread` busy-waits, if there is one.
+pub(super) fn prove(process: &Process, thread: &Thread, limits: &Thresholds) -> Option<Spin> {
+    if thread.times.wall_ns == 0 {
+        return None;
+    }
+    poll::prove(process, thread, limits)
+        .or_else(|| native::prove(process, thread, limits))
+        .or_else(|| micro_sleep::prove(process, thread, limits))
+}
+
+impl Spin {
+    /// Useless calls or sleeps a second, where they are what is counted.
+    pub const fn rate(&self) -> Option<f64> {
+        match self {
+            Self::Poll { rate, .. } | Self::MicroSleep { rate, .. } => Some(*rate),
+            Self::Native { .. } => None,
+        }
+    }
+
+    /// The system call, if it is one and known.
+    pub fn syscall(&self) -> Option<&str> {
+        match self {
+            Self::Poll { syscall, .. } => Some(syscall),
+            Self::MicroSleep { syscall, .. } => syscall.as_deref(),
+            Self::Native { .. } => None,
+        }
+    }
+}
+
+/// Whether a thread wants a CPU for so much of the time that it may spin: on a contended
+/// one it does so only while it runs, so what it waits for counts too.
+fn wants_cpu(thread: &Thread, limits: &Thresholds) -> bool {
+    let times = &thread.times;
+    let demand_ns = times.on_cpu_ns + times.runnable_ns + times.throttled_ns.unwrap_or(0);
+    let share = demand_ns as f64 / times.wall_ns as f64;
+    times.on_cpu_ns > 0 && share >= limits.spin_min_cpu_share
+}
+
+fn seconds(ns: u64) -> f64 {
+    ns as f64 / 1e9
+}

@@ -1,0 +1,100 @@
+//! System calls that ask without waiting and find nothing.
+
+use super::{Spin, seconds, wants_cpu};
+use crate::{
+    classify::Thresholds,
+    model::{Process, StackTimeKind, SyscallTally, Thread},
+};
+
+/// Useless system calls.
+pub(super) fn prove(process: &Process, thread: &Thread, limits: &Thresholds) -> Option<Spin> {
+    if !wants_cpu(thread, limits) {
+        return None;
+    }
+    let cpu_share = thread.times.on_cpu_ns as f64 / thread.times.wall_ns as f64;
+    let (_, spin) = thread
+        .tallies
+        .iter()
+        .filter(|tally| tally.calls > 0 && tally.traced_ns > 0)
+        .filter_map(|tally| {
+            let useless = useless_calls(tally) as f64;
+            let rate = useless / seconds(tally.traced_ns);
+            let useless_share = useless / tally.calls as f64;
+            let cpu_per_call_ns = cpu_share / rate * 1e9;
+            let is_tight = cpu_per_call_ns <= limits.poll_spin_tight_cpu_per_call_ns as f64;
+            let is_proved = useless_share >= limits.poll_spin_min_useless_share
+                && rate >= limits.poll_spin_min_rate
+                && cpu_per_call_ns <= limits.poll_spin_max_cpu_per_call_ns as f64
+                && samples_agree(process, thread, &tally.syscall, is_tight, limits);
+            let spin = || Spin::Poll {
+                syscall: tally.syscall.clone(),
+                rate,
+                useless_share,
+                calls: tally.calls,
+            };
+            is_proved.then(|| (rate, spin()))
+        })
+        .max_by(|a, b| a.0.total_cmp(&b.0))?;
+    Some(spin)
+}
+
+/// Whether the samples show a loop that mostly asks. A scheduler of tasks (asyncio,
+/// gevent) also polls without waiting on every turn while its tasks do real work:
+/// then the samples are in the tasks, and the calls prove nothing. Outside of one, a loop
+/// that is so tight that there is no room for anything else needs no samples.
+fn samples_agree(
+    process: &Process,
+    thread: &Thread,
+    syscall: &str,
+    is_tight: bool,
+    limits: &Thresholds,
+) -> bool {
+    let (mut all, mut in_call, mut in_tasks, mut in_loop) = (0_u64, 0_u64, 0_u64, 0_u64);
+    for entry in &thread.stack_times {
+        if !entry.kind.is_on_cpu() {
+            continue;
+        }
+        all += entry.count;
+        // A kernel sample whose call is not known may be it.
+        if let StackTimeKind::OnCpuKernel { syscall: seen } = &entry.kind
+            && seen.as_deref().is_none_or(|seen| seen == syscall)
+        {
+            in_call += entry.count;
+        }
+        let mut files = process
+            .stack(entry.stack)
+            .frames
+            .iter()
+            .filter_map(|frame| process.function(frame.function?))
+            .map(|function| function.file.as_str());
+        let leaf = files.next().unwrap_or_default();
+        if is_event_loop(leaf) {
+            in_loop += entry.count;
+        } else if files.any(is_event_loop) {
+            in_tasks += entry.count;
+        }
+    }
+    if all < limits.poll_spin_min_samples {
+        return true; // too few to object
+    }
+    let share = |part: u64| part as f64 / all as f64;
+    if in_loop + in_tasks > all / 2 {
+        share(in_tasks) <= limits.poll_spin_max_task_share
+    } else {
+        is_tight || share(in_call) >= limits.poll_spin_min_in_call_share
+    }
+}
+
+fn is_event_loop(file: &str) -> bool {
+    file.contains("/asyncio/") || file.ends_with("/selectors.py")
+}
+
+fn useless_calls(tally: &SyscallTally) -> u64 {
+    if tally.syscall == "sched_yield" {
+        return tally.calls; // it asks nothing: a yield in a loop is waiting
+    }
+    if tally.syscall == "futex" {
+        return tally.zero_timeout_empty; // EAGAIN of a futex is a lost race, not a poll
+    }
+    (tally.zero_timeout_empty + tally.would_block).min(tally.calls)
+}

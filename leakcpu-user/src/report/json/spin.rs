@@ -1,0 +1,87 @@
+//! One proved busy-wait, as a line of a stream.
+
+use std::io::Write;
+
+use serde::Serialize;
+
+use super::{SCHEMA_VERSION, VERSION, process::PythonDto, verdict::FindingDto, verdict::rounded};
+use crate::{
+    diagnose::Finding,
+    model::{Loss, Process, Profile, Window},
+    report::ReportError,
+};
+
+/// A document of kind `spin`.
+#[derive(Clone, Debug, Serialize)]
+struct SpinDto {
+    schema_version: u32,
+    kind: &'static str,
+    pyobserve_version: &'static str,
+    window: Window,
+    loss: Loss,
+    process: SpinningProcessDto,
+    threads: Vec<SpinningThreadDto>,
+    finding: FindingDto,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct SpinningProcessDto {
+    pid: u32,
+    ns_pid: Option<u32>,
+    start_boottime_ns: Option<u64>,
+    exe: Option<String>,
+    cmdline: Vec<String>,
+    python: Option<PythonDto>,
+    container_id: Option<String>,
+    cgroup: Option<String>,
+    systemd_unit: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct SpinningThreadDto {
+    tid: u32,
+    ns_tid: Option<u32>,
+    name: Option<String>,
+    on_cpu_share: f64,
+}
+
+/// Writes a finding of threads of `process` as one line.
+pub fn write_spin_json(
+    profile: &Profile,
+    process: &Process,
+    finding: &Finding,
+    out: &mut dyn Write,
+) -> Result<(), ReportError> {
+    let threads = process.threads.iter();
+    let threads = threads.filter(|thread| finding.threads.contains(&thread.tid));
+    let document = SpinDto {
+        schema_version: SCHEMA_VERSION,
+        kind: "spin",
+        pyobserve_version: VERSION,
+        window: profile.window.clone(),
+        loss: profile.loss.clone(),
+        process: SpinningProcessDto {
+            pid: process.pid.0,
+            ns_pid: process.ns_pid,
+            start_boottime_ns: process.start_boottime_ns,
+            exe: process.exe.clone(),
+            cmdline: process.cmdline.clone(),
+            python: process.python.as_ref().map(PythonDto::from),
+            container_id: process.container_id.clone(),
+            cgroup: process.cgroup.clone(),
+            systemd_unit: process.systemd_unit.clone(),
+        },
+        threads: threads
+            .map(|thread| SpinningThreadDto {
+                tid: thread.tid.0,
+                ns_tid: thread.ns_tid,
+                name: thread.name.clone(),
+                on_cpu_share: rounded(thread.on_cpu_share()),
+            })
+            .collect(),
+        finding: FindingDto::from(finding),
+    };
+    serde_json::to_writer(&mut *out, &document)?;
+    writeln!(out)?;
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! The window that a profile is of: its beginning and its end.
+
+use super::{Purpose, Session, SessionError, cost::own_usage, round_trips::waited_on};
+use crate::{
+    collect::{Baseline, Snapshot, monotonic_ns, unix_ns},
+    model::{Profile, UserLoss},
+};
+
+impl Session {
+    /// Ends the last window and makes its profile.
+    pub fn finish(mut self) -> Result<Profile, SessionError> {
+        self.suspects.disarm(&mut self.probes)?;
+        if self.purpose == Purpose::Report {
+            self.look_at_all_locks()?;
+            self.end_accounts()?;
+        }
+        let end_ns = monotonic_ns();
+        self.probes.maps()?.stop(end_ns)?;
+        self.profile_until(end_ns)
+    }
+
+    /// A window begins: what was counted until now is of none, or of the one before.
+    pub(super) fn begin_window(&mut self) -> Result<(), SessionError> {
+        if self.purpose == Purpose::Report {
+            self.exchanges.begin(self.watched.keys().copied());
+        }
+        self.start_unix_ns = unix_ns();
+        self.start_ns = monotonic_ns();
+        self.drain_samples();
+        self.samples.begin();
+        self.baseline = Baseline::read(&self.probes.maps()?, self.start_ns)?;
+        self.probes.maps()?.begin(self.start_ns)?;
+        if self.purpose == Purpose::Report {
+            self.begin_accounts()?;
+        }
+        self.begin_budget()?;
+        self.meter.start_cpu_ns = own_usage().0;
+        Ok(())
+    }
+
+    /// The profile of the window that ends at `end_ns`. The programs may go on: a thread
+    /// that switches while the maps are read has a switch too many.
+    pub(super) fn profile_until(&mut self, end_ns: u64) -> Result<Profile, SessionError> {
+        let for_report = self.purpose == Purpose::Report;
+        if for_report {
+            self.exchanges.end();
+        }
+        let gil_holders = self.gil_holders();
+        self.meter.end(&self.probes);
+        self.meter.end_cpu_ns = own_usage().0;
+        self.drain()?;
+        self.retry_pending()?;
+        let mut snapshot =
+            Snapshot::read(&self.probes.maps()?, &self.baseline, &self.samples, end_ns)?;
+        let ended = std::mem::take(&mut self.ended);
+        snapshot
+            .threads
+            .extend(ended.into_iter().filter_map(|r| self.baseline.trim(r)));
+        if for_report {
+            self.look_up_descriptors(&snapshot);
+            let (connections, not_looked_at) = self.exchanges.finish(waited_on(&snapshot));
+            self.connections = connections;
+            self.lose(UserLoss::SocketsNotLookedAt, not_looked_at);
+            self.look_up_faults()?;
+            self.faults = self.faults()?;
+        }
+        self.look_at_all_code();
+        Ok(self.assemble(&snapshot, &gil_holders, end_ns))
+    }
+}
