@@ -98,12 +98,27 @@ fn reasons(problems: &mut Problems) -> Answer {
     // One at a time: an emulated machine is slow.
     for group in BATCHES.concat() {
         let rows = observe_until_right(python(), &[group], Play::Emulated, problems);
+        if rows == 0 && group == "disk" && !has_disk() {
+            eprintln!("SKIPPED: there is no disk: waits for one");
+            continue;
+        }
         problems.check(
             rows > 0,
             format!("{group}: none of its waits could be made"),
         );
     }
     Yes
+}
+
+/// Whether this machine has a disk that it can reach.
+fn has_disk() -> bool {
+    let names = fs::read_dir("/sys/block").into_iter().flatten().flatten();
+    let mut names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.any(|name| {
+        !["loop", "ram", "zram", "nbd"]
+            .iter()
+            .any(|kind| name.starts_with(kind))
+    })
 }
 
 fn demo(name: &str, problems: &mut Problems) -> Answer {

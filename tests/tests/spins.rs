@@ -1,16 +1,25 @@
-//! Busy-waiting in native code, and what only looks like it.
+//! `pyobserve spins`; busy-waiting in native code, and what only looks like it.
 
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use leakcpu_tests::{
     compiler::{self, Symbols},
     interpreter::{self, Interpreter},
-    observe,
+    observe::{self, Outcome, Running},
     problems::Problems,
     report::{list, ns, text},
     verdict,
     workload::Workload,
 };
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// The native part, as a distribution would ship it; `None` if it cannot be built here.
@@ -20,7 +29,7 @@ fn library() -> Option<(TempDir, PathBuf)> {
     Some((folder, library))
 }
 
-fn start(python: &'static Interpreter, kind: &str, library: &std::path::Path) -> Workload {
+fn start(python: &'static Interpreter, kind: &str, library: &Path) -> Workload {
     let library = library.to_str().expect("a temporary path is plain text");
     Workload::start(python, "native_spin.py", &[kind, library])
 }
@@ -73,5 +82,161 @@ fn a_worker_of_openmp_that_waits_actively_is_busy_waiting() {
         }),
         format!("{findings:?}"),
     );
+    problems.finish();
+}
+
+/// A line of `spins --json`.
+struct Named(Value);
+
+impl Named {
+    fn all(outcome: &Outcome) -> Vec<Self> {
+        let lines = outcome.stdout.lines();
+        lines
+            .map(|line| Self(serde_json::from_str(line).expect("each line is JSON")))
+            .collect()
+    }
+
+    fn pid(&self) -> u64 {
+        self.0["process"]["pid"].as_u64().expect("a pid")
+    }
+
+    /// When it was found, in nanoseconds since the epoch.
+    fn found_ns(&self) -> i64 {
+        let window = &self.0["window"];
+        ns(window, "start_unix_ns") + ns(window, "duration_ns")
+    }
+
+    /// It is of this workload, and says what that stated.
+    fn check(&self, workload: &Workload, problems: &mut Problems) {
+        let truth = &workload.ready["truth"];
+        let finding = &self.0["finding"];
+        problems.about(&workload.name);
+        problems.equal("kind", &text(&self.0, "kind"), &"spin");
+        for name in ["function", "file", "line"] {
+            problems.equal(name, &finding[name], &truth[name]);
+        }
+        let tid = &self.0["threads"][0]["tid"];
+        problems.check(tid == workload.pid, format!("thread {tid}"));
+        problems.check(
+            !list(finding, "evidence").is_empty() && !text(finding, "fix").is_empty(),
+            format!("no proof or no step: {finding}"),
+        );
+    }
+}
+
+fn interrupted(running: Running) -> Outcome {
+    let pid = i32::try_from(running.child.id()).expect("a pid is small");
+    kill(Pid::from_raw(pid), Signal::SIGINT).expect("our own child can be signalled");
+    running.wait()
+}
+
+#[test]
+fn spins_names_those_that_spin_and_nobody_else() {
+    let mut problems = Problems::new();
+    let start = |name: &str, args: &[&str]| Workload::start(interpreter::newest(), name, args);
+    let spinning = [
+        start("demo_poll.py", &[]),
+        start("micro_sleep.py", &[]),
+        start("recv_spin.py", &[]),
+    ];
+    let others = [
+        start("compute.py", &["sieve"]),
+        start("demo_wait.py", &[]),
+        start("idle_server.py", &[]),
+    ];
+    let outcome = observe::run(&["spins", "-d", "5s", "--json", "--fail-on"]);
+    let named = Named::all(&outcome);
+    for workload in &spinning {
+        problems.about(&workload.name);
+        let of_it: Vec<&Named> = named
+            .iter()
+            .filter(|named| named.pid() == u64::from(workload.pid))
+            .collect();
+        problems.equal("findings", &of_it.len(), &1);
+        for named in of_it {
+            named.check(workload, &mut problems);
+        }
+    }
+    for workload in &others {
+        problems.about(&workload.name);
+        let is_it = |named: &&Named| named.pid() == u64::from(workload.pid);
+        let accused = named.iter().find(is_it);
+        problems.check(
+            accused.is_none(),
+            format!(
+                "falsely accused: {}",
+                accused.map_or(&Value::Null, |named| &named.0)
+            ),
+        );
+    }
+    problems.about("exit codes");
+    problems.equal("found", &outcome.code(), &3);
+    drop(spinning);
+    let pid = others[0].pid.to_string();
+    let nothing = observe::run(&["spins", "-d", "2s", "--fail-on", "-p", &pid]);
+    problems.equal("nothing found", &nothing.code(), &0);
+    problems.check(
+        nothing
+            .stdout
+            .starts_with("no busy-waiting found: 1 Python process"),
+        nothing.stdout,
+    );
+    problems.finish();
+}
+
+/// Begins to spin while it is watched; how long after that it is named, in milliseconds.
+fn named_after_ms(problems: &mut Problems, rounds: usize) -> Vec<i64> {
+    let running = observe::start(observe::command(&["spins", "--watch", "--json"]));
+    observe::until_attached(&running);
+    let mut begun = Vec::new();
+    for round in 0..rounds {
+        let name = ["demo_poll.py", "recv_spin.py", "micro_sleep.py"][round % 3];
+        let workload = Workload::start::<&str>(interpreter::newest(), name, &[]);
+        begun.push((u64::from(workload.pid), unix_ns()));
+        thread::sleep(Duration::from_secs(3));
+        workload.finish();
+    }
+    let pid = running.child.id();
+    let outcome = interrupted(running);
+    problems.equal("exit code", &outcome.code(), &0);
+    problems.equal("programs attached", &observe::links(pid), &0);
+    let named = Named::all(&outcome);
+    // Others may spin on this host too.
+    let ours = |named: &&Named| begun.iter().any(|(pid, _)| *pid == named.pid());
+    problems.equal("findings", &named.iter().filter(ours).count(), &rounds);
+    begun
+        .into_iter()
+        .filter_map(|(pid, begun_ns)| {
+            let named = named.iter().find(|named| named.pid() == pid);
+            problems.check(named.is_some(), format!("{pid} is not named"));
+            Some((named?.found_ns() - begun_ns) / 1_000_000)
+        })
+        .collect()
+}
+
+fn unix_ns() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let ns = since.expect("it is after 1970").as_nanos();
+    i64::try_from(ns).expect("it is before 2262")
+}
+
+/// The aim is 2 s; a machine that has no CPU for it takes longer.
+#[test]
+fn a_spin_that_begins_while_watching_is_named_soon() {
+    let mut problems = Problems::new();
+    let after_ms = named_after_ms(&mut problems, 2);
+    eprintln!("named after {after_ms:?} ms");
+    problems.finish();
+}
+
+#[test]
+#[ignore = "slow: a minute and a half, for a machine that is free"]
+fn spins_are_named_within_two_seconds() {
+    let mut problems = Problems::new();
+    let mut after_ms = named_after_ms(&mut problems, 20);
+    after_ms.sort_unstable();
+    eprintln!("named after {after_ms:?} ms");
+    let p95 = after_ms.get(18).copied().unwrap_or(i64::MAX);
+    problems.check(p95 <= 2_000, format!("p95 {p95} ms"));
     problems.finish();
 }

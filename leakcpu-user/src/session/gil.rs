@@ -35,6 +35,9 @@ impl Session {
     pub(super) fn gil_holders(&self) -> BTreeMap<u32, u64> {
         let mut holders = BTreeMap::new();
         for (pid, watched) in &self.watched {
+            if !self.suspects.concern(*pid) {
+                continue;
+            }
             let Some(process) = watched.python().filter(|p| p.gil_enabled) else {
                 continue;
             };

@@ -128,9 +128,12 @@ impl Session {
         }
     }
 
-    /// The last look, at everything that still lives.
+    /// The last look of a window, at everything that it is about.
     pub(super) fn look_at_all_code(&mut self) {
         for (pid, watched) in &mut self.watched {
+            if !self.suspects.concern(*pid) {
+                continue;
+            }
             if let Err(error) = self.natives.look(*pid, &mut watched.code) {
                 tracing::debug!(pid, %error, "code not looked at");
             }

@@ -6,7 +6,7 @@
 
 use std::{future::Future, time::Duration};
 
-use super::{SPINS_TICK, Session, SessionError, trials::Trials};
+use super::{Purpose, SPINS_TICK, Session, SessionError, trials::Trials};
 use crate::{collect::monotonic_ns, model::Profile};
 
 /// How long the window is in which a thread is judged: some sixty samples of one that spins.
@@ -78,7 +78,9 @@ impl Session {
         if !self.ticks.is_multiple_of(every) {
             return Ok(self.suspects.disarm_if_due(&mut self.probes)?);
         }
-        self.look_again()?;
+        if self.purpose == Purpose::Report {
+            self.look_again()?;
+        }
         let watched = &self.watched;
         Ok(self
             .suspects

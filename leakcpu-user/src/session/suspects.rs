@@ -8,7 +8,10 @@ use leakcpu_common::{
     thread::{ThreadState, run_state},
 };
 
-use super::{Purpose, trials::Trials};
+use super::{
+    Purpose,
+    trials::{Charge, Trials},
+};
 use crate::{
     collect::monotonic_ns,
     probes::{KernelMaps, ProbeError, Probes},
@@ -20,8 +23,8 @@ const ARMED_NS: u64 = 200_000_000;
 const REST_NS: u64 = 1_000_000_000;
 /// Armed moments per thread and run.
 const MAX_MOMENTS: u32 = 3;
-/// A suspect by samples is on a CPU at least this share of the time ...
-const MIN_ON_CPU_SHARE: f64 = 0.3;
+/// A suspect by samples wants a CPU at least this share of the time ...
+const MIN_WANTED_SHARE: f64 = 0.3;
 /// ... and has this many samples inside calls that may be useless ...
 const MIN_SUSPECT_SAMPLES: u64 = 2;
 /// ... which are this share of its samples.
@@ -36,7 +39,8 @@ pub(super) struct Seen {
     pub pid: u32,
     pub start_boottime_ns: u64,
     pub at_ns: u64,
-    pub on_cpu_ns: u64,
+    /// Time on a CPU and ready for one: on a contended one a thread spins only while it runs.
+    pub wanted_cpu_ns: u64,
     pub samples: u64,
     pub suspect_samples: u64,
     pub waits: u64,
@@ -45,28 +49,28 @@ pub(super) struct Seen {
 impl Seen {
     fn of(state: &ThreadState, now_ns: u64) -> Self {
         let open_ns = match state.run_state {
-            run_state::ON_CPU => now_ns.saturating_sub(state.state_since_ns),
+            run_state::ON_CPU | run_state::RUNNABLE => now_ns.saturating_sub(state.state_since_ns),
             _ => 0,
         };
         Self {
             pid: state.pid,
             start_boottime_ns: state.start_boottime_ns,
             at_ns: now_ns,
-            on_cpu_ns: state.on_cpu_ns + open_ns,
+            wanted_cpu_ns: state.on_cpu_ns + state.runnable_ns + state.throttled_ns + open_ns,
             samples: state.samples,
             suspect_samples: state.suspect_samples,
             waits: state.voluntary_switches,
         }
     }
 
-    /// On a CPU so much that it may spin without a system call.
+    /// It wants a CPU so much that it may spin without a system call.
     fn is_busy_since(&self, before: &Self) -> bool {
-        self.on_cpu_share(before) >= MIN_ON_CPU_SHARE
+        self.wanted_share(before) >= MIN_WANTED_SHARE
     }
 
-    fn on_cpu_share(&self, before: &Self) -> f64 {
+    fn wanted_share(&self, before: &Self) -> f64 {
         let span_ns = self.at_ns.saturating_sub(before.at_ns) as f64;
-        self.on_cpu_ns.saturating_sub(before.on_cpu_ns) as f64 / span_ns.max(1.0)
+        self.wanted_cpu_ns.saturating_sub(before.wanted_cpu_ns) as f64 / span_ns.max(1.0)
     }
 
     fn is_suspect_since(&self, before: &Self) -> bool {
@@ -74,10 +78,10 @@ impl Seen {
         if span_ns < 1.0 {
             return false;
         }
-        let on_cpu = self.on_cpu_share(before);
+        let wanted = self.wanted_share(before);
         let samples = self.samples.saturating_sub(before.samples);
         let suspect = self.suspect_samples.saturating_sub(before.suspect_samples);
-        let by_samples = on_cpu >= MIN_ON_CPU_SHARE
+        let by_samples = wanted >= MIN_WANTED_SHARE
             && suspect >= MIN_SUSPECT_SAMPLES
             && suspect as f64 >= MIN_SUSPECT_SHARE * samples as f64;
         let waits_per_s = self.waits.saturating_sub(before.waits) as f64 * 1e9 / span_ns;
@@ -136,10 +140,10 @@ impl Suspects {
         self.rest_until_ns = 0;
     }
 
-    /// Whether a thread may be a suspect (again).
-    fn may_be_tried(&self, tid: u32, seen: &Seen) -> bool {
+    /// Whether a thread may be looked at (again) for its system calls.
+    fn may_be_suspect(&self, tid: u32, seen: &Seen) -> bool {
         match &self.trials {
-            Some(trials) => trials.may_be_tried(tid, seen),
+            Some(trials) => trials.may_be_tried(tid, seen, Charge::Calls),
             None => self
                 .evidence
                 .get(&tid)
@@ -173,18 +177,20 @@ impl Suspects {
                 let Some(before) = known.get(&tid) else {
                     continue;
                 };
-                if !self.may_be_tried(tid, &seen) {
-                    continue;
-                }
-                let is_suspect = seen.is_suspect_since(before);
+                let is_suspect = seen.is_suspect_since(before) && self.may_be_suspect(tid, &seen);
                 if is_suspect {
                     let moments = self.evidence.get(&tid).map_or(0, |e| e.moments);
                     suspects.push((moments, tid));
                 }
-                if let Some(trials) = &mut self.trials
-                    && (is_suspect || seen.is_busy_since(before))
+                let Some(trials) = &mut self.trials else {
+                    continue;
+                };
+                if is_suspect {
+                    trials.accuse(tid, seen, Charge::Calls);
+                } else if seen.is_busy_since(before)
+                    && trials.may_be_tried(tid, &seen, Charge::Busy)
                 {
-                    trials.accuse(tid, seen);
+                    trials.accuse(tid, seen, Charge::Busy);
                 }
             }
         }
@@ -278,7 +284,7 @@ mod tests {
         let before = Seen::default();
         let poller = Seen {
             at_ns: SECOND,
-            on_cpu_ns: SECOND,
+            wanted_cpu_ns: SECOND,
             samples: 99,
             suspect_samples: 20,
             ..Seen::default()
@@ -290,7 +296,7 @@ mod tests {
         };
         assert!(!worker.is_suspect_since(&before));
         let resting = Seen {
-            on_cpu_ns: SECOND / 10,
+            wanted_cpu_ns: SECOND / 10,
             ..poller
         };
         assert!(!resting.is_suspect_since(&before));
@@ -300,7 +306,7 @@ mod tests {
     fn many_short_waits_are_suspect() {
         let napper = Seen {
             at_ns: SECOND,
-            on_cpu_ns: SECOND / 50,
+            wanted_cpu_ns: SECOND / 50,
             samples: 2,
             waits: 900,
             ..Seen::default()

@@ -4,9 +4,9 @@ use crate::fixtures::{Truth, all, profile};
 use crate::locks;
 use jsonschema::Validator;
 use pyobserve::classify::classify;
-use pyobserve::diagnose::diagnose;
+use pyobserve::diagnose::{diagnose, proved_spins};
 use pyobserve::model::Profile;
-use pyobserve::report::{CLASSIFY_SCHEMA, DOCTOR_SCHEMA, write_json};
+use pyobserve::report::{CLASSIFY_SCHEMA, DOCTOR_SCHEMA, SPIN_SCHEMA, write_json, write_spin_json};
 use serde_json::{Value, json};
 
 fn document(profile: &Profile) -> Value {
@@ -78,6 +78,42 @@ fn every_field_is_in_the_schema() {
     close(&mut schema);
     let strict = jsonschema::draft202012::new(&schema).unwrap();
     check(&strict, &document(&all_fields()));
+}
+
+#[test]
+fn spins_keep_to_their_schema_and_no_field_is_missing_in_it() {
+    let mut schema: Value = serde_json::from_str(SPIN_SCHEMA).unwrap();
+    jsonschema::meta::validate(&schema).expect("the schema itself is valid");
+    close(&mut schema);
+    let strict = jsonschema::draft202012::new(&schema).unwrap();
+    let profile = all_processes();
+    let classification = classify(&profile);
+    let findings = diagnose(&profile, &classification);
+    let mut spins = 0;
+    for (process, finding) in proved_spins(&profile, &classification, &findings) {
+        let mut out = Vec::new();
+        write_spin_json(&profile, process, finding, &mut out).unwrap();
+        check(&strict, &serde_json::from_slice(&out).unwrap());
+        spins += 1;
+    }
+    assert_eq!(spins, 2, "the poller and the micro-sleeper");
+}
+
+/// What both schemas describe is one thing.
+#[test]
+fn the_schemas_agree() {
+    let [classify, spin] =
+        [CLASSIFY_SCHEMA, SPIN_SCHEMA].map(|schema| serde_json::from_str::<Value>(schema).unwrap());
+    for (name, definition) in spin["$defs"].as_object().unwrap() {
+        assert_eq!(definition, &classify["$defs"][name], "{name}");
+    }
+    let process = &classify["$defs"]["process"]["properties"];
+    for (name, property) in spin["properties"]["process"]["properties"]
+        .as_object()
+        .unwrap()
+    {
+        assert_eq!(property, &process[name], "{name}");
+    }
 }
 
 fn close(schema: &mut Value) {
