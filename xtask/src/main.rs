@@ -13,10 +13,15 @@ mod debian;
 mod fuzz;
 mod host;
 mod install;
+#[expect(dead_code, reason = "the tests use the rest")]
+#[path = "../../tests/src/interpreter/mod.rs"]
+mod interpreter;
 mod kernels;
 mod lint;
+mod loops;
 mod marks;
 mod offsets;
+mod opcodes;
 mod roots;
 mod servers;
 mod setup;
@@ -67,6 +72,10 @@ enum Task {
     Bench(bench::Arguments),
     /// Compare every layout with the installed headers of every version
     Offsets,
+    /// Write the opcode tables from the modules of the installed interpreters
+    Opcodes,
+    /// Judge every loop of the standard library and of installed packages: does it only wait?
+    Loops(loops::Arguments),
     /// Fuzz the decoders of foreign files and memory
     Fuzz(fuzz::Arguments),
 }
@@ -94,6 +103,8 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Task::Kernels(arguments) => kernels::run(&host, &arguments),
         Task::Bench(arguments) => bench::run(&host, &arguments),
         Task::Offsets => offsets::run(&host),
+        Task::Opcodes => opcodes::run(&host),
+        Task::Loops(arguments) => loops::run(&host, &arguments),
         Task::Fuzz(arguments) => fuzz::run(&host, &arguments),
     }
 }
