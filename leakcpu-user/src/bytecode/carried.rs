@@ -4,6 +4,9 @@
 //! first does; still, if no variable's new value is computed from its own old one, over
 //! however many others, what the rounds know depends on what they see outside only, and
 //! going round once more does nothing that the last round did not: `done = future.done()`.
+//!
+//! A variable that is given a constant is no sight of anything outside: the loop itself
+//! decides what the next round does, `first = False`.
 
 use std::collections::BTreeSet;
 
@@ -61,7 +64,10 @@ pub(super) fn carried(
     let loops: LocalSet = (0..from.len())
         .filter(|slot| reaches(&from, *slot))
         .fold(0, |all, slot| all | 1 << slot);
-    let effects = assignments().filter(|(_, one)| loops >> one.slot & 1 == 1);
+    let effects = assignments().filter(|(_, one)| {
+        let is_given_constant = one.is_constant && live >> one.slot & 1 == 1;
+        is_given_constant || loops >> one.slot & 1 == 1
+    });
     let effects = effects.map(|(block, one)| {
         let mut others = assignments().filter(|(_, other)| other.slot == one.slot);
         let is_count = others.all(|(_, other)| other.is_count);

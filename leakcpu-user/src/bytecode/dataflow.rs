@@ -53,6 +53,8 @@ pub(super) struct Assignment {
     pub(super) from: LocalSet,
     /// It is the variable's last value and a constant more or less.
     pub(super) is_count: bool,
+    /// It is a constant: it comes from nothing that is seen outside.
+    pub(super) is_constant: bool,
     pub(super) offset: u32,
 }
 

@@ -13,10 +13,10 @@ use crate::{
 
 /// Instructions that are compared of an interpreter's standard library, and as many of
 /// functions that have run.
-const INSTRUCTIONS: &str = "60000";
+const INSTRUCTIONS: &str = "30000";
 
 /// Fewer than this were no test.
-const LEAST: usize = 50_000;
+const LEAST: usize = 25_000;
 
 /// What `dis` says of a code object, besides.
 #[derive(Deserialize)]

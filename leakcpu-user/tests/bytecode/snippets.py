@@ -324,6 +324,19 @@ def work_linked_list(node):
     return node
 
 
+def work_ends_itself(text):
+    while not text:
+        text = "ok"
+        continue
+
+
+def work_quiet_first_round(event):
+    first = True
+    while not event.is_set():
+        if first:
+            first = False
+
+
 def work_swap(a, b):
     while b:
         a, b = b, a % b

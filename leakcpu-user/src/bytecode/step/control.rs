@@ -12,6 +12,10 @@ impl Step<'_> {
     pub(super) fn test(mut self, leaves: bool) -> Option<State> {
         let value = self.take(1).pop().unwrap_or(Value::UNKNOWN);
         self.facts.choice |= value.from;
+        // Compiled code decides such a thing before it runs; which way goes on is not followed.
+        if value.literal().is_some() {
+            self.missing(MissingKind::Operation(self.instruction.op), "");
+        }
         if !value.is_plain_test() {
             self.runs(RunsCodeKind::Truth);
         }

@@ -43,6 +43,7 @@ impl Step<'_> {
             slot,
             from: value.from,
             is_count: value.kind == Kind::Step(slot),
+            is_constant: matches!(value.kind, Kind::Literal(_)),
             offset: self.instruction.offset,
         });
         self.facts.defines |= 1 << slot;
