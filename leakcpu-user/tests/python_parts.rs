@@ -32,12 +32,12 @@ fn parts_of_live_code_are_those_of_the_interpreter() {
         let mut running = Running::start(command);
         let mut codes = Vec::new();
         loop {
-            let line = running.line();
-            if line.trim().is_empty() {
+            let said = running.line();
+            if said.trim().is_empty() {
                 break;
             }
-            let record: Record = serde_json::from_str(&line).expect("a line is a record");
-            let live: Live = serde_json::from_str(&line).expect("it lives");
+            let record: Record = serde_json::from_str(&said).expect("a line is a record");
+            let live: Live = serde_json::from_str(&said).expect("it lives");
             codes.push((record, live));
         }
         let (_, process) = attach(running.pid());

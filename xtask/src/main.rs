@@ -5,9 +5,6 @@
 
 mod bench;
 mod build;
-#[expect(dead_code, reason = "the tests use the rest")]
-#[path = "../../tests/src/interpreter/cache.rs"]
-mod cache;
 mod classify;
 mod debian;
 mod fuzz;
@@ -38,7 +35,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use self::host::Host;
+use self::{host::Host, interpreter::cache};
 
 /// Set-up, build, test and install of pyobserve.
 #[derive(Parser)]

@@ -145,6 +145,7 @@ pub(super) enum Action {
 impl Action {
     /// How many values there are more on the stack after it, where its jump is taken or
     /// not; `None` if that is not known.
+    #[expect(clippy::match_same_arms, reason = "an action each reads better")]
     pub(super) fn stack_effect(self, is_taken: bool) -> Option<i64> {
         let change = |takes: u32, gives: u32| i64::from(gives) - i64::from(takes);
         Some(match self {

@@ -46,14 +46,9 @@ impl<'a> Analysis<'a> {
 
     /// The innermost loop that holds all of these offsets, in bytes; each may be of an
     /// instruction, of one of its `EXTENDED_ARG`s or of its caches.
-    pub fn innermost(&self, offsets: impl IntoIterator<Item = u32> + Clone) -> Option<&Loop> {
+    pub fn innermost(&self, offsets: &[u32]) -> Option<&Loop> {
         let mut loops = self.loops.iter();
-        loops.find(|one| {
-            offsets
-                .clone()
-                .into_iter()
-                .all(|offset| one.contains(offset))
-        })
+        loops.find(|one| offsets.iter().all(|offset| one.contains(*offset)))
     }
 
     /// The instruction at an offset, in bytes, its caches included.

@@ -41,13 +41,17 @@ pub(super) fn carried(
     let control = within.iter().fold(0, |all, block| {
         let inside = |to: &usize| within.contains(to);
         let edges = blocks[*block].edges.iter().filter(|(to, _)| inside(to));
-        let (caught, plain): (Vec<&(usize, Edge)>, Vec<&(usize, Edge)>) =
-            edges.partition(|(_, edge)| *edge == Edge::Exception);
+        let all_ways = edges.clone().count();
+        let caught = edges.filter(|(_, edge)| *edge == Edge::Exception).count();
         let Some(facts) = facts.blocks.get(block) else {
             return all;
         };
-        let choice = if plain.len() > 1 { facts.choice } else { 0 };
-        let raised = if caught.is_empty() { 0 } else { facts.operands };
+        let choice = if all_ways - caught > 1 {
+            facts.choice
+        } else {
+            0
+        };
+        let raised = if caught == 0 { 0 } else { facts.operands };
         all | choice | raised
     });
     // For each variable, those that its next value is computed from.

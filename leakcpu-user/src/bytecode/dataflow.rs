@@ -213,16 +213,14 @@ fn states(
                 continue;
             }
             let state = ways.over(*edge);
-            match states.get_mut(to) {
-                Some(known) => {
-                    if known.join(state) {
-                        pending.insert(*to);
-                    }
-                }
-                None => {
-                    states.insert(*to, state.clone());
-                    pending.insert(*to);
-                }
+            let is_news = if let Some(known) = states.get_mut(to) {
+                known.join(state)
+            } else {
+                states.insert(*to, state.clone());
+                true
+            };
+            if is_news {
+                pending.insert(*to);
             }
         }
     }

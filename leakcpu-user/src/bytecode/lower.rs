@@ -68,6 +68,7 @@ fn lower_one(minor: u8, op: Op, arg: u32) -> Action {
         | Op::LoadAssertionError
         | Op::PushExcInfo
         | Op::ImportFrom
+        | Op::WithExceptStart
         | Op::GetLen => A::Something,
         Op::PushNull => A::Receiver,
         Op::LoadMethod => A::Attribute {
@@ -208,9 +209,7 @@ fn lower_rare(minor: u8, op: Op, arg: u32) -> Action {
             _ => 4,
         }),
         Op::KwNames => A::NoteKeywords(arg),
-        Op::SetupWith => A::Enter { gives: 2 },
-        Op::BeforeWith | Op::BeforeAsyncWith => A::Enter { gives: 2 },
-        Op::WithExceptStart => A::Something,
+        Op::SetupWith | Op::BeforeWith | Op::BeforeAsyncWith => A::Enter { gives: 2 },
         Op::GetAwaitable => A::Await,
         Op::YieldFrom => A::Delegate {
             receiver: 1,

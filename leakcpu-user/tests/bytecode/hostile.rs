@@ -21,10 +21,10 @@ fn ask_all(code: Code<'_>) {
             assert!(range.start < range.end && range.end <= length);
             assert!(one.contains(range.start) && one.contains(range.end - 1));
         }
-        let innermost = analysis.innermost([one.header]).expect("it is in one");
+        let innermost = analysis.innermost(&[one.header]).expect("it is in one");
         assert!(one.contains(innermost.header));
     }
-    assert!(analysis.innermost([u32::MAX]).is_none());
+    assert!(analysis.innermost(&[u32::MAX]).is_none());
 }
 
 fn texts() -> Vec<String> {

@@ -17,16 +17,16 @@ impl Step<'_> {
         let names = match keywords {
             Keywords::None => None,
             Keywords::Noted => noted,
-            Keywords::OnStack => match self.pop().literal() {
-                Some(Literal::Names(index)) => Some(index),
-                _ => {
+            Keywords::OnStack => {
+                let Some(Literal::Names(index)) = self.pop().literal() else {
                     // Which arguments have names is not known, so they are none that is.
                     self.take(args.saturating_add(1).saturating_add(has_receiver.into()));
                     self.missing(MissingKind::Callee, "");
                     self.push(Kind::Unknown, 0);
                     return;
-                }
-            },
+                };
+                Some(index)
+            }
         };
         let values = self.take(args);
         let callees = self.take(1 + u32::from(has_receiver));
@@ -44,10 +44,10 @@ impl Step<'_> {
             Some(Constant::Names(names)) => names.as_slice(),
             _ => &[],
         };
-        let (positional, named) = values.split_at(values.len().saturating_sub(names.len()));
+        let (positional, by_name) = values.split_at(values.len().saturating_sub(names.len()));
         let arguments = Arguments {
             positional,
-            named: names.iter().map(String::as_str).zip(named).collect(),
+            named: names.iter().map(String::as_str).zip(by_name).collect(),
         };
         let kind = match known(path, &arguments) {
             Known::Harmless(kind) => {

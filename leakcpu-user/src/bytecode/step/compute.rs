@@ -122,7 +122,7 @@ impl Step<'_> {
     /// The variable whose value it is, unchanged since the round began.
     pub(super) fn own_value(&self, value: &Value) -> Option<usize> {
         let slot = usize::try_from(value.from.trailing_zeros()).ok()?;
-        let is_one = value.from.count_ones() == 1;
+        let is_one = value.from.is_power_of_two();
         let path = value.path()?;
         let names = self.machine.slots.iter();
         let mut names = names.filter(|(_, of)| **of == slot);

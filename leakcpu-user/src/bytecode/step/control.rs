@@ -9,7 +9,7 @@ use crate::bytecode::{
 };
 
 impl Step<'_> {
-    pub(super) fn test(mut self, leaves: bool) -> Option<State> {
+    pub(super) fn test(mut self, leaves: bool) -> State {
         let value = self.take(1).pop().unwrap_or(Value::UNKNOWN);
         self.facts.choice |= value.from;
         // Compiled code decides such a thing before it runs; which way goes on is not followed.
@@ -27,10 +27,10 @@ impl Step<'_> {
                 self.instruction.op,
                 Op::PopJumpIfTrue | Op::PopJumpForwardIfTrue | Op::PopJumpBackwardIfTrue
             );
-            let on = if if_true != is_negated {
-                On::Jump
-            } else {
+            let on = if if_true == is_negated {
                 On::Next
+            } else {
+                On::Jump
             };
             let effect = Effect {
                 kind: EffectKind::Call,
@@ -40,7 +40,7 @@ impl Step<'_> {
             self.facts.edge_effects.push((on, effect));
             self.facts.tested.push(call);
         }
-        Some(jumped)
+        jumped
     }
 
     /// The next item. An iterator from before the round goes on in the next one.

@@ -188,7 +188,7 @@ impl Step<'_> {
                 self.state.stack = Stack::lost();
                 self.missing(MissingKind::Operation(self.instruction.op), "");
             }
-            Action::Test { leaves } => return self.test(leaves),
+            Action::Test { leaves } => return Some(self.test(leaves)),
             Action::Advance { gives_if_taken, .. } => return Some(self.advance(gives_if_taken)),
             Action::Delegate { .. } => return self.delegate(action),
             Action::Call {

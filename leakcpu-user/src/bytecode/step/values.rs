@@ -75,13 +75,17 @@ impl Step<'_> {
             Action::Copy(depth) if depth > 0 => {
                 let values = stack.take(depth);
                 let copy = values.first().cloned().unwrap_or(Value::UNKNOWN);
-                values.into_iter().for_each(|value| stack.push(value));
+                for value in values {
+                    stack.push(value);
+                }
                 stack.push(copy);
             }
             Action::CopyTwo => {
                 let values = stack.take(2);
                 let both = values.iter().chain(&values);
-                both.for_each(|value| stack.push(value.clone()));
+                for value in both {
+                    stack.push(value.clone());
+                }
             }
             Action::Swap(depth) if depth > 1 => {
                 let mut values = stack.take(depth);
@@ -89,14 +93,18 @@ impl Step<'_> {
                 if last > 0 {
                     values.swap(0, last);
                 }
-                values.into_iter().for_each(|value| stack.push(value));
+                for value in values {
+                    stack.push(value);
+                }
             }
             Action::Rotate(depth) if depth > 1 => {
                 let mut values = stack.take(depth);
                 if !values.is_empty() {
                     values.rotate_right(1);
                 }
-                values.into_iter().for_each(|value| stack.push(value));
+                for value in values {
+                    stack.push(value);
+                }
             }
             Action::Shuffle { takes, gives } => {
                 let from = union(&stack.take(takes));
