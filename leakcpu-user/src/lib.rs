@@ -10,6 +10,7 @@
 //! A room uses those to its left, never those to its right; only `cli` sees the
 //! whole chain. ARCHITECTURE.md has the rules of each room.
 
+pub mod bytecode;
 pub mod classify;
 pub mod cli;
 pub mod collect;

@@ -5,18 +5,20 @@
 
 mod bench;
 mod build;
-#[expect(dead_code, reason = "the tests use the rest")]
-#[path = "../../tests/src/interpreter/cache.rs"]
-mod cache;
 mod classify;
 mod debian;
 mod fuzz;
 mod host;
 mod install;
+#[expect(dead_code, reason = "the tests use the rest")]
+#[path = "../../tests/src/interpreter/mod.rs"]
+mod interpreter;
 mod kernels;
 mod lint;
+mod loops;
 mod marks;
 mod offsets;
+mod opcodes;
 mod roots;
 mod servers;
 mod setup;
@@ -33,7 +35,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use self::host::Host;
+use self::{host::Host, interpreter::cache};
 
 /// Set-up, build, test and install of pyobserve.
 #[derive(Parser)]
@@ -67,6 +69,10 @@ enum Task {
     Bench(bench::Arguments),
     /// Compare every layout with the installed headers of every version
     Offsets,
+    /// Write the opcode tables from the modules of the installed interpreters
+    Opcodes,
+    /// Judge every loop of the standard library and of installed packages: does it only wait?
+    Loops(loops::Arguments),
     /// Fuzz the decoders of foreign files and memory
     Fuzz(fuzz::Arguments),
 }
@@ -94,6 +100,8 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Task::Kernels(arguments) => kernels::run(&host, &arguments),
         Task::Bench(arguments) => bench::run(&host, &arguments),
         Task::Offsets => offsets::run(&host),
+        Task::Opcodes => opcodes::run(&host),
+        Task::Loops(arguments) => loops::run(&host, &arguments),
         Task::Fuzz(arguments) => fuzz::run(&host, &arguments),
     }
 }

@@ -136,10 +136,10 @@ impl CodeLines {
 }
 
 /// The fixed part of a code object.
-struct Head([u8; HEAD_BYTES]);
+pub(super) struct Head([u8; HEAD_BYTES]);
 
 impl Head {
-    fn read(
+    pub(super) fn read(
         memory: &impl ObjectMemory,
         layout: &InterpreterLayout,
         address: u64,
@@ -166,7 +166,7 @@ impl Head {
         Ok(Self(head))
     }
 
-    fn u64(&self, offset: u16) -> u64 {
+    pub(super) fn u64(&self, offset: u16) -> u64 {
         self.0
             .get(usize::from(offset)..)
             .and_then(<[u8]>::first_chunk)
@@ -181,7 +181,7 @@ impl Head {
     }
 
     /// What tells one code object from another while it is being read.
-    fn parts(&self, layout: &ObjectLayout) -> Testimony {
+    pub(super) fn parts(&self, layout: &ObjectLayout) -> Testimony {
         Testimony {
             first_line: self.u32(layout.code_first_line),
             name: self.u64(layout.code_name),
@@ -191,12 +191,12 @@ impl Head {
         }
     }
 
-    fn is_there(&self, process: &PythonProcess) -> bool {
+    pub(super) fn is_there(&self, process: &PythonProcess) -> bool {
         self.is_code(process) && self.is_alive(&process.layout.object)
     }
 
     /// A code object's type is `PyCode_Type`, which nothing else can have.
-    fn is_code(&self, process: &PythonProcess) -> bool {
+    pub(super) fn is_code(&self, process: &PythonProcess) -> bool {
         process
             .code_type
             .is_none_or(|code_type| self.u64(process.layout.object.ob_type) == code_type)
@@ -208,7 +208,7 @@ impl Head {
     /// upper half a living object has at most flags, in the last 16 bits (3.14); the
     /// address of a block has bits 32 to 46. Free-threaded builds have another first
     /// word, of which nothing is known.
-    fn is_alive(&self, layout: &ObjectLayout) -> bool {
+    pub(super) fn is_alive(&self, layout: &ObjectLayout) -> bool {
         const HAS_REFERENCE_COUNT_FIRST: u16 = 8;
         if layout.ob_type != HAS_REFERENCE_COUNT_FIRST {
             return true;
@@ -301,7 +301,7 @@ pub fn read_witness(process: &PythonProcess, address: u64) -> Result<Option<u64>
 }
 
 /// The contents of a `bytes` object, and whether they are all of them.
-fn read_bytes(
+pub(super) fn read_bytes(
     memory: &impl ObjectMemory,
     layout: &ObjectLayout,
     address: u64,

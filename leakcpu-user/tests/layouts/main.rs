@@ -121,6 +121,7 @@ fn numbers(layout: &InterpreterLayout) -> Vec<(&'static str, u64)> {
     let object = &layout.object;
     let gil = &layout.gil;
     let lock = &layout.lock;
+    let parts = &layout.parts;
     let in_frame = |offset: u16| u64::from(walk.frame_base) + u64::from(offset);
     let mut numbers = vec![
         (
@@ -162,6 +163,12 @@ fn numbers(layout: &InterpreterLayout) -> Vec<(&'static str, u64)> {
             object.code_qualname.unwrap_or(object.code_name).into(),
         ),
         ("PyCodeObject.co_linetable", object.code_line_table.into()),
+        ("PyCodeObject.co_consts", parts.constants.into()),
+        ("PyCodeObject.co_names", parts.names.into()),
+        ("PyCodeObject.co_localsplusnames", parts.locals.into()),
+        ("PyTupleObject.ob_item", parts.tuple_items.into()),
+        ("PyFloatObject.ob_fval", parts.float_value.into()),
+        ("PyLongObject.ob_digit", parts.int_digits.into()),
         ("PyVarObject.ob_size", object.bytes_size.into()),
         ("PyBytesObject.ob_sval", object.bytes_data.into()),
         ("PyASCIIObject.length", object.unicode_length.into()),
@@ -233,6 +240,18 @@ fn numbers(layout: &InterpreterLayout) -> Vec<(&'static str, u64)> {
         numbers.push(("PyCodeObject.co_tlbc", offset.into()));
         // What `interpreter::Bytecode` reads.
         numbers.push(("_PyCodeArray.entries", 8));
+    }
+    let code = parts.code.map(|at| ("PyCodeObject.co_code", at.into()));
+    let table = parts
+        .exception_table
+        .map(|at| ("PyCodeObject.co_exceptiontable", at.into()));
+    numbers.extend(code.into_iter().chain(table));
+    if let Some([cells, free]) = parts.cells {
+        numbers.push(("PyCodeObject.co_cellvars", cells.into()));
+        numbers.push(("PyCodeObject.co_freevars", free.into()));
+    }
+    if parts.has_int_tag {
+        numbers.push(("PyLongObject.lv_tag", u64::from(parts.int_digits) - 8));
     }
     if lock.has_parking_lot {
         numbers.extend([

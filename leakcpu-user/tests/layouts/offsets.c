@@ -5,6 +5,9 @@
 #include <stdint.h>
 #include "Python.h"
 #include "frameobject.h"
+#if PY_VERSION_HEX < 0x030b0000
+#include "longintrepr.h"
+#endif
 #include "structmember.h"
 #include "pycore_pystate.h"
 #if PY_VERSION_HEX >= 0x03090000
@@ -141,6 +144,26 @@ IN("facts") const struct fact facts[] = {
 #if PY_VERSION_HEX >= 0x030e0000 && defined(Py_GIL_DISABLED)
     AT("PyCodeObject.co_tlbc", PyCodeObject, co_tlbc)
     AT("_PyCodeArray.entries", _PyCodeArray, entries)
+#endif
+
+    AT("PyCodeObject.co_consts", PyCodeObject, co_consts)
+    AT("PyCodeObject.co_names", PyCodeObject, co_names)
+#if PY_VERSION_HEX >= 0x030b0000
+    AT("PyCodeObject.co_exceptiontable", PyCodeObject, co_exceptiontable)
+    AT("PyCodeObject.co_localsplusnames", PyCodeObject, co_localsplusnames)
+#else
+    AT("PyCodeObject.co_code", PyCodeObject, co_code)
+    AT("PyCodeObject.co_localsplusnames", PyCodeObject, co_varnames)
+    AT("PyCodeObject.co_cellvars", PyCodeObject, co_cellvars)
+    AT("PyCodeObject.co_freevars", PyCodeObject, co_freevars)
+#endif
+    AT("PyTupleObject.ob_item", PyTupleObject, ob_item)
+    AT("PyFloatObject.ob_fval", PyFloatObject, ob_fval)
+#if PY_VERSION_HEX >= 0x030c0000
+    AT("PyLongObject.ob_digit", PyLongObject, long_value.ob_digit)
+    AT("PyLongObject.lv_tag", PyLongObject, long_value.lv_tag)
+#else
+    AT("PyLongObject.ob_digit", struct _longobject, ob_digit)
 #endif
 
     AT("PyVarObject.ob_size", PyVarObject, ob_size)

@@ -7,6 +7,7 @@
 pub mod check;
 pub mod debug_offsets;
 mod lock;
+mod parts;
 mod table;
 
 use leakcpu_common::python::PyLayout;
@@ -15,6 +16,7 @@ use super::{LineTableKind, PythonVersion, version::ReleaseLevel};
 use crate::elf::PythonElf;
 
 pub use lock::LockLayout;
+pub use parts::PartsLayout;
 
 /// How a frame says where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +119,8 @@ pub struct InterpreterLayout {
     pub gil: GilLayout,
     /// Locks.
     pub lock: LockLayout,
+    /// What instructions refer to.
+    pub parts: PartsLayout,
     /// `PyThreadState.interp`.
     pub tstate_interp: u16,
     /// Built without the GIL (`Py_GIL_DISABLED`).

@@ -7,7 +7,10 @@
 
 use leakcpu_common::python::{NO_DATASTACK, NO_PLACEHOLDER, PyLayout};
 
-use super::{GilLayout, GilPlace, InstructionPointer, InterpreterLayout, LockLayout, ObjectLayout};
+use super::{
+    GilLayout, GilPlace, InstructionPointer, InterpreterLayout, LockLayout, ObjectLayout,
+    PartsLayout,
+};
 use crate::interpreter::LineTableKind;
 
 /// Oldest minor version in the table.
@@ -208,6 +211,7 @@ const TABLE: [InterpreterLayout; 5] = [
         object: OBJECT_3_8,
         gil: gil(GilPlace::InRuntime(1152)),
         lock: LockLayout::of(8, false),
+        parts: PartsLayout::of(8, false),
         tstate_interp: 16,
         free_threaded: false,
         published: false,
@@ -218,6 +222,7 @@ const TABLE: [InterpreterLayout; 5] = [
         object: OBJECT_3_8,
         gil: gil(GilPlace::InRuntime(352)),
         lock: LockLayout::of(9, false),
+        parts: PartsLayout::of(9, false),
         tstate_interp: 16,
         free_threaded: false,
         published: false,
@@ -232,6 +237,7 @@ const TABLE: [InterpreterLayout; 5] = [
         },
         gil: gil(GilPlace::InRuntime(352)),
         lock: LockLayout::of(10, false),
+        parts: PartsLayout::of(10, false),
         tstate_interp: 16,
         free_threaded: false,
         published: false,
@@ -242,6 +248,7 @@ const TABLE: [InterpreterLayout; 5] = [
         object: OBJECT_3_11,
         gil: gil(GilPlace::InRuntime(360)),
         lock: LockLayout::of(11, false),
+        parts: PartsLayout::of(11, false),
         tstate_interp: 16,
         free_threaded: false,
         published: false,
@@ -252,6 +259,7 @@ const TABLE: [InterpreterLayout; 5] = [
         object: OBJECT_3_12,
         gil: gil(GilPlace::BehindInterpreter(384)),
         lock: LockLayout::of(12, false),
+        parts: PartsLayout::of(12, false),
         tstate_interp: 16,
         free_threaded: false,
         published: false,

@@ -17,7 +17,9 @@ use self::{
     reader::{Reader, implausible},
     unpublished::Unpublished,
 };
-use super::{GilPlace, InstructionPointer, InterpreterLayout, LockLayout, ObjectLayout};
+use super::{
+    GilPlace, InstructionPointer, InterpreterLayout, LockLayout, ObjectLayout, PartsLayout,
+};
 use crate::{
     elf::PythonElf,
     interpreter::{LineTableKind, PythonVersion},
@@ -194,6 +196,7 @@ pub fn layout(
         object: object_layout,
         gil,
         lock: LockLayout::of(version.minor, free_threaded),
+        parts: PartsLayout::of(version.minor, free_threaded),
         tstate_interp: tstate("interp")?,
         free_threaded,
         published: true,

@@ -1,0 +1,43 @@
+//! What a loop of Python bytecode does: bytes in, judgement out, no I/O.
+//!
+//! The static half of the proof that a loop without system calls only waits
+//! (docs/spins.md). [`Analysis::of`] decodes a code object ([`decode`]), finds its control
+//! flow ([`flow`]) and its loops ([`loops`]); [`Analysis::judge`] says of a loop whether an
+//! iteration does anything that outlives it ([`judge`]).
+//!
+//! Bytecode is foreign: it may be made by hand, or be no bytecode at all. Every step is
+//! bounded, and what is not understood is [`Judgement::Unknown`].
+//!
+//! Sources: `Python/ceval.c` and `Python/bytecodes.c` for what an instruction does, the
+//! documentation and the module `dis` for how it is written, `Objects/exception_handling_notes.txt`
+//! and `Objects/frame_layout.md`.
+
+mod action;
+mod analysis;
+mod calls;
+mod carried;
+mod code;
+mod dataflow;
+mod decode;
+mod flow;
+mod handlers;
+mod judge;
+mod judgement;
+mod loops;
+mod lower;
+mod opcodes;
+mod path;
+mod step;
+mod value;
+
+pub use analysis::Analysis;
+pub use calls::CallKind;
+pub use code::{Code, Constant};
+pub use decode::{DecodeError, Instruction, MAX_CODE_BYTES, decode};
+pub use judgement::{
+    Effect, EffectKind, Judgement, LoopJudgement, Missing, MissingKind, NamedCall, RunsCode,
+    RunsCodeKind,
+};
+pub use loops::Loop;
+pub use lower::stack_effect;
+pub use opcodes::{Op, known_minors};
