@@ -9,6 +9,7 @@ mod build;
 #[path = "../../tests/src/interpreter/cache.rs"]
 mod cache;
 mod classify;
+mod corpus;
 mod debian;
 mod fuzz;
 mod host;
@@ -65,6 +66,9 @@ enum Task {
     Kernels(kernels::Arguments),
     /// Measure what watching costs, beside py-spy and the aims
     Bench(bench::Arguments),
+    /// Run programs whose right verdict is known, count how often pyobserve says it, and
+    /// write docs/corpus.md
+    Corpus(corpus::Arguments),
     /// Compare every layout with the installed headers of every version
     Offsets,
     /// Fuzz the decoders of foreign files and memory
@@ -93,6 +97,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Task::Table(arguments) => table::run(&host, &arguments),
         Task::Kernels(arguments) => kernels::run(&host, &arguments),
         Task::Bench(arguments) => bench::run(&host, &arguments),
+        Task::Corpus(arguments) => corpus::run(&host, &arguments),
         Task::Offsets => offsets::run(&host),
         Task::Fuzz(arguments) => fuzz::run(&host, &arguments),
     }

@@ -16,16 +16,25 @@ import time
 import urllib.request
 
 
+# Whoever forgets a peer does not end it.
+_RUNNING = []
+
+
+def _start(*arguments):
+    process = subprocess.Popen(
+        [sys.executable, os.path.abspath(__file__), *map(str, arguments)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    _RUNNING.append(process)
+    return process
+
+
 class Peer:
     """A running peer and its port on 127.0.0.1."""
 
     def __init__(self, kind, seconds):
-        self._process = subprocess.Popen(
-            [sys.executable, os.path.abspath(__file__), kind, str(seconds)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        self.port = int(self._process.stdout.readline())
+        self.port = int(_start(kind, seconds).stdout.readline())
         self.address = ("127.0.0.1", self.port)
         self.url = "http://127.0.0.1:%d" % self.port
 
@@ -34,10 +43,7 @@ class Callers:
     """A process whose threads fetch pages from a port without a pause."""
 
     def __init__(self, port, how_many):
-        self._process = subprocess.Popen(
-            [sys.executable, os.path.abspath(__file__), "callers", str(port), str(how_many)],
-            stdin=subprocess.PIPE,
-        )
+        _start("callers", port, how_many)
 
 
 def free_port():
