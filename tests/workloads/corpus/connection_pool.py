@@ -33,13 +33,10 @@ def handle_requests(pool):
 
 def main():
     pool = Pool(Peer("line", 0.01).address)
-    handlers = [
-        threading.Thread(target=handle_requests, args=(pool,), daemon=True) for _ in range(5)
-    ]
-    for handler in handlers:
-        handler.start()
+    for _ in range(4):
+        threading.Thread(target=handle_requests, args=(pool,), daemon=True).start()
     own_clocks.ready()
-    handlers[0].join()
+    handle_requests(pool)
 
 
 main()

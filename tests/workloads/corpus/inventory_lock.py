@@ -28,11 +28,10 @@ def work(inventory):
 
 def main():
     inventory = Inventory()
-    workers = [threading.Thread(target=work, args=(inventory,), daemon=True) for _ in range(6)]
-    for worker in workers:
-        worker.start()
+    for _ in range(5):
+        threading.Thread(target=work, args=(inventory,), daemon=True).start()
     own_clocks.ready()
-    workers[0].join()
+    work(inventory)
 
 
 main()

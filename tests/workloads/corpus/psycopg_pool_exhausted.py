@@ -25,11 +25,10 @@ def handle(pool):
 def main():
     pool = ConnectionPool(os.environ["PYOBSERVE_CORPUS_POSTGRES"], min_size=1, max_size=1, open=True)
     pool.wait()
-    handlers = [threading.Thread(target=handle, args=(pool,), daemon=True) for _ in range(6)]
-    for handler in handlers:
-        handler.start()
+    for _ in range(5):
+        threading.Thread(target=handle, args=(pool,), daemon=True).start()
     own_clocks.ready()
-    handlers[0].join()
+    handle(pool)
 
 
 main()

@@ -38,11 +38,11 @@ def read_for_ever(cache):
 
 def main():
     cache = ReportCache()
-    readers = [threading.Thread(target=read_for_ever, args=(cache,), daemon=True) for _ in range(4)]
-    for target in [threading.Thread(target=rebuild_for_ever, args=(cache,), daemon=True), *readers]:
-        target.start()
+    threading.Thread(target=rebuild_for_ever, args=(cache,), daemon=True).start()
+    for _ in range(3):
+        threading.Thread(target=read_for_ever, args=(cache,), daemon=True).start()
     own_clocks.ready()
-    readers[0].join()
+    read_for_ever(cache)
 
 
 main()
