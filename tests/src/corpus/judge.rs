@@ -154,7 +154,7 @@ mod tests {
         truth::{Kind, TimeVector},
     };
 
-    fn process(class: &str, otherwise: Value, line: u32) -> Value {
+    fn process(class: &str, otherwise: &Value, line: u32) -> Value {
         json!({
             "verdict": {
                 "class": class, "detail": "network", "confidence": 0.9, "otherwise": otherwise,
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_right_verdict_is_right_in_each_part() {
-        let it = compared(&process("io-bound", Value::Null, 8), Class::IoBound, None);
+        let it = compared(&process("io-bound", &Value::Null, 8), Class::IoBound, None);
         assert!(it.class_holds);
         assert_eq!(it.detail_holds, Some(true));
         assert_eq!((it.function_holds, it.line_holds), (Some(true), Some(true)));
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn a_nameless_function_is_known_by_its_line() {
         let nameless = |line| {
-            let mut process = process("io-bound", Value::Null, line);
+            let mut process = process("io-bound", &Value::Null, line);
             process["verdict"]["blame"]["function"] = json!("<genexpr>");
             compared(&process, Class::IoBound, None).function_holds
         };
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_wrong_class_has_no_detail_and_another_line_is_wrong() {
-        let it = compared(&process("io-bound", Value::Null, 9), Class::Idle, None);
+        let it = compared(&process("io-bound", &Value::Null, 9), Class::Idle, None);
         assert!(!it.class_holds);
         assert_eq!(it.detail_holds, None);
         assert_eq!(
@@ -242,9 +242,9 @@ mod tests {
     #[test]
     fn under_starvation_both_classes_are_judged() {
         let (starved, inner) = (Class::CpuStarved, Some(Class::IoBound));
-        let right = process("cpu-starved", json!("io-bound"), 8);
+        let right = process("cpu-starved", &json!("io-bound"), 8);
         assert!(compared(&right, starved, inner).class_holds);
-        let wrong = process("cpu-starved", json!("cpu-bound"), 8);
+        let wrong = process("cpu-starved", &json!("cpu-bound"), 8);
         assert!(!compared(&wrong, starved, inner).class_holds);
     }
 }

@@ -34,6 +34,7 @@ pub enum Kind {
 
 /// Times of one thread, nanoseconds.
 #[derive(Clone, Debug, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "units are part of names")]
 pub struct ThreadTruth {
     wall_ns: u64,
     cpu_ns: u64,

@@ -55,6 +55,9 @@ pub struct Arguments {
 /// The program of the tests that runs the corpus.
 const PROGRAM: &str = "corpus";
 
+/// What is judged.
+const PYOBSERVE: &str = "pyobserve";
+
 /// Where the tables stand.
 const DOCUMENT: &str = "docs/corpus.md";
 
@@ -95,8 +98,7 @@ pub fn run(host: &Host, arguments: &Arguments) -> Result<ExitCode> {
     }
     setup::ensure(host)?;
     servers::ensure(host);
-    let pyobserve = build::pyobserve(host, false)?;
-    let program = program(host)?;
+    let [pyobserve, program] = build_both(host)?;
     let run = watch(host, arguments, &pyobserve, &program)?;
     let file = keep(host, &run)?;
     let text = table::document(std::slice::from_ref(&run));
@@ -114,16 +116,28 @@ pub fn run(host: &Host, arguments: &Arguments) -> Result<ExitCode> {
     })
 }
 
-fn program(host: &Host) -> Result<PathBuf> {
+/// Builds pyobserve and the program, in one go: apart they would have other features, and
+/// be built twice.
+fn build_both(host: &Host) -> Result<[PathBuf; 2]> {
     let mut cargo = host.cargo();
     cargo
-        .args(["build", "--package", "leakcpu-tests", "--bin", PROGRAM])
+        .args([
+            "build",
+            "--package",
+            "leakcpu-user",
+            "--package",
+            "leakcpu-tests",
+        ])
+        .args(["--bin", PYOBSERVE, "--bin", PROGRAM])
         .env(build::REQUIRE_EBPF.0, build::REQUIRE_EBPF.1);
-    build::executables(&mut cargo)?
-        .into_iter()
-        .find(|built| built.name == PROGRAM)
-        .map(|built| built.path)
-        .with_context(|| format!("cargo built no {PROGRAM}"))
+    let built = build::executables(&mut cargo)?;
+    let path = |name: &str| {
+        let found = built.iter().find(|executable| executable.name == name);
+        found
+            .map(|executable| executable.path.clone())
+            .with_context(|| format!("cargo built no {name}"))
+    };
+    Ok([path(PYOBSERVE)?, path(PROGRAM)?])
 }
 
 /// Runs the programs as root, for what is watched by eBPF.
