@@ -13,6 +13,7 @@ use leakcpu_tests::{
         program::Servers,
         row::{Half, Outcome, Row, Setting},
         run::Plan,
+        truth::Starvation,
     },
     interpreter::{self, Interpreter},
 };
@@ -61,6 +62,10 @@ fn run(arguments: &Arguments) -> Result<()> {
         python: python(arguments.python.as_deref())?,
         watch: Duration::try_from_secs_f64(arguments.seconds)?,
         noise: arguments.noise,
+        starvation: match arguments.noise {
+            Noise::Quiet | Noise::Throttled => Starvation::Accident,
+            _ => Starvation::Made,
+        },
         py_spy: others::py_spy(),
     };
     say(&setting(&plan)?)?;

@@ -17,7 +17,7 @@ use super::{
     others::{self, Top},
     program::{Program, Servers},
     row::{Comparison, Others, Outcome, Row},
-    truth::Truth,
+    truth::{Starvation, Truth},
 };
 use crate::{interpreter::Interpreter, observe, report::Report};
 
@@ -34,6 +34,8 @@ pub struct Plan {
     pub watch: Duration,
     /// Beside this.
     pub noise: Noise,
+    /// What it means that one got no CPU.
+    pub starvation: Starvation,
     /// If there.
     pub py_spy: Option<PathBuf>,
 }
@@ -88,7 +90,7 @@ impl Plan {
         // Its group is killed where it has children, so its status says nothing.
         let (last, _) = program.workload.end();
         let truth = Truth::deserialize(&last).map_err(|e| format!("its last line {last}: {e}"))?;
-        let right = truth.right(label, self.noise == Noise::Quiet)?;
+        let right = truth.right(label, self.starvation)?;
         let report = report(&observed).map_err(Why::NoReport)?;
         let process = report
             .find_process(pid)

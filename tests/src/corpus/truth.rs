@@ -16,6 +16,17 @@ const NOT_STARVED_BELOW: f64 = 0.2;
 /// It must have waited for a CPU for this share of the wall time besides.
 const STARVED_MIN_OF_WALL: f64 = 0.05;
 
+/// What it means that a program waited for a CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Starvation {
+    /// It was made to: right is to say so.
+    Made,
+    /// An accident: the run is not valid, except of spins, which must be seen nevertheless.
+    Accident,
+    /// An accident that excuses everything.
+    Excused,
+}
+
 /// Waits by who was waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -153,19 +164,22 @@ impl Truth {
         )
     }
 
-    /// What would be right to say of this run, or why nothing would be. `is_quiet` says
-    /// that nothing else was made to run, so that starvation is an accident.
-    pub fn right(&self, label: &Label, is_quiet: bool) -> Result<Judgement, String> {
+    /// What would be right to say of this run, or why nothing would be.
+    pub fn right(&self, label: &Label, starvation: Starvation) -> Result<Judgement, String> {
         let mut right = label.judgement();
         let (of_wanted, of_wall) = self.starvation();
-        // A proved busy-wait is one whatever the machine does.
-        let may_starve = !matches!(label.class, Class::CpuStarved | Class::BusyWaiting);
+        let may_starve = match label.class {
+            Class::CpuStarved => false,
+            // A proved busy-wait is one whatever the machine does.
+            Class::BusyWaiting => starvation == Starvation::Excused,
+            _ => true,
+        };
         if may_starve && of_wanted >= NOT_STARVED_BELOW && of_wall >= STARVED_MIN_OF_WALL {
             let waited = format!(
                 "waited for a CPU {:.0} % of the time it wanted one",
                 of_wanted * 100.0
             );
-            if is_quiet {
+            if starvation != Starvation::Made {
                 return Err(format!("the machine was too busy: it {waited}"));
             }
             if of_wanted < STARVED_FROM {
@@ -255,7 +269,7 @@ impl Truth {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, TimeVector, Truth};
+    use super::{Kind, Starvation, TimeVector, Truth};
     use crate::corpus::{
         labels::{Label, read},
         row::Class,
@@ -282,7 +296,11 @@ mod tests {
 
     #[test]
     fn a_label_holds_as_far_as_the_clocks_agree() {
-        let right = |name, truth: &Truth| truth.right(&label(name), true).map(|right| right.class);
+        let right = |name, truth: &Truth| {
+            truth
+                .right(&label(name), Starvation::Accident)
+                .map(|right| right.class)
+        };
         assert_eq!(
             right("image_blur", &truth(980, 10, "")),
             Ok(Class::CpuBound)
@@ -304,19 +322,25 @@ mod tests {
     #[test]
     fn starved_by_accident_is_not_valid_and_on_purpose_is_right() {
         let starved = truth(500, 490, "");
-        assert!(starved.right(&label("image_blur"), true).is_err());
+        assert!(
+            starved
+                .right(&label("image_blur"), Starvation::Accident)
+                .is_err()
+        );
         let right = starved
-            .right(&label("image_blur"), false)
+            .right(&label("image_blur"), Starvation::Made)
             .expect("it starved");
         assert_eq!(right.class, Class::CpuStarved);
         assert_eq!(right.otherwise, Some(Class::CpuBound));
         let spins = starved
-            .right(&label("config_reload"), false)
+            .right(&label("config_reload"), Starvation::Made)
             .expect("it spins");
         assert_eq!(spins.class, Class::BusyWaiting);
+        let excused = starved.right(&label("config_reload"), Starvation::Excused);
+        assert!(excused.is_err());
         assert!(
             truth(740, 250, "")
-                .right(&label("image_blur"), false)
+                .right(&label("image_blur"), Starvation::Made)
                 .is_err()
         );
     }
