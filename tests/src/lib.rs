@@ -19,6 +19,7 @@ pub mod checks;
 pub mod clocks;
 pub mod collapsed;
 pub mod compiler;
+pub mod corpus;
 pub mod figure;
 pub mod forms;
 pub mod interpreter;

@@ -6,6 +6,7 @@
 mod bench;
 mod build;
 mod classify;
+mod corpus;
 mod debian;
 mod fuzz;
 mod host;
@@ -67,6 +68,9 @@ enum Task {
     Kernels(kernels::Arguments),
     /// Measure what watching costs, beside py-spy and the aims
     Bench(bench::Arguments),
+    /// Run programs whose right verdict is known, count how often pyobserve says it, and
+    /// write docs/corpus.md
+    Corpus(corpus::Arguments),
     /// Compare every layout with the installed headers of every version
     Offsets,
     /// Write the opcode tables from the modules of the installed interpreters
@@ -99,6 +103,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Task::Table(arguments) => table::run(&host, &arguments),
         Task::Kernels(arguments) => kernels::run(&host, &arguments),
         Task::Bench(arguments) => bench::run(&host, &arguments),
+        Task::Corpus(arguments) => corpus::run(&host, &arguments),
         Task::Offsets => offsets::run(&host),
         Task::Opcodes => opcodes::run(&host),
         Task::Loops(arguments) => loops::run(&host, &arguments),

@@ -1,0 +1,124 @@
+//! Starting a program of the corpus, with what it needs.
+
+use std::{path::PathBuf, process::Command, time::Duration};
+
+use super::labels::{Label, Need};
+use crate::{
+    cgroup::QuotaGroup,
+    interpreter::Interpreter,
+    servers::{Postgres, Redis},
+    venv,
+    workload::{self, Workload},
+};
+
+/// Quotas are per this period.
+const PERIOD: Duration = Duration::from_millis(100);
+
+/// The servers that programs talk to; started when the first one needs them.
+#[derive(Debug, Default)]
+pub struct Servers {
+    redis: Option<Redis>,
+    postgres: Option<Postgres>,
+}
+
+impl Servers {
+    /// The variable that tells a program where its server is; why there is none, else.
+    fn variable(&mut self, need: Need) -> Result<(&'static str, String), String> {
+        let missing = "its server is not installed: `cargo xtask setup --servers`";
+        match need {
+            Need::Redis => {
+                if self.redis.is_none() {
+                    self.redis = Redis::start();
+                }
+                let redis = self.redis.as_ref().ok_or(missing)?;
+                Ok((
+                    "PYOBSERVE_CORPUS_REDIS",
+                    redis.socket().display().to_string(),
+                ))
+            }
+            Need::Postgres => {
+                if self.postgres.is_none() {
+                    self.postgres = Postgres::start();
+                }
+                let postgres = self.postgres.as_ref().ok_or(missing)?;
+                let host = postgres.address.ip().to_string();
+                Ok(("PYOBSERVE_CORPUS_POSTGRES", postgres.conninfo(&host)))
+            }
+        }
+    }
+}
+
+/// A program that runs and does what its label says.
+#[derive(Debug)]
+pub struct Program {
+    /// Its process, which has said that it is ready.
+    pub workload: Workload,
+    /// Its file by the name that it knows.
+    pub file: PathBuf,
+    /// Goes after the process.
+    _quota: Option<QuotaGroup>,
+}
+
+impl Program {
+    /// Starts the program of a label; why it cannot run, if something is missing.
+    pub fn start(
+        python: &Interpreter,
+        label: &Label,
+        servers: &mut Servers,
+    ) -> Result<Self, String> {
+        let python = with_packages(python, label)?;
+        let (mut command, file) = command(&python, &label.name);
+        for need in &label.servers {
+            let (name, value) = servers.variable(*need)?;
+            command.env(name, value);
+        }
+        let quota = match label.quota_pct {
+            None => None,
+            Some(pct) => Some(
+                QuotaGroup::new(&label.name, PERIOD * pct / 100)
+                    .ok_or("no control group with a quota can be made here")?,
+            ),
+        };
+        let workload = Workload::spawn(command, &label.name);
+        if let Some(group) = &quota {
+            group.take(workload.pid);
+        }
+        Ok(Self {
+            workload,
+            file,
+            _quota: quota,
+        })
+    }
+}
+
+fn with_packages(python: &Interpreter, label: &Label) -> Result<Interpreter, String> {
+    if label.packages.is_empty() {
+        return Ok(python.clone());
+    }
+    let names = label.packages.join(", ");
+    if !python.is_local() {
+        return Err(format!(
+            "{names} cannot be installed for an interpreter in a root"
+        ));
+    }
+    let packages: Vec<&str> = label.packages.iter().map(String::as_str).collect();
+    venv::with_packages(python, &packages)
+        .ok_or_else(|| format!("{names} cannot be had for {}", python.version))
+}
+
+/// The command, and the program's file as the interpreter sees it. The folder above is
+/// what a root sees, for the programs share a file there.
+fn command(python: &Interpreter, name: &str) -> (Command, PathBuf) {
+    let mut words = python.words_for(&workload::script("truth.py"));
+    let shared = PathBuf::from(words.pop().expect("the script is the last word"));
+    let file = shared.with_file_name("corpus").join(format!("{name}.py"));
+    words.push(file.clone().into());
+    let mut command = Command::new(&words[0]);
+    command
+        .args(&words[1..])
+        // No byte code beside the sources: root would own it.
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env_remove("PYTHONPATH")
+        .env_remove("PYTHONHOME");
+    (command, file)
+}

@@ -1,0 +1,70 @@
+"""A noisy neighbour, until stdin closes: `noise.py cpu|disk|switches|calls`."""
+
+import os
+import sys
+import tempfile
+import threading
+import time
+
+# Of switches and of calls.
+A_SECOND = 50_000
+TURN_S = 0.01
+
+
+def cpu():
+    while True:
+        pass
+
+
+def disk():
+    with tempfile.TemporaryFile(dir="/var/tmp") as file:
+        block = os.urandom(1 << 20)
+        while True:
+            file.seek(0)
+            for _ in range(32):
+                file.write(block)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def paced(do, times):
+    """Does it so often in each turn."""
+    due = time.monotonic()
+    while True:
+        for _ in range(times):
+            do()
+        due += TURN_S
+        time.sleep(max(0.0, due - time.monotonic()))
+
+
+def switches():
+    there, back = os.pipe(), os.pipe()
+    if os.fork() == 0:
+        os.close(there[1])
+        os.close(back[0])
+        # Until the other end has gone.
+        while os.write(back[1], os.read(there[0], 1) or sys.exit()):
+            pass
+    os.close(there[0])
+    os.close(back[1])
+
+    def round_trip():
+        os.write(there[1], b"x")
+        os.read(back[0], 1)
+
+    # Each of the two is switched out and in once.
+    paced(round_trip, int(A_SECOND * TURN_S / 4))
+
+
+def calls():
+    paced(os.getppid, int(A_SECOND * TURN_S))
+
+
+def end_with_stdin():
+    sys.stdin.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=end_with_stdin, daemon=True).start()
+    {"cpu": cpu, "disk": disk, "switches": switches, "calls": calls}[sys.argv[1]]()

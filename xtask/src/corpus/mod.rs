@@ -1,0 +1,226 @@
+//! `cargo xtask corpus`: what pyobserve says of programs whose right verdict is known,
+//! counted, beside what else a user would have had. docs/corpus.md says what is counted.
+
+#[path = "../../../tests/src/corpus/row.rs"]
+mod row;
+mod score;
+mod table;
+
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    path::{Path, PathBuf},
+    process::{Command, ExitCode, Stdio},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use self::row::{Row, Setting};
+use crate::{
+    build, cache,
+    host::{self, Host},
+    marks::{self, Marks},
+    servers, setup,
+};
+
+/// Arguments of `corpus`.
+#[derive(Args)]
+pub struct Arguments {
+    /// The interpreter: 3.11, or its path [default: the newest that is started directly]
+    #[arg(long)]
+    python: Option<String>,
+    /// Only this program (repeat for more)
+    #[arg(long)]
+    only: Vec<String>,
+    /// Only one half of the corpus: tune or judge
+    #[arg(long)]
+    half: Option<String>,
+    /// What runs beside it: N0 nothing, N1 a process that computes, N2 four, N3 a disk
+    /// hog, N4 50 000 switches a second, N5 50 000 system calls a second, N7 pyobserve
+    /// has a fifth of a CPU
+    #[arg(long, default_value = "N0")]
+    noise: String,
+    /// How long each program is watched
+    #[arg(long, default_value = "5")]
+    seconds: String,
+    /// Run nothing: write docs/corpus.md from earlier runs, the first in full
+    #[arg(long, value_name = "FILE")]
+    from: Vec<PathBuf>,
+}
+
+/// The program of the tests that runs the corpus.
+const PROGRAM: &str = "corpus";
+
+/// What is judged.
+const PYOBSERVE: &str = "pyobserve";
+
+/// Where the tables stand.
+const DOCUMENT: &str = "docs/corpus.md";
+
+/// The lines between which they do.
+const MARKS: Marks = Marks {
+    begin: "<!-- cargo xtask corpus: begin -->",
+    end: "<!-- cargo xtask corpus: end -->",
+};
+
+/// A run, as it is kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Run {
+    /// The day it was made, UTC.
+    date: String,
+    /// The commit, and whether the work tree had changes beyond it.
+    commit: String,
+    /// Under which conditions.
+    setting: Setting,
+    /// What came of each program.
+    rows: Vec<Row>,
+}
+
+/// Runs the task. A miss is no failure; that nothing could be judged is.
+pub fn run(host: &Host, arguments: &Arguments) -> Result<ExitCode> {
+    if !arguments.from.is_empty() {
+        let runs: Vec<Run> = arguments
+            .from
+            .iter()
+            .map(|file| read(file))
+            .collect::<Result<_>>()?;
+        MARKS.put(
+            host,
+            &host.workspace.join(DOCUMENT),
+            &table::document(&runs),
+        )?;
+        eprintln!("wrote the tables of {DOCUMENT}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    setup::ensure(host)?;
+    servers::ensure(host);
+    let [pyobserve, program] = build_both(host)?;
+    let run = watch(host, arguments, &pyobserve, &program)?;
+    let file = keep(host, &run)?;
+    let text = table::document(std::slice::from_ref(&run));
+    say(&text)?;
+    eprintln!("the rows are in {}", file.display());
+    if arguments.only.is_empty() && arguments.half.is_none() {
+        MARKS.put(host, &host.workspace.join(DOCUMENT), &text)?;
+        eprintln!("wrote the tables of {DOCUMENT}");
+    }
+    let score = score::Score::of(&run.rows);
+    Ok(if score.judged == 0 {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// Builds pyobserve and the program, in one go: apart they would have other features, and
+/// be built twice.
+fn build_both(host: &Host) -> Result<[PathBuf; 2]> {
+    let mut cargo = host.cargo();
+    cargo
+        .args([
+            "build",
+            "--package",
+            "leakcpu-user",
+            "--package",
+            "leakcpu-tests",
+        ])
+        .args(["--bin", PYOBSERVE, "--bin", PROGRAM])
+        .env(build::REQUIRE_EBPF.0, build::REQUIRE_EBPF.1);
+    let built = build::executables(&mut cargo)?;
+    let path = |name: &str| {
+        let found = built.iter().find(|executable| executable.name == name);
+        found
+            .map(|executable| executable.path.clone())
+            .with_context(|| format!("cargo built no {name}"))
+    };
+    Ok([path(PYOBSERVE)?, path(PROGRAM)?])
+}
+
+/// Runs the programs as root, for what is watched by eBPF.
+fn watch(host: &Host, arguments: &Arguments, pyobserve: &Path, program: &Path) -> Result<Run> {
+    // Root has another home, and sudo another PATH.
+    let mut variables: Vec<(&str, OsString)> = ["PATH", "PYENV_ROOT", "PYOBSERVE_TEST_ROOTS"]
+        .into_iter()
+        .filter_map(|name| Some((name, env::var_os(name)?)))
+        .collect();
+    variables.push((cache::VARIABLE, host.cache()?.into()));
+    variables.push(("PYOBSERVE_BIN", pyobserve.into()));
+    let variables: Vec<(&str, &OsStr)> = variables
+        .iter()
+        .map(|(name, value)| (*name, value.as_os_str()))
+        .collect();
+    let mut command = host.as_root(program, &variables)?;
+    command
+        .args(["--noise", &arguments.noise])
+        .args(["--seconds", &arguments.seconds]);
+    for (option, value) in [("--python", &arguments.python), ("--half", &arguments.half)] {
+        if let Some(value) = value {
+            command.args([option, value]);
+        }
+    }
+    for name in &arguments.only {
+        command.args(["--only", name]);
+    }
+    let line = host::typed(&command);
+    eprintln!("$ {line}");
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot run `{line}`"))?;
+    let mut lines = BufReader::new(child.stdout.take().context("stdout is piped")?).lines();
+    let first = lines
+        .next()
+        .with_context(|| format!("`{line}` says nothing; its message is above"))??;
+    let setting = serde_json::from_str(&first).with_context(|| format!("no setting: {first}"))?;
+    let rows = lines
+        .map(|row| {
+            let row = row.context("cannot read the rows")?;
+            serde_json::from_str(&row).with_context(|| format!("no row: {row}"))
+        })
+        .collect::<Result<Vec<Row>>>()?;
+    let status = child
+        .wait()
+        .with_context(|| format!("cannot wait for `{line}`"))?;
+    ensure!(status.success(), "`{line}` failed ({status})");
+    Ok(Run {
+        date: said_by(host.as_user("date").args(["-u", "+%F"]))?,
+        commit: said_by(
+            host.as_user("git")
+                .args(["describe", "--always", "--dirty"]),
+        )?,
+        setting,
+        rows,
+    })
+}
+
+fn said_by(command: &mut Command) -> Result<String> {
+    Ok(String::from_utf8(host::read(command)?)
+        .with_context(|| format!("`{}` writes no text", host::typed(command)))?
+        .trim()
+        .to_owned())
+}
+
+/// Keeps a run beside what was built.
+fn keep(host: &Host, run: &Run) -> Result<PathBuf> {
+    let Setting { python, noise, .. } = &run.setting;
+    let file = host.target().join(format!("corpus/{python}-{noise}.json"));
+    marks::write(host, &file, &serde_json::to_string_pretty(run)?)?;
+    Ok(file)
+}
+
+fn read(file: &Path) -> Result<Run> {
+    let text =
+        fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is no run", file.display()))
+}
+
+fn say(text: &str) -> Result<()> {
+    std::io::stdout()
+        .lock()
+        .write_all(text.as_bytes())
+        .context("cannot write to stdout")
+}
