@@ -37,8 +37,10 @@ const WATCH: Duration = Duration::from_millis(1200);
 const TRIES: usize = 2;
 
 /// Of the time of its threads, what may be accounted for differently: the report covers a
-/// part of what the program measured.
-const TIME_ERROR: f64 = 0.1;
+/// part of what the program measured, and threads that fight for the GIL or for a CPU do not
+/// share it evenly from second to second (0.11 was seen). `cargo xtask corpus` prints how much
+/// it is.
+const TIME_ERROR: f64 = 0.2;
 
 #[test]
 fn plain_programs_get_the_verdicts_of_their_labels() {
