@@ -1,11 +1,15 @@
 //! A code object, taken apart once and judged loop by loop.
 
+use std::ops::Range;
+
 use super::{
-    Code, DecodeError, Instruction, Loop, LoopJudgement, Op, decode,
+    Code, DecodeError, FunctionJudgement, Instruction, Loop, LoopJudgement, Op, SeenCallees,
+    decode,
     decode::index_of,
     flow::{Block, blocks},
+    function::judge_function,
     judge::judge,
-    loops::loops,
+    loops::{loops, ranges},
 };
 
 /// A code object's instructions, control flow and loops.
@@ -34,6 +38,11 @@ impl<'a> Analysis<'a> {
         })
     }
 
+    /// 11 of Python 3.11.
+    pub fn minor(&self) -> u8 {
+        self.code.minor
+    }
+
     /// Its instructions.
     pub fn instructions(&self) -> &[Instruction] {
         &self.instructions
@@ -56,23 +65,26 @@ impl<'a> Analysis<'a> {
         index_of(&self.instructions, offset).map(|index| &self.instructions[index])
     }
 
-    /// Judges one of its loops, and first those inside of it.
-    pub fn judge(&self, this: &Loop) -> LoopJudgement {
+    /// Judges one of its loops, and first those inside of it. `seen` are the calls whose
+    /// callees are judged by themselves, so that their names do not matter.
+    pub fn judge(&self, this: &Loop, seen: &SeenCallees) -> LoopJudgement {
         let mut working: Vec<&Loop> = Vec::new();
         for inner in self.loops.iter().filter(|inner| this.holds(inner)) {
-            if !self.judge_one(inner, &working).only_waits() && !self.only_delegates(inner) {
+            let judged = self.judge_one(inner, &working, seen);
+            if !judged.only_waits() && !self.only_delegates(inner) {
                 working.push(inner);
             }
         }
-        self.judge_one(this, &working)
+        self.judge_one(this, &working, seen)
     }
 
     /// Judges all of its loops, in their order.
     pub fn judge_all(&self) -> Vec<LoopJudgement> {
+        let seen = SeenCallees::default();
         let mut working: Vec<&Loop> = Vec::new();
         let mut all = Vec::with_capacity(self.loops.len());
         for one in &self.loops {
-            let judged = self.judge_one(one, &working);
+            let judged = self.judge_one(one, &working, &seen);
             if !judged.only_waits() && !self.only_delegates(one) {
                 working.push(one);
             }
@@ -81,14 +93,35 @@ impl<'a> Analysis<'a> {
         all
     }
 
+    /// Judges what a call of the whole function does; `seen` as in [`Self::judge`].
+    pub fn judge_function(&self, seen: &SeenCallees) -> FunctionJudgement {
+        judge_function(&self.code, &self.instructions, &self.blocks, seen)
+    }
+
+    /// The instructions of a loop from which control goes back to its header, in bytes.
+    pub fn latches(&self, this: &Loop) -> Box<[Range<u32>]> {
+        let goes_back = |block: &&usize| {
+            let mut edges = self.blocks[**block].edges.iter();
+            edges.any(|(to, _)| *to == this.header_block)
+        };
+        let latches = this.blocks.iter().filter(goes_back);
+        ranges(&self.instructions, latches.map(|block| &self.blocks[*block]))
+    }
+
     /// Judges a loop; those inside of it that do more than wait are known.
-    fn judge_one(&self, this: &Loop, working: &[&Loop]) -> LoopJudgement {
+    fn judge_one(&self, this: &Loop, working: &[&Loop], seen: &SeenCallees) -> LoopJudgement {
         let inner: Vec<&Loop> = working
             .iter()
             .copied()
             .filter(|inner| this.holds(inner))
             .collect();
-        judge(&self.code, &self.instructions, &self.blocks, this, &inner)
+        let Self {
+            code,
+            instructions,
+            blocks,
+            ..
+        } = self;
+        judge(code, instructions, blocks, this, &inner, seen)
     }
 
     /// Whether a loop is only the way an `await` or `yield from` is written (3.11 and

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Code, Effect, Instruction, Loop, Missing, MissingKind, NamedCall, RunsCode,
+    Code, Effect, Instruction, Loop, Missing, MissingKind, NamedCall, RunsCode, SeenCallees,
     action::Action,
     flow::{Block, Edge},
     lower::lower,
@@ -97,6 +97,13 @@ pub(super) struct Facts {
 }
 
 impl Facts {
+    /// Of these calls the callees are known, and judged by themselves.
+    pub(super) fn excuse(&mut self, seen: &SeenCallees) {
+        for facts in self.blocks.values_mut() {
+            facts.missing.retain(|one| !seen.are_called_by(one));
+        }
+    }
+
     /// Whether nothing outlives the way from a block over one of its edges.
     pub(super) fn is_quiet_edge(&self, from: usize, edge: Edge) -> bool {
         self.blocks

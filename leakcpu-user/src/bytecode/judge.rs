@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     CallKind, Code, Effect, Instruction, Judgement, Loop, LoopJudgement, Missing, MissingKind,
-    NamedCall, RunsCode,
+    NamedCall, RunsCode, SeenCallees,
     carried::{Carried, carried},
     dataflow::{BlockFacts, Facts, Unfollowed, facts},
     flow::Block,
@@ -12,23 +12,26 @@ use super::{
 };
 
 /// Entries that are kept of each list of a judgement.
-const MAX_KEPT: usize = 32;
+pub(super) const MAX_KEPT: usize = 32;
 
 /// How often what works is left out in the search for a way round that does not.
 const MAX_ROUNDS: usize = 16;
 
-/// Judges a loop; `inner` are the loops inside of it that do more than wait.
+/// Judges a loop; `inner` are the loops inside of it that do more than wait, `seen` the calls
+/// whose callees are judged by themselves.
 pub(super) fn judge(
     code: &Code<'_>,
     instructions: &[Instruction],
     blocks: &[Block],
     this: &Loop,
     inner: &[&Loop],
+    seen: &SeenCallees,
 ) -> LoopJudgement {
-    let facts = match facts(code, instructions, blocks, this) {
+    let mut facts = match facts(code, instructions, blocks, this) {
         Ok(facts) => facts,
         Err(Unfollowed) => return LoopJudgement::unknown(MissingKind::TooMuch, this.header),
     };
+    facts.excuse(seen);
     let whole: BTreeSet<usize> = this.blocks.iter().copied().collect();
     let carried_by_all = carried(&facts, blocks, &whole, this.header_block);
     let mut judged = gather(&facts, blocks, &whole, &carried_by_all, inner);
@@ -133,8 +136,8 @@ fn on_ways_round(
     if !within.contains(&header) || !edges.iter().any(|(_, to)| *to == header) {
         return None;
     }
-    let forward = reached(header, &edges, |(from, to)| (from, to));
-    let backward = reached(header, &edges, |(from, to)| (to, from));
+    let forward = reached([header], &edges, |(from, to)| (from, to));
+    let backward = reached([header], &edges, |(from, to)| (to, from));
     let both: BTreeSet<usize> = forward.intersection(&backward).copied().collect();
     let goes_round = edges
         .iter()
@@ -142,15 +145,16 @@ fn on_ways_round(
     goes_round.then_some(both)
 }
 
-fn reached(
-    from: usize,
+/// What the edges lead to from some blocks, these included.
+pub(super) fn reached(
+    from: impl IntoIterator<Item = usize>,
     edges: &[(usize, usize)],
     turn: impl Fn((usize, usize)) -> (usize, usize),
 ) -> BTreeSet<usize> {
     let mut turned: Vec<(usize, usize)> = edges.iter().map(|edge| turn(*edge)).collect();
     turned.sort_unstable();
-    let mut seen = BTreeSet::from([from]);
-    let mut pending = vec![from];
+    let mut seen: BTreeSet<usize> = from.into_iter().collect();
+    let mut pending: Vec<usize> = seen.iter().copied().collect();
     while let Some(at) = pending.pop() {
         let start = turned.partition_point(|(a, _)| *a < at);
         for (_, to) in turned[start..].iter().take_while(|(a, _)| *a == at) {

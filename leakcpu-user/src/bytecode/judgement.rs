@@ -172,3 +172,21 @@ impl LoopJudgement {
         matches!(self.judgement, Judgement::Spin | Judgement::Poll)
     }
 }
+
+/// What is known of a call of a whole function.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FunctionJudgement {
+    /// The instructions on ways from its beginning to an end of it on which nothing
+    /// outlives the call, in bytes; none if there is no such way. A function that is seen
+    /// there and nowhere else does nothing but look.
+    pub quiet: Box<[Range<u32>]>,
+    /// Calls that were judged by their names, as in [`LoopJudgement::calls`].
+    pub calls: Vec<NamedCall>,
+}
+
+impl FunctionJudgement {
+    /// Whether the instruction or cache at an offset is on such a way.
+    pub fn is_quiet_at(&self, offset: u32) -> bool {
+        self.quiet.iter().any(|range| range.contains(&offset))
+    }
+}

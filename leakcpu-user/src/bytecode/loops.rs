@@ -33,6 +33,16 @@ pub struct Loop {
 }
 
 impl Loop {
+    /// Everything there is, begun once.
+    pub(super) fn whole(instructions: &[Instruction], blocks: &[Block]) -> Self {
+        Self {
+            header: 0,
+            ranges: ranges(instructions, blocks.iter()),
+            blocks: (0..blocks.len()).collect(),
+            header_block: 0,
+        }
+    }
+
     /// Whether the instruction or cache at an offset belongs to it.
     pub fn contains(&self, offset: u32) -> bool {
         self.ranges.iter().any(|range| range.contains(&offset))

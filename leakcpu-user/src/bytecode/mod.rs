@@ -3,7 +3,9 @@
 //! The static half of the proof that a loop without system calls only waits
 //! (docs/spins.md). [`Analysis::of`] decodes a code object ([`decode`]), finds its control
 //! flow ([`flow`]) and its loops ([`loops`]); [`Analysis::judge`] says of a loop whether an
-//! iteration does anything that outlives it ([`judge`]).
+//! iteration does anything that outlives it ([`judge`]), and [`Analysis::judge_function`] the
+//! same of a call of the whole function ([`function`]). [`waiting_loop`] looks where a thread was
+//! sampled, and whether all that ran there only waits ([`sampled`]).
 //!
 //! Bytecode is foreign: it may be made by hand, or be no bytecode at all. Every step is
 //! bounded, and what is not understood is [`Judgement::Unknown`].
@@ -20,6 +22,7 @@ mod code;
 mod dataflow;
 mod decode;
 mod flow;
+mod function;
 mod handlers;
 mod judge;
 mod judgement;
@@ -27,6 +30,8 @@ mod loops;
 mod lower;
 mod opcodes;
 mod path;
+mod sampled;
+mod seen;
 mod step;
 mod value;
 
@@ -35,9 +40,11 @@ pub use calls::CallKind;
 pub use code::{Code, Constant};
 pub use decode::{DecodeError, Instruction, MAX_CODE_BYTES, decode};
 pub use judgement::{
-    Effect, EffectKind, Judgement, LoopJudgement, Missing, MissingKind, NamedCall, RunsCode,
+    Effect, EffectKind, FunctionJudgement, Judgement, LoopJudgement, Missing, MissingKind, NamedCall, RunsCode,
     RunsCodeKind,
 };
 pub use loops::Loop;
 pub use lower::stack_effect;
 pub use opcodes::{Op, known_minors};
+pub use sampled::{Place, Sample, SampledCode, Waiting, waiting_loop};
+pub use seen::SeenCallees;

@@ -6,7 +6,7 @@ use super::decide::Decision;
 use super::say::{count, duration, grouped, number, part_of, percent};
 use super::spent::{Bucket, Spent};
 use super::{Because, Class, Spin, Thresholds, accounts, waited_for};
-use crate::model::{Process, StackTimeKind, Thread};
+use crate::model::{Process, StackTimeKind, Thread, WaitingLoop};
 
 /// What is judged, and on what.
 pub(super) struct Subject<'a> {
@@ -128,6 +128,9 @@ impl Subject<'_> {
                     ),
                 ]
             }
+            Some(Spin::Loop { share, waiting, .. }) => {
+                vec![self.on_cpu(), self.looping(*share, waiting)]
+            }
             None => vec![self.on_cpu()],
         };
         let spinning = self
@@ -144,6 +147,27 @@ impl Subject<'_> {
             ));
         }
         reasons
+    }
+
+    /// `99 % of that in a loop of await_reload whose rounds leave nothing behind`
+    fn looping(&self, share: f64, waiting: &WaitingLoop) -> Because {
+        let function = self.process.function(waiting.function);
+        let of = function.map_or(String::new(), |function| format!(" of {}", function.name));
+        let mut looks = waiting.looks_at.iter().map(|look| format!("{}()", look.name));
+        let with = match (looks.next(), looks.len()) {
+            (None, _) => String::new(),
+            (Some(one), 0) => format!(" but ask {one}"),
+            (Some(one), more) => format!(" but ask {one} and {more} more"),
+        };
+        reason(
+            format!(
+                "{} of that in a loop{of} whose rounds change nothing{with}",
+                percent(share)
+            ),
+            "loop_share",
+            share,
+            "ratio",
+        )
     }
 
     fn computing(&self) -> Vec<Because> {

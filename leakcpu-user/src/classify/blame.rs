@@ -80,6 +80,10 @@ pub(super) fn blame(
                     _ if is_own(entry) => charge.on_cpu_ns,
                     _ => 0,
                 },
+                (Class::BusyWaiting, Some(Spin::Loop { waiting, .. })) => {
+                    add(waiting.frame(), charge.on_cpu_ns);
+                    0
+                }
                 (Class::BusyWaiting, Some(Spin::Native { .. }))
                 | (Class::CpuBound | Class::CpuStarved, _) => charge.on_cpu_ns,
                 (Class::LockBound, _) if gil => charge.on_cpu_ns,

@@ -89,6 +89,10 @@ pub enum Detail {
     MicroSleep,
     /// Machine code that looks at memory in a loop.
     NativeSpin,
+    /// A loop that looks at the program's own state and does nothing else.
+    FlagSpin,
+    /// A loop that looks at the time and does nothing else.
+    ClockSpin,
     /// The global interpreter lock.
     Gil,
     /// Another lock of the program.
@@ -114,6 +118,8 @@ impl Detail {
             Self::PollSpin => "poll-spin",
             Self::MicroSleep => "micro-sleep",
             Self::NativeSpin => "native-spin",
+            Self::FlagSpin => "flag-spin",
+            Self::ClockSpin => "clock-spin",
             Self::Gil => "gil",
             Self::Mutex => "mutex",
             Self::Throttled => "throttled",

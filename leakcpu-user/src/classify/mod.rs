@@ -26,7 +26,7 @@ pub use class::{Class, Detail};
 pub use culprit::caused_by;
 pub use owner::{lock_in_words, owner_in_words, place_of};
 pub use service::service_name;
-pub use spin::Spin;
+pub use spin::{LoopOf, Spin};
 pub use thresholds::Thresholds;
 pub use verdict::{Because, Blame, Classification, FunctionVerdict, ProcessVerdicts, Verdict};
 pub use wait_text::waited_for;

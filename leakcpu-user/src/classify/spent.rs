@@ -18,6 +18,10 @@ pub(super) enum Bucket {
     MicroSleep,
     /// On a CPU in machine code that is proved to spin.
     NativeSpin,
+    /// On a CPU in a loop of Python code that is proved to look at state only.
+    FlagSpin,
+    /// On a CPU in one that looks at the time only.
+    ClockSpin,
     /// Ready but not running.
     RunQueue,
     /// Kept from running by a quota.
@@ -42,7 +46,11 @@ impl Bucket {
     pub(super) const fn class(self) -> Option<Class> {
         Some(match self {
             Self::Cpu | Self::CpuKernel => Class::CpuBound,
-            Self::PollSpin | Self::MicroSleep | Self::NativeSpin => Class::BusyWaiting,
+            Self::PollSpin
+            | Self::MicroSleep
+            | Self::NativeSpin
+            | Self::FlagSpin
+            | Self::ClockSpin => Class::BusyWaiting,
             Self::RunQueue | Self::Throttled => Class::CpuStarved,
             Self::Network | Self::Dns | Self::Disk | Self::Child | Self::Pipe | Self::OtherIo => {
                 Class::IoBound
@@ -61,6 +69,8 @@ impl Bucket {
             Self::PollSpin => Detail::PollSpin,
             Self::MicroSleep => Detail::MicroSleep,
             Self::NativeSpin => Detail::NativeSpin,
+            Self::FlagSpin => Detail::FlagSpin,
+            Self::ClockSpin => Detail::ClockSpin,
             Self::RunQueue => Detail::RunQueue,
             Self::Throttled => Detail::Throttled,
             Self::Network => Detail::Network,

@@ -58,6 +58,12 @@ pub struct Thresholds {
     pub native_spin_min_samples: u64,
     /// ... and those of them at a `pause`, of all.
     pub native_spin_min_pause_share: f64,
+    /// Samples in a loop of Python code that it takes to prove that it only waits ...
+    pub loop_spin_min_samples: u64,
+    /// ... and their share of all.
+    pub loop_spin_min_share: f64,
+    /// Samples in system calls, of all, from which on the loop asks the kernel.
+    pub loop_spin_min_syscall_share: f64,
     /// Sleeps up to this mean length are micro-sleeps.
     pub micro_sleep_max_mean_ns: u64,
     /// Micro-sleeps per second from one call site that are worth an advice.
@@ -122,6 +128,9 @@ impl Default for Thresholds {
             poll_spin_max_task_share: 0.3,
             native_spin_min_samples: 20,
             native_spin_min_pause_share: 0.6,
+            loop_spin_min_samples: 20,
+            loop_spin_min_share: 0.8,
+            loop_spin_min_syscall_share: 0.1,
             micro_sleep_max_mean_ns: 10_000_000,
             micro_sleep_advice_rate: 100.0,
             micro_sleep_min_rate: 500.0,

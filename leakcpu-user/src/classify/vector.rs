@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::spent::{Bucket, Spent};
-use super::{Spin, Thresholds, spin, waiting};
+use super::{LoopOf, Spin, Thresholds, spin, waiting};
 use crate::model::{FunctionId, Process, StackTimeKind, Thread};
 
 /// Time of `thread` by bucket; its functions' own time is added to `functions`.
@@ -85,7 +85,19 @@ pub(super) fn of_thread(
 
 fn cpu_bucket(proof: Option<&Spin>, in_kernel: bool) -> Bucket {
     match proof {
-        Some(Spin::Poll { .. }) => Bucket::PollSpin,
+        Some(
+            Spin::Poll { .. }
+            | Spin::Loop {
+                of: LoopOf::SystemCalls,
+                ..
+            },
+        ) => Bucket::PollSpin,
+        Some(Spin::Loop {
+            of: LoopOf::Flag, ..
+        }) => Bucket::FlagSpin,
+        Some(Spin::Loop {
+            of: LoopOf::Clock, ..
+        }) => Bucket::ClockSpin,
         Some(Spin::MicroSleep { .. }) => Bucket::MicroSleep,
         Some(Spin::Native { .. }) => Bucket::NativeSpin,
         None if in_kernel => Bucket::CpuKernel,

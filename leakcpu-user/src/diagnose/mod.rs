@@ -1,7 +1,9 @@
 //! One rule per file: from a classified profile to findings with evidence, cause and fix.
 
+mod clock_spin;
 mod deadlock;
 mod finding;
+mod flag_spin;
 mod micro_sleep;
 mod native_spin;
 mod run_queue;
@@ -37,11 +39,13 @@ pub trait Rule: Sync {
 }
 
 /// All rules.
-pub static RULES: [&dyn Rule; 6] = [
+pub static RULES: [&dyn Rule; 8] = [
     &deadlock::Deadlock,
     &zero_timeout_poll::ZeroTimeoutPoll,
     &micro_sleep::MicroSleep,
     &native_spin::NativeSpin,
+    &flag_spin::FlagSpin,
+    &clock_spin::ClockSpin,
     &single_core_gil::SingleCoreGil,
     &run_queue::RunQueue,
 ];

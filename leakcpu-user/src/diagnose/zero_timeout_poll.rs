@@ -2,7 +2,10 @@
 
 use super::spinning::{Advice, spinning};
 use super::{Case, Finding, Rule};
-use crate::classify::Spin;
+use crate::{
+    classify::{LoopOf, Spin},
+    model::WaitingLoop,
+};
 
 /// The rule.
 pub struct ZeroTimeoutPoll;
@@ -22,9 +25,24 @@ impl Rule for ZeroTimeoutPoll {
                 cause: cause(syscall),
                 fix: fix(syscall).to_owned(),
             }),
+            Spin::Loop {
+                of: LoopOf::SystemCalls,
+                waiting,
+                ..
+            } => Some(Advice {
+                cause: asks(waiting),
+                fix: "sleep between two looks (time.sleep(0.1)), or let the kernel tell: a blocking call with a timeout, inotify for files"
+                    .to_owned(),
+            }),
             _ => None,
         })
     }
+}
+
+fn asks(waiting: &WaitingLoop) -> String {
+    let what = waiting.looks_at.first();
+    let what = what.map_or("the kernel".to_owned(), |look| format!("{}()", look.name));
+    format!("The loop asks {what} again and again and does nothing else until the answer changes.")
 }
 
 fn cause(syscall: &str) -> String {

@@ -73,6 +73,10 @@ pub enum UserLoss {
     LockOwnersUnsettled,
     /// A lock object that is laid out unlike any known one.
     LockObjectsUnlike,
+    /// A busy thread whose loops were not looked at, for there was no time left.
+    LoopsNotLookedAt,
+    /// A code object that a busy thread ran and whose instructions could not be read.
+    LoopCodeUnreadable,
 }
 
 impl Lost {
@@ -148,7 +152,7 @@ impl<'de> Deserialize<'de> for Lost {
 
 impl UserLoss {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::SamplesLost,
         Self::EventsUndecoded,
         Self::CodesOfUnknownProcesses,
@@ -175,6 +179,8 @@ impl UserLoss {
         Self::LockObjectsNotFound,
         Self::LockOwnersUnsettled,
         Self::LockObjectsUnlike,
+        Self::LoopsNotLookedAt,
+        Self::LoopCodeUnreadable,
     ];
 
     /// The name used in reports.
@@ -206,6 +212,8 @@ impl UserLoss {
             Self::LockObjectsNotFound => "lock_objects_not_found",
             Self::LockOwnersUnsettled => "lock_owners_unsettled",
             Self::LockObjectsUnlike => "lock_objects_unlike",
+            Self::LoopsNotLookedAt => "loops_not_looked_at",
+            Self::LoopCodeUnreadable => "loop_code_unreadable",
         }
     }
 
@@ -313,6 +321,16 @@ impl UserLoss {
                 "wait for a lock",
                 "waits for locks",
                 "whose object is laid out unlike any known one",
+            ),
+            Self::LoopsNotLookedAt => Phrase::of(
+                "busy thread",
+                "busy threads",
+                "whose loops were not looked at for want of time",
+            ),
+            Self::LoopCodeUnreadable => Phrase::of(
+                "code object",
+                "code objects",
+                "of busy threads with unreadable instructions",
             ),
         }
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Accounts, Gaps, LockWait, StackTime, Tid, Wake};
+use super::{Accounts, Gaps, LockWait, StackTime, Tid, WaitingLoop, Wake};
 
 /// Exact times of one thread (or sums over threads). Except `gil_wait_ns`,
 /// `steal_ns` and the user/kernel split they sum to `wall_ns`.
@@ -84,6 +84,9 @@ pub struct Thread {
     /// Its waits for locks that were looked at while they lasted.
     #[serde(default)]
     pub lock_waits: Vec<LockWait>,
+    /// The loop that it only waits in, if its bytecode proves one.
+    #[serde(default)]
+    pub waiting_loop: Option<WaitingLoop>,
 }
 
 impl Thread {

@@ -10,6 +10,7 @@ use super::{
     cost::own_usage,
     machine::ran_instead,
     round_trips::round_trips,
+    waiting_loops::LoopLooks,
     watched::{Interpreter, Watched},
 };
 use crate::{
@@ -41,6 +42,7 @@ impl Session {
         let mut stacks_missing = 0;
         let left_out: u64 = self.connections.iter().map(|of| of.left_out).sum();
         self.lose(UserLoss::ConnectionsLeftOut, left_out);
+        let mut loop_looks = LoopLooks::new();
         let mut watched = std::mem::take(&mut self.watched);
         for (pid, watched) in &mut watched {
             if !self.is_reported(watched) || !self.suspects.concern(*pid) {
@@ -84,6 +86,7 @@ impl Session {
                 };
                 let mut thread = builder.build();
                 thread.lock_waits = lock_waits;
+                thread.waiting_loop = loop_looks.look(watched, &record, builder.totals);
                 threads.push(thread);
                 stacks_missing += builder.stacks_missing;
             }
@@ -108,6 +111,8 @@ impl Session {
         for (lost, n) in [
             (UserLoss::StacksMissing.into(), stacks_missing),
             (UserLoss::NamesEvicted.into(), evicted),
+            (UserLoss::LoopsNotLookedAt.into(), loop_looks.left_out),
+            (UserLoss::LoopCodeUnreadable.into(), loop_looks.unreadable),
         ]
         .into_iter()
         .chain(self.user_loss.iter().map(|(lost, n)| (*lost, *n)))

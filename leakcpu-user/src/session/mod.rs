@@ -31,6 +31,7 @@ mod spins;
 mod stacks;
 mod suspects;
 mod trials;
+mod waiting_loops;
 mod watch;
 mod watched;
 mod window;

@@ -43,8 +43,8 @@ pub(super) struct Stacks {
     functions: Vec<Arc<FunctionName>>,
     function_ids: HashMap<Arc<FunctionName>, FunctionId>,
     all: Vec<Stack>,
-    /// Of each frame of each stack, the code object that its name is from.
-    codes: Vec<Vec<Option<CodeId>>>,
+    /// Of each frame of each stack, where in which code object its name is from.
+    spots: Vec<Vec<Option<Spot>>>,
     by_hash: HashMap<u64, StackId>,
     by_frames: HashMap<Vec<RawFrame>, StackId>,
     table: CodeTable,
@@ -58,7 +58,7 @@ impl Default for Stacks {
             functions: Vec::new(),
             function_ids: HashMap::new(),
             all: vec![Stack::default()],
-            codes: vec![Vec::new()],
+            spots: vec![Vec::new()],
             by_hash: HashMap::from([(EMPTY_STACK, EMPTY)]),
             by_frames: HashMap::new(),
             table: CodeTable::default(),
@@ -70,8 +70,16 @@ impl Default for Stacks {
 /// The empty stack.
 const EMPTY: StackId = StackId(0);
 
-/// Frames, and the code objects of those that have a name.
-type NamedFrames = (Vec<Frame>, Vec<Option<CodeId>>);
+/// Where a frame stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Spot {
+    pub code: CodeId,
+    /// In bytes from the first instruction.
+    pub offset: Option<u32>,
+}
+
+/// Frames, and where those stand that have a name.
+type NamedFrames = (Vec<Frame>, Vec<Option<Spot>>);
 
 impl Stacks {
     /// Whether no stack but the empty one is known.
@@ -117,6 +125,19 @@ impl Stacks {
         self.by_hash.get(&hash).copied()
     }
 
+    /// Frames of a stack, leaf first, and where those stand that have a name.
+    pub(super) fn spots(&self, id: StackId) -> impl Iterator<Item = (Frame, Option<Spot>)> {
+        let stack = self.all.get(id.0 as usize);
+        let spots = self.spots.get(id.0 as usize);
+        let frames = stack.into_iter().flat_map(|stack| stack.frames.iter().copied());
+        frames.zip(spots.into_iter().flatten().copied())
+    }
+
+    /// Where a code object is, and its witness, unless that may have been another's.
+    pub(super) fn whereabouts(&self, code: CodeId) -> Option<(u64, u64)> {
+        self.table.whereabouts(code)
+    }
+
     /// A stack that was read from outside.
     pub(super) fn parked(&self, parked: &ParkedStack) -> StackId {
         self.by_frames.get(&parked.frames).copied().unwrap_or(EMPTY)
@@ -142,9 +163,9 @@ impl Stacks {
     /// names of frames that may have been another's.
     pub(super) fn verify(&mut self, process: &PythonProcess) -> Result<(), RemoteError> {
         let verified = self.table.verify_unchanged(process);
-        for (stack, codes) in self.all.iter_mut().zip(&self.codes) {
-            for (frame, code) in stack.frames.iter_mut().zip(codes) {
-                if code.is_some_and(|code| self.table.is_replaced(code)) {
+        for (stack, spots) in self.all.iter_mut().zip(&self.spots) {
+            for (frame, spot) in stack.frames.iter_mut().zip(spots) {
+                if spot.is_some_and(|spot| self.table.is_replaced(spot.code)) {
                     frame.function = None;
                     frame.line = None;
                     *self
@@ -169,6 +190,11 @@ impl Stacks {
         (functions.collect(), self.all.clone())
     }
 
+    /// What a function is called.
+    pub(super) fn function_name(&self, id: FunctionId) -> Option<&FunctionName> {
+        self.functions.get(id.0 as usize).map(|name| &**name)
+    }
+
     /// Files of the functions.
     pub(super) fn files(&self) -> impl Iterator<Item = &str> {
         self.functions.iter().map(|function| &*function.file)
@@ -183,7 +209,7 @@ impl Stacks {
         round: Option<u64>,
     ) -> StackId {
         let (raw, walk_flags) = without_second_root(source.process, raw, walk_flags);
-        let Some((frames, codes)) = self.name_frames(symbolizer, source, raw, round) else {
+        let Some((frames, spots)) = self.name_frames(symbolizer, source, raw, round) else {
             *self
                 .loss
                 .entry(Counter::StackInTransition.into())
@@ -198,7 +224,7 @@ impl Stacks {
         };
         let id = StackId(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
         self.all.push(stack);
-        self.codes.push(codes);
+        self.spots.push(spots);
         id
     }
 
@@ -212,21 +238,24 @@ impl Stacks {
     ) -> Option<NamedFrames> {
         let outermost = raw.iter().rposition(|frame| frame.address() != 0);
         let mut frames: Vec<Frame> = Vec::with_capacity(raw.len());
-        let mut codes = Vec::with_capacity(raw.len());
+        let mut spots = Vec::with_capacity(raw.len());
         for (i, &raw) in raw.iter().enumerate() {
             let mut frame = Frame {
                 function: None,
                 line: None,
                 called_from_c: raw.code & CALLED_FROM_C != 0,
             };
-            let mut code = None;
+            let mut spot = None;
             match source.name(symbolizer, raw) {
                 Ok(Ok(named)) => {
                     let sight = round.map_or(Sight::Once, |round| Sight::Hashed {
                         is_outermost: outermost == Some(i),
                         round,
                     });
-                    code = Some(self.table.note(raw, &named, sight));
+                    spot = Some(Spot {
+                        code: self.table.note(raw, &named, sight),
+                        offset: named.offset,
+                    });
                     if raw.witness == 0 {
                         *self
                             .loss
@@ -260,9 +289,9 @@ impl Stacks {
                 }
             }
             frames.push(frame);
-            codes.push(code);
+            spots.push(spot);
         }
-        Some((frames, codes))
+        Some((frames, spots))
     }
 
     fn function(&mut self, name: &Arc<FunctionName>) -> FunctionId {

@@ -184,6 +184,14 @@ impl CodeTable {
             .is_some_and(|seen| seen.replaced)
     }
 
+    /// Where a code object is, and its witness; `None` if its frames may have been another's,
+    /// or its address means something else by now.
+    pub fn whereabouts(&self, id: CodeId) -> Option<(u64, u64)> {
+        let seen = self.seen.get(id.0 as usize)?;
+        let is_there = self.by_address.contains_key(&seen.address);
+        (is_there && !seen.replaced).then_some((seen.address, seen.witness))
+    }
+
     /// The process runs another program: its addresses mean something else.
     pub fn forget_addresses(&mut self) {
         self.by_address.clear();
@@ -288,6 +296,7 @@ mod tests {
                 first_line: 1,
             }),
             line: None,
+            offset: None,
             witness,
             is_short_lived,
             is_before_start: false,

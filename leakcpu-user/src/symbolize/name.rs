@@ -22,6 +22,9 @@ pub struct SymbolizedFrame {
     pub function: Arc<FunctionName>,
     /// The line being executed; `None` where the line table has none.
     pub line: Option<u32>,
+    /// Where it stands, in bytes from its first instruction; `None` before that, and where it
+    /// is in no known copy of the instructions.
+    pub offset: Option<u32>,
     /// Witness of the code object whose name this is.
     pub witness: u64,
     /// The kernel side tells this code object from others at its address at every look,
@@ -118,6 +121,7 @@ impl Named {
             Role::Function => Ok(SymbolizedFrame {
                 function: Arc::clone(&self.function),
                 line: self.lines.line(instr),
+                offset: self.lines.offset(instr).and_then(|at| at.try_into().ok()),
                 witness: self.witness,
                 is_short_lived: self.is_short_lived,
                 is_before_start: self.lines.is_before_start(instr),

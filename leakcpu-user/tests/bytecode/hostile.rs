@@ -1,7 +1,7 @@
 //! Bytes that are no bytecode, or were changed: an answer or an error, in bounded time.
 
 use proptest::prelude::*;
-use pyobserve::bytecode::{Analysis, Code, Constant, known_minors};
+use pyobserve::bytecode::{Analysis, Code, Constant, SeenCallees, known_minors};
 
 use crate::{codes, interpreter, record::Record};
 
@@ -14,7 +14,7 @@ fn ask_all(code: Code<'_>) {
     let judged = analysis.judge_all();
     assert_eq!(judged.len(), analysis.loops().len());
     for (one, all_at_once) in analysis.loops().iter().zip(judged) {
-        assert_eq!(analysis.judge(one), all_at_once);
+        assert_eq!(analysis.judge(one, &SeenCallees::default()), all_at_once);
         assert!(one.contains(one.header));
         let quiet = all_at_once.quiet.into_iter().flatten();
         for range in one.ranges.iter().cloned().chain(quiet) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pyobserve::bytecode::{Analysis, Judgement, LoopJudgement};
+use pyobserve::bytecode::{Analysis, Judgement, LoopJudgement, SeenCallees};
 
 use crate::{codes, on_each, record::Record};
 
@@ -52,5 +52,5 @@ fn loops_are_judged_as_their_names_say() {
 fn outermost(record: &Record) -> Result<LoopJudgement, String> {
     let analysis = Analysis::of(record.code()).map_err(|why| why.to_string())?;
     let outermost = analysis.loops().last().ok_or("it has no loop")?;
-    Ok(analysis.judge(outermost))
+    Ok(analysis.judge(outermost, &SeenCallees::default()))
 }

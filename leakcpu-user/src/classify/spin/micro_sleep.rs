@@ -12,7 +12,7 @@ use crate::{
 pub(super) fn prove(process: &Process, thread: &Thread, limits: &Thresholds) -> Option<Spin> {
     let spin = most_frequent(process, thread, limits)?;
     let rate = spin.rate()?;
-    let cpu_share = thread.times.on_cpu_ns as f64 / thread.times.wall_ns as f64;
+    let cpu_share = thread.on_cpu_share();
     let cpu_per_wake_ns = cpu_share / rate * 1e9;
     let is_proved = rate >= limits.micro_sleep_min_rate
         && cpu_per_wake_ns <= limits.micro_sleep_max_cpu_per_wake_ns as f64;

@@ -6,11 +6,12 @@
 mod micro_sleep;
 mod native;
 mod poll;
+mod waiting_loop;
 
 pub(super) use micro_sleep::{is_timed_wait, most_frequent as most_frequent_sleep};
 
 use super::Thresholds;
-use crate::model::{Frame, NativeId, Process, Thread};
+use crate::model::{Frame, NativeId, Process, Thread, WaitingLoop};
 
 /// What a thread's busy-wait consists of.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,9 +46,27 @@ pub enum Spin {
         function: NativeId,
         /// Samples at such a pause, of all.
         pause_share: f64,
-        /// Samples.
-        samples: u64,
     },
+    /// Python code that looks again and again and does nothing else.
+    Loop {
+        /// What it looks at.
+        of: LoopOf,
+        /// Samples in it, of all.
+        share: f64,
+        /// The loop.
+        waiting: WaitingLoop,
+    },
+}
+
+/// What a loop that only waits looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoopOf {
+    /// The program's own state.
+    Flag,
+    /// The time, and nothing else.
+    Clock,
+    /// What the kernel says.
+    SystemCalls,
 }
 
 /// The proof that `thread` busy-waits, if there is one.
@@ -56,7 +75,8 @@ pub(super) fn prove(process: &Process, thread: &Thread, limits: &Thresholds) -> 
         return None;
     }
     poll::prove(process, thread, limits)
-        .or_else(|| native::prove(process, thread, limits))
+        .or_else(|| native::prove(thread, limits))
+        .or_else(|| waiting_loop::prove(thread, limits))
         .or_else(|| micro_sleep::prove(process, thread, limits))
 }
 
@@ -65,7 +85,7 @@ impl Spin {
     pub const fn rate(&self) -> Option<f64> {
         match self {
             Self::Poll { rate, .. } | Self::MicroSleep { rate, .. } => Some(*rate),
-            Self::Native { .. } => None,
+            Self::Native { .. } | Self::Loop { .. } => None,
         }
     }
 
@@ -74,7 +94,7 @@ impl Spin {
         match self {
             Self::Poll { syscall, .. } => Some(syscall),
             Self::MicroSleep { syscall, .. } => syscall.as_deref(),
-            Self::Native { .. } => None,
+            Self::Native { .. } | Self::Loop { .. } => None,
         }
     }
 }

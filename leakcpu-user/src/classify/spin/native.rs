@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 use super::{Spin, wants_cpu};
 use crate::{
     classify::Thresholds,
-    model::{NativeId, Process, Thread},
+    model::{NativeId, Thread},
 };
 
 /// Code whose samples are at a `pause`.
-pub(super) fn prove(process: &Process, thread: &Thread, limits: &Thresholds) -> Option<Spin> {
+pub(super) fn prove(thread: &Thread, limits: &Thresholds) -> Option<Spin> {
     if !wants_cpu(thread, limits) {
         return None;
     }
@@ -32,11 +32,9 @@ pub(super) fn prove(process: &Process, thread: &Thread, limits: &Thresholds) -> 
     let at_pause: u64 = pauses.values().sum();
     let pause_share = at_pause as f64 / samples.max(1) as f64;
     let (function, _) = pauses.into_iter().max_by_key(|(_, count)| *count)?;
-    debug_assert!(process.native(function).is_some(), "leaves are named");
     (samples >= limits.native_spin_min_samples && pause_share >= limits.native_spin_min_pause_share)
         .then_some(Spin::Native {
             function,
             pause_share,
-            samples,
         })
 }

@@ -11,7 +11,7 @@ pub(super) fn prove(process: &Process, thread: &Thread, limits: &Thresholds) -> 
     if !wants_cpu(thread, limits) {
         return None;
     }
-    let cpu_share = thread.times.on_cpu_ns as f64 / thread.times.wall_ns as f64;
+    let cpu_share = thread.on_cpu_share();
     let (_, spin) = thread
         .tallies
         .iter()

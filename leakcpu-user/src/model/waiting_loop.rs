@@ -1,0 +1,57 @@
+//! A loop of Python code that only waits.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Frame, FunctionId};
+
+/// A loop in which a thread was sampled and in which, by its instructions, no round does
+/// anything that outlives it (docs/spins.md).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingLoop {
+    /// The function it is in.
+    pub function: FunctionId,
+    /// The line with the most samples, functions that it calls included.
+    pub line: Option<u32>,
+    /// On-CPU samples in it, those in functions that it calls included ...
+    pub samples: u64,
+    /// ... of so many of the thread.
+    pub of_samples: u64,
+    /// What it calls to look, by the program's names: `self.done.is_set`.
+    pub looks_at: Vec<Look>,
+    /// It sleeps or gives up the CPU in between.
+    pub sleeps: bool,
+    /// Functions that were seen below it, and do nothing but look either.
+    pub functions_below: usize,
+}
+
+impl WaitingLoop {
+    /// Where in the code it is.
+    pub const fn frame(&self) -> Frame {
+        Frame {
+            function: Some(self.function),
+            line: self.line,
+            called_from_c: false,
+        }
+    }
+}
+
+/// A call that only looks.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Look {
+    /// At what.
+    pub at: LookAt,
+    /// The program's name for it.
+    pub name: String,
+}
+
+/// What a call looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LookAt {
+    /// The time.
+    Clock,
+    /// Something that others change.
+    State,
+    /// Whether there is something to take, or a lock is free.
+    Offer,
+}
