@@ -13,7 +13,7 @@ use leakcpu_tests::{
     problems::Problems,
     report::{list, ns, text},
     verdict,
-    workload::Workload,
+    workload::{self, Workload},
 };
 use nix::{
     sys::signal::{Signal, kill},
@@ -237,5 +237,75 @@ fn spins_are_named_within_two_seconds() {
     eprintln!("named after {after_ms:?} ms");
     let p95 = after_ms.get(18).copied().unwrap_or(i64::MAX);
     problems.check(p95 <= 2_000, format!("p95 {p95} ms"));
+    problems.finish();
+}
+
+/// How many spin or compute at the same time: more, and a short window has too few samples
+/// of each.
+const AT_A_TIME: usize = 3;
+
+/// Loops without a system call: those that only wait are told from those that do something.
+fn check_python_loops(python: &'static Interpreter, problems: &mut Problems) {
+    let kinds = observed_kinds(python);
+    for some in kinds.chunks(AT_A_TIME) {
+        let start = |kind: &String| Workload::start(python, "python_spin.py", &[kind]);
+        let workloads: Vec<Workload> = some.iter().map(start).collect();
+        let pids: Vec<u32> = workloads.iter().map(|workload| workload.pid).collect();
+        let report = observe::classify_all(&pids, "2500ms", &[]);
+        for (workload, kind) in workloads.iter().zip(some) {
+            problems.about(format!("{} {kind}", workload.name));
+            let truth = &workload.ready["truth"];
+            let process = report.process(workload.pid);
+            let verdict = &process["verdict"];
+            if text(truth, "class") != "busy-waiting" {
+                problems.check(
+                    verdict["class"] != "busy-waiting",
+                    format!("falsely accused: {verdict}"),
+                );
+                continue;
+            }
+            problems.equal("class", &text(verdict, "class"), &"busy-waiting");
+            problems.equal("detail", &verdict["detail"], &truth["detail"]);
+            problems.equal("line", &verdict["blame"]["line"], &truth["line"]);
+            let rule = match text(truth, "detail") {
+                "poll-spin" => "busy-wait.zero-timeout-poll".to_owned(),
+                detail => format!("busy-wait.{detail}"),
+            };
+            let findings = list(process, "findings");
+            problems.check(
+                findings.iter().any(|finding| finding["rule"] == *rule),
+                format!("no {rule}: {findings:?}"),
+            );
+        }
+    }
+}
+
+/// Every kind that the workload knows.
+fn observed_kinds(python: &'static Interpreter) -> Vec<String> {
+    let output = workload::command(python, "python_spin.py", &["--kinds"])
+        .output()
+        .expect("the workload can be run");
+    let kinds: Vec<String> = String::from_utf8_lossy(&output.stdout)
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect();
+    assert!(kinds.len() > 20, "{python} knows {kinds:?}");
+    kinds
+}
+
+#[test]
+fn loops_that_only_wait_are_told_from_those_that_do_something() {
+    let mut problems = Problems::new();
+    check_python_loops(interpreter::newest(), &mut problems);
+    problems.finish();
+}
+
+#[test]
+#[ignore = "slow: half a minute for each interpreter"]
+fn loops_are_told_apart_on_every_interpreter() {
+    let mut problems = Problems::new();
+    for python in interpreter::supported() {
+        check_python_loops(python, &mut problems);
+    }
     problems.finish();
 }

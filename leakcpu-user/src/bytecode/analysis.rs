@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::{
     Code, DecodeError, FunctionJudgement, Instruction, Loop, LoopJudgement, Op, SeenCallees,
+    dataflow::written,
     decode,
     decode::index_of,
     flow::{Block, blocks},
@@ -105,7 +106,22 @@ impl<'a> Analysis<'a> {
             edges.any(|(to, _)| *to == this.header_block)
         };
         let latches = this.blocks.iter().filter(goes_back);
-        ranges(&self.instructions, latches.map(|block| &self.blocks[*block]))
+        ranges(
+            &self.instructions,
+            latches.map(|block| &self.blocks[*block]),
+        )
+    }
+
+    /// Indices of the local variables that a loop writes; `None` if they are more than are
+    /// followed.
+    pub fn written(&self, this: &Loop) -> Option<Vec<u32>> {
+        written(self.code.minor, &self.instructions, &self.blocks, this).ok()
+    }
+
+    /// How many local variables there are, those that inner functions share included from
+    /// 3.11 on.
+    pub fn variables(&self) -> usize {
+        self.code.locals.len()
     }
 
     /// Judges a loop; those inside of it that do more than wait are known.

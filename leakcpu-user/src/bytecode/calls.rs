@@ -4,7 +4,8 @@
 //! written in Python shows in the samples below the loop, so whoever judges a live loop
 //! checks that none was seen there that is not judged itself
 //! ([`LoopJudgement::calls`](super::LoopJudgement::calls)). What is written in C and called
-//! so is what the standard library calls so.
+//! so is what the standard library calls so, and what is the standard library's own is not
+//! judged ([`is_known`]).
 
 use super::{
     path::last,
@@ -34,6 +35,8 @@ pub(super) enum Known {
     UnlessRaises,
     /// It changes something if its result is true.
     IfTrue,
+    /// It changes something if its result is false.
+    IfFalse,
     /// It changes something.
     Effect,
     /// Nothing.
@@ -264,12 +267,25 @@ pub(super) fn known(path: &str, arguments: &Arguments<'_>) -> Known {
             Known::IfTrue
         }
         "acquire" if arguments.denies(1, "timeout") => Known::IfTrue,
+        // Of C, over ctypes: 0 is a success.
+        "trylock" | "pthread_spin_trylock" | "pthread_mutex_trylock" => Known::IfFalse,
+        // What a buffer holds, which another process may share.
+        "unpack" | "unpack_from" | "from_bytes" if is_method => harmless(CallKind::Predicate),
         "sleep" if count == 1 => harmless(CallKind::Sleep),
         "sched_yield" if count == 0 => harmless(CallKind::Sleep),
         _ if RAISING.contains(&name) => Known::UnlessRaises,
         _ if EFFECTS.contains(&name) => Known::Effect,
         _ => Known::Nothing,
     }
+}
+
+/// Whether the standard library's functions of this name do what calls by that name are
+/// taken to do.
+pub(super) fn is_known(name: &str) -> bool {
+    let few = ["get", "put", "acquire", "__enter__", "__exit__"];
+    [PREDICATES, FILE_PREDICATES, RAISING, &few]
+        .iter()
+        .any(|names| names.contains(&name))
 }
 
 /// Whether a `with` of this name takes a lock and gives it back.

@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Code, Effect, Instruction, Loop, Missing, MissingKind, NamedCall, RunsCode, SeenCallees,
+    Code, Effect, EffectKind, Instruction, Loop, Missing, MissingKind, NamedCall, RunsCode,
+    SeenCallees,
     action::Action,
     flow::{Block, Edge},
     lower::lower,
@@ -98,9 +99,30 @@ pub(super) struct Facts {
 
 impl Facts {
     /// Of these calls the callees are known, and judged by themselves.
-    pub(super) fn excuse(&mut self, seen: &SeenCallees) {
+    pub(super) fn excuse(
+        &mut self,
+        seen: &SeenCallees,
+        instructions: &[Instruction],
+        blocks: &[Block],
+    ) {
         for facts in self.blocks.values_mut() {
             facts.missing.retain(|one| !seen.are_called_by(one));
+        }
+        for (offset, name) in seen.unless_raising() {
+            let holds = |block: &Block| {
+                let of = &instructions[block.instructions.clone()];
+                of.iter().any(|one| one.offset == offset)
+            };
+            let effect = Effect {
+                kind: EffectKind::Call,
+                name: name.to_owned(),
+                offset,
+            };
+            for (block, facts) in &mut self.blocks {
+                if holds(&blocks[*block]) {
+                    facts.edge_effects.push((On::Plain, effect.clone()));
+                }
+            }
         }
     }
 
@@ -173,7 +195,7 @@ pub(super) fn facts(
 }
 
 /// Indices of the local variables that a loop writes.
-fn written(
+pub(super) fn written(
     minor: u8,
     instructions: &[Instruction],
     blocks: &[Block],

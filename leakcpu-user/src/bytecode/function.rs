@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 use super::{
     Code, FunctionJudgement, Instruction, Loop, Op, SeenCallees,
     dataflow::{BlockFacts, Facts, facts},
-    flow::Block,
-    judge::{MAX_KEPT, reached},
+    flow::{Block, Edge},
+    judge::reached,
     loops::ranges,
 };
 
@@ -29,44 +29,49 @@ pub(super) fn judge_function(
     let Ok(mut facts) = facts(code, instructions, blocks, &whole) else {
         return FunctionJudgement::default();
     };
-    facts.excuse(seen);
-    let quiet = quiet(&facts, instructions, blocks);
-    let mut calls: Vec<_> = quiet
-        .iter()
-        .filter_map(|block| facts.blocks.get(block))
-        .flat_map(|facts| facts.calls.clone())
-        .collect();
-    calls.truncate(MAX_KEPT);
+    facts.excuse(seen, instructions, blocks);
+    let edges = quiet_edges(&facts, blocks);
+    let start = Some(0).filter(|start| is_quiet(&facts, *start));
+    let from_start = reached(start, &edges, |(from, to)| (from, to));
+    let to = |is_end: &dyn Fn(usize) -> bool| {
+        let ends = from_start.iter().copied().filter(|block| is_end(*block));
+        let to_end = reached(ends, &edges, |(from, to)| (to, from));
+        let both: BTreeSet<usize> = from_start.intersection(&to_end).copied().collect();
+        ranges(instructions, both.iter().map(|block| &blocks[*block]))
+    };
+    let last = |block: usize| instructions[blocks[block].instructions.clone()].last();
     FunctionJudgement {
-        quiet: ranges(instructions, quiet.iter().map(|block| &blocks[*block])),
-        calls,
+        returning: to(&|block| returns(last(block)) && facts.is_quiet_edge(block, Edge::Next)),
+        raising: to(&|block| raises(last(block)) || may_raise_at_once(&facts, blocks, block)),
     }
 }
 
-/// The blocks on ways from the beginning to an end on which nothing outlives the call.
-fn quiet(facts: &Facts, instructions: &[Instruction], blocks: &[Block]) -> BTreeSet<usize> {
-    let is_quiet = |block: &usize| facts.blocks.get(block).is_some_and(BlockFacts::is_quiet);
-    if !is_quiet(&0) {
-        return BTreeSet::new();
-    }
-    let edges: Vec<(usize, usize)> = (0..blocks.len())
-        .filter(is_quiet)
-        .flat_map(|from| blocks[from].edges.iter().map(move |edge| (from, edge)))
-        .filter(|(from, (to, edge))| is_quiet(to) && facts.is_quiet_edge(*from, *edge))
+fn is_quiet(facts: &Facts, block: usize) -> bool {
+    facts.blocks.get(&block).is_some_and(BlockFacts::is_quiet)
+}
+
+/// The edges on which nothing outlives the call.
+fn quiet_edges(facts: &Facts, blocks: &[Block]) -> Vec<(usize, usize)> {
+    let from = (0..blocks.len()).filter(|block| is_quiet(facts, *block));
+    from.flat_map(|from| blocks[from].edges.iter().map(move |edge| (from, edge)))
+        .filter(|(from, (to, edge))| is_quiet(facts, *to) && facts.is_quiet_edge(*from, *edge))
         .map(|(from, (to, _))| (from, *to))
-        .collect();
-    let from_start = reached([0], &edges, |(from, to)| (from, to));
-    let ends = from_start.iter().copied();
-    let ends = ends.filter(|block| is_end(&instructions[blocks[*block].instructions.clone()]));
-    let to_end = reached(ends, &edges, |(from, to)| (to, from));
-    from_start.intersection(&to_end).copied().collect()
+        .collect()
 }
 
-fn is_end(of: &[Instruction]) -> bool {
-    of.last().is_some_and(|last| {
-        matches!(
-            last.op,
-            Op::ReturnValue | Op::ReturnConst | Op::RaiseVarargs | Op::Reraise
-        )
-    })
+fn returns(last: Option<&Instruction>) -> bool {
+    last.is_some_and(|last| matches!(last.op, Op::ReturnValue | Op::ReturnConst))
+}
+
+fn raises(last: Option<&Instruction>) -> bool {
+    last.is_some_and(|last| matches!(last.op, Op::RaiseVarargs | Op::Reraise))
+}
+
+/// Whether an attempt in a block raises, if it fails, to whoever called the function.
+fn may_raise_at_once(facts: &Facts, blocks: &[Block], block: usize) -> bool {
+    let is_caught = blocks[block]
+        .edges
+        .iter()
+        .any(|(_, edge)| *edge == Edge::Exception);
+    !is_caught && !facts.is_quiet_edge(block, Edge::Next)
 }

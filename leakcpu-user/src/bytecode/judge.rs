@@ -31,7 +31,7 @@ pub(super) fn judge(
         Ok(facts) => facts,
         Err(Unfollowed) => return LoopJudgement::unknown(MissingKind::TooMuch, this.header),
     };
-    facts.excuse(seen);
+    facts.excuse(seen, instructions, blocks);
     let whole: BTreeSet<usize> = this.blocks.iter().copied().collect();
     let carried_by_all = carried(&facts, blocks, &whole, this.header_block);
     let mut judged = gather(&facts, blocks, &whole, &carried_by_all, inner);

@@ -173,20 +173,39 @@ impl LoopJudgement {
     }
 }
 
-/// What is known of a call of a whole function.
+/// What is known of a call of a whole function: the instructions, in bytes, on ways from its
+/// beginning on which nothing outlives the call ...
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FunctionJudgement {
-    /// The instructions on ways from its beginning to an end of it on which nothing
-    /// outlives the call, in bytes; none if there is no such way. A function that is seen
-    /// there and nowhere else does nothing but look.
-    pub quiet: Box<[Range<u32>]>,
-    /// Calls that were judged by their names, as in [`LoopJudgement::calls`].
-    pub calls: Vec<NamedCall>,
+    /// ... to where it returns, ...
+    pub returning: Box<[Range<u32>]>,
+    /// ... and to where it raises an exception.
+    pub raising: Box<[Range<u32>]>,
+}
+
+/// What a function does, as far as it was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Does {
+    /// Nothing that outlives the call.
+    Nothing,
+    /// The same if it raises an exception: `get_nowait` of an empty queue.
+    NothingIfItRaises,
 }
 
 impl FunctionJudgement {
-    /// Whether the instruction or cache at an offset is on such a way.
-    pub fn is_quiet_at(&self, offset: u32) -> bool {
-        self.quiet.iter().any(|range| range.contains(&offset))
+    /// What it does if it was seen at these offsets and nowhere else; `None` if that is
+    /// more than to look.
+    pub fn does<'a>(&self, offsets: impl Iterator<Item = &'a u32> + Clone) -> Option<Does> {
+        let are_on = |ranges: &[Range<u32>]| {
+            let mut offsets = offsets.clone();
+            offsets.all(|offset| ranges.iter().any(|range| range.contains(offset)))
+        };
+        if are_on(&self.returning) {
+            Some(Does::Nothing)
+        } else if are_on(&self.raising) {
+            Some(Does::NothingIfItRaises)
+        } else {
+            None
+        }
     }
 }

@@ -40,8 +40,8 @@ pub use calls::CallKind;
 pub use code::{Code, Constant};
 pub use decode::{DecodeError, Instruction, MAX_CODE_BYTES, decode};
 pub use judgement::{
-    Effect, EffectKind, FunctionJudgement, Judgement, LoopJudgement, Missing, MissingKind, NamedCall, RunsCode,
-    RunsCodeKind,
+    Does, Effect, EffectKind, FunctionJudgement, Judgement, LoopJudgement, Missing, MissingKind,
+    NamedCall, RunsCode, RunsCodeKind,
 };
 pub use loops::Loop;
 pub use lower::stack_effect;

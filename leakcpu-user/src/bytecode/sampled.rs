@@ -6,13 +6,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Analysis, CallKind, Loop, NamedCall, SeenCallees};
+use super::{Analysis, CallKind, Does, Loop, NamedCall, SeenCallees, calls::is_known};
 
 /// Code objects that are looked at in search of the loop, innermost first.
 const MAX_CANDIDATES: usize = 16;
 
 /// Functions below a loop that are judged: what calls more than that does more than wait.
 const MAX_BELOW: usize = 24;
+
+/// Of so many samples in a loop one may have a frame without a name, which is not judged.
+const MAX_UNNAMED_PART: u64 = 20;
 
 /// Where a sample found a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +44,15 @@ pub struct SampledCode<'a> {
     pub analysis: Analysis<'a>,
     /// `co_name`.
     pub name: &'a str,
+    /// It is the standard library's.
+    pub is_standard: bool,
+}
+
+impl SampledCode<'_> {
+    /// It does what its name says, so that neither it nor what it calls has to be judged.
+    fn is_trusted(&self) -> bool {
+        self.is_standard && is_known(self.name)
+    }
 }
 
 /// A loop that only waits.
@@ -60,6 +72,9 @@ pub struct Waiting {
     pub sleeps: bool,
     /// Functions that were seen below it, and judged.
     pub functions_below: usize,
+    /// Indices of local variables whose values stay what they are while it waits: all but
+    /// those that a clock may give one.
+    pub steady: Vec<u32>,
 }
 
 /// The loop in which the thread of these samples only waits, with at least `least` of them.
@@ -122,7 +137,17 @@ fn innermost(sample: &Sample, code: u32) -> Option<usize> {
 #[derive(Default)]
 struct Seen {
     offsets: BTreeMap<u32, u64>,
-    callees: SeenCallees,
+    calls: BTreeSet<SeenCall>,
+}
+
+/// A call under which a function was seen.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct SeenCall {
+    /// Where the call is, in bytes.
+    offset: u32,
+    callee: u32,
+    /// There is no C code between the two.
+    is_direct: bool,
 }
 
 fn prove<'a>(
@@ -132,37 +157,10 @@ fn prove<'a>(
     inside: &[(&Sample, usize)],
     code: &mut impl FnMut(u32) -> Option<&'a SampledCode<'a>>,
 ) -> Option<Waiting> {
-    let mut own = Seen::default();
-    let mut below: BTreeMap<u32, Seen> = BTreeMap::new();
-    for &(sample, at) in inside {
-        let mut caller: Option<(u32, u32)> = None;
-        for depth in (0..=at).rev() {
-            // What has no name is not judged.
-            let place = sample.places[depth]?;
-            let called = code(place.code)?;
-            let is_own = depth == at;
-            if let Some((caller, call)) = caller {
-                let callees = if depth + 1 == at {
-                    &mut own.callees
-                } else {
-                    &mut below.entry(caller).or_default().callees
-                };
-                note(callees, call, place, called);
-            }
-            let seen = if is_own {
-                &mut own
-            } else {
-                below.entry(place.code).or_default()
-            };
-            *seen.offsets.entry(place.offset).or_default() += sample.count;
-            let instruction = called.analysis.instruction_at(place.offset)?;
-            caller = Some((place.code, instruction.offset));
-        }
-        if below.len() > MAX_BELOW {
-            return None;
-        }
-    }
-    let judged = of.analysis.judge(this, &own.callees);
+    let (own, below) = gather(inside, code)?;
+    let does = judge_below(&below, code)?;
+    let callees = callees(&own.calls, &does, code);
+    let judged = of.analysis.judge(this, &callees);
     let is_quiet = |offset: &u32| {
         let mut quiet = judged.quiet.iter().flatten();
         quiet.any(|range| range.contains(offset))
@@ -170,13 +168,15 @@ fn prove<'a>(
     if !judged.only_waits() && !own.offsets.keys().all(is_quiet) {
         return None;
     }
-    for (id, seen) in &below {
-        let judged = code(*id)?.analysis.judge_function(&seen.callees);
-        if !seen.offsets.keys().all(|offset| judged.is_quiet_at(*offset)) {
-            return None;
-        }
-    }
+    let reads_clock = judged.calls.iter().any(|call| call.kind == CallKind::Clock);
+    let unsteady = if reads_clock {
+        of.analysis.written(this)?
+    } else {
+        Vec::new()
+    };
+    let variables = 0..u32::try_from(of.analysis.variables()).unwrap_or(0);
     Some(Waiting {
+        steady: variables.filter(|one| !unsteady.contains(one)).collect(),
         code: id,
         header: this.header,
         samples: inside.iter().map(|(sample, _)| sample.count).sum(),
@@ -187,12 +187,96 @@ fn prove<'a>(
     })
 }
 
-/// Before 3.11 Python calls Python over C, so that the frames do not tell what C code was
-/// between them.
-fn note(callees: &mut SeenCallees, call: u32, place: Place, called: &SampledCode<'_>) {
-    if called.analysis.minor() < 11 {
-        callees.add_named(call, called.name);
-    } else if !place.called_from_c {
-        callees.add_direct(call);
+/// What was seen of the loop itself and, by code object, below it; `None` if that cannot be
+/// judged.
+fn gather<'a>(
+    inside: &[(&Sample, usize)],
+    code: &mut impl FnMut(u32) -> Option<&'a SampledCode<'a>>,
+) -> Option<(Seen, BTreeMap<u32, Seen>)> {
+    let mut own = Seen::default();
+    let mut below: BTreeMap<u32, Seen> = BTreeMap::new();
+    let (mut all, mut unnamed) = (0, 0);
+    for &(sample, at) in inside {
+        all += sample.count;
+        if sample.places[..=at].contains(&None) {
+            unnamed += sample.count;
+            continue;
+        }
+        let from = trusted(&sample.places[..at], code).map_or(0, |trusted| trusted + 1);
+        for depth in from..=at {
+            let place = sample.places[depth]?;
+            let of = code(place.code)?;
+            let seen = if depth == at {
+                &mut own
+            } else {
+                below.entry(place.code).or_default()
+            };
+            *seen.offsets.entry(place.offset).or_default() += sample.count;
+            let inner = depth.checked_sub(1).filter(|inner| *inner >= from);
+            if let Some(inner) = inner.and_then(|inner| sample.places[inner]) {
+                seen.calls.insert(SeenCall {
+                    offset: of.analysis.instruction_at(place.offset)?.offset,
+                    callee: inner.code,
+                    // Before 3.11 Python calls Python over C, so that the frames do not
+                    // tell what other C code was between them.
+                    is_direct: of.analysis.minor() >= 11 && !inner.called_from_c,
+                });
+            }
+        }
+        if below.len() > MAX_BELOW {
+            return None;
+        }
     }
+    (unnamed * MAX_UNNAMED_PART <= all).then_some((own, below))
+}
+
+/// The outermost of some frames that does what its name says. The call of it is judged by
+/// that name, like one of a function in C.
+fn trusted<'a>(
+    places: &[Option<Place>],
+    code: &mut impl FnMut(u32) -> Option<&'a SampledCode<'a>>,
+) -> Option<usize> {
+    places.iter().rposition(|place| {
+        place
+            .and_then(|place| code(place.code))
+            .is_some_and(SampledCode::is_trusted)
+    })
+}
+
+/// What each function below the loop does; `None` if one of them does more than look. They
+/// may call each other, so each is taken to do nothing until it turns out to do more.
+fn judge_below<'a>(
+    below: &BTreeMap<u32, Seen>,
+    code: &mut impl FnMut(u32) -> Option<&'a SampledCode<'a>>,
+) -> Option<BTreeMap<u32, Does>> {
+    let mut does: BTreeMap<u32, Does> = below.keys().map(|id| (*id, Does::Nothing)).collect();
+    loop {
+        let mut is_changed = false;
+        for (id, seen) in below {
+            let callees = callees(&seen.calls, &does, code);
+            let judged = code(*id)?.analysis.judge_function(&callees);
+            let now = judged.does(seen.offsets.keys())?;
+            // It only ever grows.
+            let known = does.entry(*id).or_insert(now);
+            is_changed |= now > *known;
+            *known = now.max(*known);
+        }
+        if !is_changed {
+            return Some(does);
+        }
+    }
+}
+
+fn callees<'a>(
+    calls: &BTreeSet<SeenCall>,
+    does: &BTreeMap<u32, Does>,
+    code: &mut impl FnMut(u32) -> Option<&'a SampledCode<'a>>,
+) -> SeenCallees {
+    let mut callees = SeenCallees::default();
+    for call in calls {
+        if let (Some(of), Some(does)) = (code(call.callee), does.get(&call.callee)) {
+            callees.add(call.offset, of.name, call.is_direct, *does);
+        }
+    }
+    callees
 }

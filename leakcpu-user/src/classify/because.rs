@@ -153,7 +153,10 @@ impl Subject<'_> {
     fn looping(&self, share: f64, waiting: &WaitingLoop) -> Because {
         let function = self.process.function(waiting.function);
         let of = function.map_or(String::new(), |function| format!(" of {}", function.name));
-        let mut looks = waiting.looks_at.iter().map(|look| format!("{}()", look.name));
+        let mut looks = waiting
+            .looks_at
+            .iter()
+            .map(|look| format!("{}()", look.name));
         let with = match (looks.next(), looks.len()) {
             (None, _) => String::new(),
             (Some(one), 0) => format!(" but ask {one}"),

@@ -62,6 +62,9 @@ pub struct Thresholds {
     pub loop_spin_min_samples: u64,
     /// ... and their share of all.
     pub loop_spin_min_share: f64,
+    /// Changes of its local variables, of the looks at them: a loop that waits has none, but
+    /// may be entered anew.
+    pub loop_spin_max_changes: f64,
     /// Samples in system calls, of all, from which on the loop asks the kernel.
     pub loop_spin_min_syscall_share: f64,
     /// Sleeps up to this mean length are micro-sleeps.
@@ -130,6 +133,7 @@ impl Default for Thresholds {
             native_spin_min_pause_share: 0.6,
             loop_spin_min_samples: 20,
             loop_spin_min_share: 0.8,
+            loop_spin_max_changes: 0.3,
             loop_spin_min_syscall_share: 0.1,
             micro_sleep_max_mean_ns: 10_000_000,
             micro_sleep_advice_rate: 100.0,

@@ -17,7 +17,8 @@ impl Rule for ClockSpin {
     }
 
     fn check(&self, case: Case<'_>) -> Vec<Finding> {
-        spinning(case, self.name(), |spin| match spin {
+        spinning(case, self.name(), |spin| {
+            match spin {
             Spin::Loop {
                 of: LoopOf::Clock, ..
             } => Some(Advice {
@@ -27,6 +28,7 @@ impl Rule for ClockSpin {
                     .to_owned(),
             }),
             _ => None,
+        }
         })
     }
 }

@@ -20,7 +20,8 @@ impl Rule for ZeroTimeoutPoll {
     }
 
     fn check(&self, case: Case<'_>) -> Vec<Finding> {
-        spinning(case, self.name(), |spin| match spin {
+        spinning(case, self.name(), |spin| {
+            match spin {
             Spin::Poll { syscall, .. } => Some(Advice {
                 cause: cause(syscall),
                 fix: fix(syscall).to_owned(),
@@ -35,6 +36,7 @@ impl Rule for ZeroTimeoutPoll {
                     .to_owned(),
             }),
             _ => None,
+        }
         })
     }
 }

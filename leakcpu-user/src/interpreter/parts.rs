@@ -71,11 +71,7 @@ pub fn read_parts(
     if !head.is_alive(&layout.object) {
         return Err(CodeError::Freed { address });
     }
-    let mut reader = Reader {
-        memory,
-        layout,
-        types: HashMap::new(),
-    };
+    let mut reader = Reader::new(memory, layout);
     let parts = &layout.parts;
     let instructions = match (parts.code, layout.object.instruction_pointer) {
         (None, InstructionPointer::Pointer(start)) => {
@@ -125,14 +121,32 @@ enum Type {
     Other,
 }
 
-struct Reader<'a, M> {
+/// Reads objects whose type matters.
+pub(super) struct Reader<'a, M> {
     memory: &'a M,
     layout: &'a InterpreterLayout,
     /// By address.
     types: HashMap<u64, Type>,
 }
 
-impl<M: ObjectMemory> Reader<'_, M> {
+impl<'a, M: ObjectMemory> Reader<'a, M> {
+    pub(super) fn new(memory: &'a M, layout: &'a InterpreterLayout) -> Self {
+        Self {
+            memory,
+            layout,
+            types: HashMap::new(),
+        }
+    }
+
+    /// What tells an object from others: the value of a number, else its address.
+    pub(super) fn identity(&mut self, object: u64) -> Result<u64, RemoteError> {
+        Ok(match self.type_of(object)? {
+            Type::Int => self.int(object)?.map_or(object, i64::cast_unsigned),
+            Type::Float => self.field(object, self.layout.parts.float_value)?,
+            _ => object,
+        })
+    }
+
     fn word(&self, address: u64) -> Result<u64, RemoteError> {
         let mut bytes = [0; 8];
         self.memory.read_some(address, 8, &mut bytes)?;

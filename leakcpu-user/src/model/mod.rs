@@ -46,6 +46,6 @@ pub use round_trips::RoundTrips;
 pub use stack::{Awaits, Child, Frame, Function, Stack, StackTime, StackTimeKind};
 pub use sums::{Charge, CpuSplit};
 pub use thread::{SyscallTally, Thread, ThreadTimes};
-pub use waiting_loop::{Look, LookAt, WaitingLoop};
+pub use waiting_loop::{Look, LookAt, SteadyValues, WaitingLoop};
 pub use waits::Wait;
 pub use wakes::{Caused, Wake, WakeEvidence, Waker};

@@ -22,6 +22,19 @@ pub struct WaitingLoop {
     pub sleeps: bool,
     /// Functions that were seen below it, and do nothing but look either.
     pub functions_below: usize,
+    /// What its local variables held at several moments; `None` if it was not found in the
+    /// loop often enough.
+    pub values: Option<SteadyValues>,
+}
+
+/// What the local variables of a loop's frame held, of those that stay what they are while
+/// it waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SteadyValues {
+    /// Looks that found it in the loop's function.
+    pub looks: u32,
+    /// Different frames or values that were found.
+    pub distinct: u32,
 }
 
 impl WaitingLoop {

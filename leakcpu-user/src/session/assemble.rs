@@ -107,12 +107,14 @@ impl Session {
             }
             processes.push(process);
         }
+        let (loops_left_out, loop_code_unreadable) = (loop_looks.left_out, loop_looks.unreadable);
+        loop_looks.look_at_values(&mut processes);
         let evicted = self.symbolizer.evicted();
         for (lost, n) in [
             (UserLoss::StacksMissing.into(), stacks_missing),
             (UserLoss::NamesEvicted.into(), evicted),
-            (UserLoss::LoopsNotLookedAt.into(), loop_looks.left_out),
-            (UserLoss::LoopCodeUnreadable.into(), loop_looks.unreadable),
+            (UserLoss::LoopsNotLookedAt.into(), loops_left_out),
+            (UserLoss::LoopCodeUnreadable.into(), loop_code_unreadable),
         ]
         .into_iter()
         .chain(self.user_loss.iter().map(|(lost, n)| (*lost, *n)))

@@ -129,7 +129,9 @@ impl Stacks {
     pub(super) fn spots(&self, id: StackId) -> impl Iterator<Item = (Frame, Option<Spot>)> {
         let stack = self.all.get(id.0 as usize);
         let spots = self.spots.get(id.0 as usize);
-        let frames = stack.into_iter().flat_map(|stack| stack.frames.iter().copied());
+        let frames = stack
+            .into_iter()
+            .flat_map(|stack| stack.frames.iter().copied());
         frames.zip(spots.into_iter().flatten().copied())
     }
 

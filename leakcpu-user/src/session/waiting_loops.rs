@@ -2,7 +2,7 @@
 
 use std::{
     cell::OnceCell,
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     time::{Duration, Instant},
 };
 
@@ -15,9 +15,12 @@ use crate::{
         waiting_loop,
     },
     collect::ThreadRecord,
-    interpreter::{CodeError, CodeParts, PythonProcess, read_parts, read_witness},
-    model::{FunctionId, Look, LookAt, StackId, WaitingLoop},
-    symbolize::CodeId,
+    interpreter::{
+        CodeError, CodeParts, FrameValues, MAX_VALUES, PythonProcess, frame_values, read_parts,
+        read_witness,
+    },
+    model::{FunctionId, Look, LookAt, Pid, Process, StackId, SteadyValues, Tid, WaitingLoop},
+    symbolize::{CodeId, FunctionName},
 };
 
 /// Fewer samples say nothing about a loop.
@@ -32,9 +35,19 @@ const MAX_READ: usize = 64;
 /// Time that looking at loops takes at the end of a window.
 const MAX_TIME: Duration = Duration::from_millis(100);
 
+/// Looks at the variables of threads whose loops only wait, and the time between two.
+const VALUE_LOOKS: u32 = 10;
+const VALUE_LOOK_GAP: Duration = Duration::from_millis(2);
+/// Fewer looks that find it say nothing.
+const MIN_VALUE_LOOKS: u32 = 5;
+/// Threads whose variables are looked at.
+const MAX_VALUE_THREADS: usize = 64;
+
 /// Looks at the loops of a window's busy threads.
 pub(super) struct LoopLooks {
     until: Instant,
+    /// Threads whose variables are to be looked at.
+    waiting: Vec<Frames>,
     /// Threads that there was no time for.
     pub left_out: u64,
     /// Code objects that could not be read, or not be understood.
@@ -45,6 +58,7 @@ impl LoopLooks {
     pub(super) fn new() -> Self {
         Self {
             until: Instant::now() + MAX_TIME,
+            waiting: Vec::new(),
             left_out: 0,
             unreadable: 0,
         }
@@ -69,7 +83,50 @@ impl LoopLooks {
             self.left_out += 1;
             return None;
         }
-        self.judge(watched, process, &seen)
+        let waiting = self.judge(watched, process, &seen)?;
+        let in_model = seen.in_model(&waiting)?;
+        if self.waiting.len() < MAX_VALUE_THREADS {
+            let code = seen.codes[waiting.code as usize].id;
+            let mut variables = waiting.steady;
+            variables.truncate(MAX_VALUES);
+            self.waiting.push(Frames {
+                pid: Pid(record.state.pid),
+                tid: Tid(record.state.tid),
+                tstate: record.state.tstate,
+                code: watched.stacks.whereabouts(code)?.0,
+                process: process.clone(),
+                variables,
+                found: Vec::new(),
+            });
+        }
+        Some(in_model)
+    }
+
+    /// Looks several times at the variables of threads whose loops only wait.
+    pub(super) fn look_at_values(mut self, processes: &mut [Process]) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        for look in 0..VALUE_LOOKS {
+            if look > 0 {
+                std::thread::sleep(VALUE_LOOK_GAP);
+            }
+            for frames in &mut self.waiting {
+                frames.look();
+            }
+        }
+        for frames in &self.waiting {
+            let mut threads = processes
+                .iter_mut()
+                .filter(|process| process.pid == frames.pid)
+                .flat_map(|process| &mut process.threads);
+            if let Some(waiting) = threads
+                .find(|thread| thread.tid == frames.tid)
+                .and_then(|thread| thread.waiting_loop.as_mut())
+            {
+                waiting.values = frames.steady();
+            }
+        }
     }
 
     fn judge(
@@ -77,12 +134,16 @@ impl LoopLooks {
         watched: &Watched,
         process: &PythonProcess,
         seen: &Seen,
-    ) -> Option<WaitingLoop> {
+    ) -> Option<Waiting> {
         let cells = || seen.codes.iter().map(|_| OnceCell::new()).collect();
         let parts: Vec<OnceCell<Option<CodeParts>>> = cells();
         let analyses: Vec<OnceCell<Option<SampledCode<'_>>>> =
             seen.codes.iter().map(|_| OnceCell::new()).collect();
-        let names: Vec<String> = seen.codes.iter().map(|of| of.name(watched)).collect();
+        let names: Vec<Option<&FunctionName>> = seen
+            .codes
+            .iter()
+            .map(|of| of.function.and_then(|id| watched.stacks.function_name(id)))
+            .collect();
         let mut reads = 0;
         let mut code = |number: u32| {
             let number = number as usize;
@@ -103,16 +164,47 @@ impl LoopLooks {
                     tracing::debug!(pid = process.pid, %why, "instructions not understood");
                     self.unreadable += 1;
                 });
+                let name = names[number]?;
                 Some(SampledCode {
                     analysis: analysis.ok()?,
-                    name: &names[number],
+                    name: last_part(&name.name),
+                    is_standard: is_standard(&name.file),
                 })
             });
             analysis.as_ref()
         };
         let least = (seen.of_samples * MIN_SHARE_PCT).div_ceil(100);
-        let waiting = waiting_loop(&seen.samples, least, &mut code)?;
-        seen.in_model(&waiting)
+        waiting_loop(&seen.samples, least, &mut code)
+    }
+}
+
+/// The variables of one thread's loop.
+struct Frames {
+    pid: Pid,
+    tid: Tid,
+    tstate: u64,
+    /// Address of the loop's code object.
+    code: u64,
+    process: PythonProcess,
+    variables: Vec<u32>,
+    found: Vec<FrameValues>,
+}
+
+impl Frames {
+    fn look(&mut self) {
+        match frame_values(&self.process, self.tstate, self.code, &self.variables) {
+            Ok(found) => self.found.extend(found),
+            Err(error) => tracing::debug!(pid = self.pid.0, %error, "variables not read"),
+        }
+    }
+
+    fn steady(&self) -> Option<SteadyValues> {
+        let distinct: HashSet<&FrameValues> = self.found.iter().collect();
+        let looks = u32::try_from(self.found.len()).ok()?;
+        (looks >= MIN_VALUE_LOOKS).then_some(SteadyValues {
+            looks,
+            distinct: u32::try_from(distinct.len()).ok()?,
+        })
     }
 }
 
@@ -147,11 +239,16 @@ struct SeenCode {
     lines: BTreeMap<u32, u64>,
 }
 
-impl SeenCode {
-    fn name(&self, watched: &Watched) -> String {
-        let function = self.function.and_then(|id| watched.stacks.function_name(id));
-        function.map_or_else(String::new, |function| function.name.to_string())
-    }
+/// `co_name` of a qualified name.
+fn last_part(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
+}
+
+/// Whether a file is the standard library's, by its name.
+fn is_standard(file: &str) -> bool {
+    let is_installed = ["/site-packages/", "/dist-packages/"];
+    file.starts_with("<frozen ")
+        || file.contains("/lib/python3.") && !is_installed.iter().any(|one| file.contains(one))
 }
 
 /// What the samples of one thread found, frame by frame.
@@ -167,10 +264,7 @@ impl Seen {
         let mut seen = Self::default();
         let mut numbers: HashMap<CodeId, u32> = HashMap::new();
         for (key, totals) in totals {
-            if !matches!(
-                key.wait.kind(),
-                state::ON_CPU_USER | state::ON_CPU_KERNEL
-            ) {
+            if !matches!(key.wait.kind(), state::ON_CPU_USER | state::ON_CPU_KERNEL) {
                 continue;
             }
             seen.of_samples += totals.count;
@@ -215,12 +309,15 @@ impl Seen {
         looks_at.dedup();
         Some(WaitingLoop {
             function: code.function?,
-            line: lines.max_by_key(|(_, count)| **count).map(|(line, _)| *line),
+            line: lines
+                .max_by_key(|(_, count)| **count)
+                .map(|(line, _)| *line),
             samples: waiting.samples,
             of_samples: self.of_samples,
             looks_at,
             sleeps: waiting.sleeps,
             functions_below: waiting.functions_below,
+            values: None,
         })
     }
 }

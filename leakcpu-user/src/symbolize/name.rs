@@ -22,8 +22,8 @@ pub struct SymbolizedFrame {
     pub function: Arc<FunctionName>,
     /// The line being executed; `None` where the line table has none.
     pub line: Option<u32>,
-    /// Where it stands, in bytes from its first instruction; `None` before that, and where it
-    /// is in no known copy of the instructions.
+    /// Where it stands, in bytes from its first instruction, 0 also before that; `None` where
+    /// it is in no known copy of the instructions.
     pub offset: Option<u32>,
     /// Witness of the code object whose name this is.
     pub witness: u64,
@@ -121,7 +121,10 @@ impl Named {
             Role::Function => Ok(SymbolizedFrame {
                 function: Arc::clone(&self.function),
                 line: self.lines.line(instr),
-                offset: self.lines.offset(instr).and_then(|at| at.try_into().ok()),
+                offset: self
+                    .lines
+                    .offset(instr)
+                    .and_then(|at| at.max(0).try_into().ok()),
                 witness: self.witness,
                 is_short_lived: self.is_short_lived,
                 is_before_start: self.lines.is_before_start(instr),

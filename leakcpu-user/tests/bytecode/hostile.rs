@@ -25,6 +25,10 @@ fn ask_all(code: Code<'_>) {
         assert!(one.contains(innermost.header));
     }
     assert!(analysis.innermost(&[u32::MAX]).is_none());
+    let whole = analysis.judge_function(&SeenCallees::default());
+    for range in whole.returning.iter().chain(&whole.raising) {
+        assert!(range.start < range.end && range.end <= length);
+    }
 }
 
 fn texts() -> Vec<String> {

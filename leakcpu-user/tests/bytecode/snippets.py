@@ -498,3 +498,76 @@ def work_deque(event):
     seen = collections.deque(maxlen=10)
     while not event.is_set():
         seen.append(event)
+
+
+# Whole functions: what a call of them does. The first word: `looks` (nothing that outlives
+# it), `raises` (nothing if it raises), `acts` (something, or it is not known).
+
+
+def looks_attribute(self):
+    return self.stopped
+
+
+def looks_length(self):
+    return not len(self.items)
+
+
+def looks_with_lock(self):
+    with self.lock:
+        return self.closed
+
+
+def looks_out_of_lock(self, *args):
+    return self._lock.__exit__(*args)
+
+
+def looks_deadline(deadline):
+    left = deadline - time.monotonic()
+    return left <= 0
+
+
+def looks_unless_told(self):
+    if self.told:
+        self.answer = 42
+    return self.told
+
+
+def raises_take(jobs):
+    return jobs.get_nowait()
+
+
+def raises_when_empty(self):
+    if not self.items:
+        raise Empty
+    self.count += 1
+    return self.items
+
+
+def acts_attribute(self):
+    self.count += 1
+    return self.count
+
+
+def acts_take(jobs):
+    job = jobs.read()
+    return job
+
+
+def acts_digest(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def acts_append(seen, item):
+    seen.append(item)
+
+
+def acts_spread(self, *args):
+    return self.step(*args)
+
+
+def acts_yield(items):
+    yield items
+
+
+def acts_count(items):
+    return sum(1 for item in items if item.done())

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pyobserve::bytecode::{Analysis, Judgement, LoopJudgement, SeenCallees};
+use pyobserve::bytecode::{Analysis, Does, Judgement, LoopJudgement, SeenCallees};
 
 use crate::{codes, on_each, record::Record};
 
@@ -53,4 +53,41 @@ fn outermost(record: &Record) -> Result<LoopJudgement, String> {
     let analysis = Analysis::of(record.code()).map_err(|why| why.to_string())?;
     let outermost = analysis.loops().last().ok_or("it has no loop")?;
     Ok(analysis.judge(outermost, &SeenCallees::default()))
+}
+
+#[test]
+fn functions_do_as_their_names_say() {
+    on_each(|python| {
+        let mut wrong = Vec::new();
+        let mut judged: BTreeMap<Option<Does>, u32> = BTreeMap::new();
+        codes(python, &["snippets"], |line| {
+            let record: Record = serde_json::from_str(line).expect("a line is a record");
+            let expected = match record.name.split('_').next() {
+                Some("looks") => Some(Does::Nothing),
+                Some("raises") => Some(Does::NothingIfItRaises),
+                Some("acts") => None,
+                _ => return,
+            };
+            if record.name.contains('<') {
+                return; // an inner function
+            }
+            let analysis = Analysis::of(record.code()).expect("it was compiled");
+            let judgement = analysis.judge_function(&SeenCallees::default());
+            // All of them begin so.
+            let begin = analysis
+                .instructions()
+                .first()
+                .map_or(0, |first| first.offset);
+            let does = judgement.does([begin].iter());
+            *judged.entry(does).or_default() += 1;
+            if does != expected {
+                wrong.push(format!("{} is judged {judgement:?}", record.name));
+            }
+        });
+        eprintln!("{python}: {judged:?}");
+        if judged.len() < 3 {
+            wrong.push(format!("only {judged:?} were judged"));
+        }
+        wrong
+    });
 }

@@ -64,15 +64,8 @@ impl Step<'_> {
                 self.facts.edge_effects.push((On::Plain, effect));
                 Kind::Unknown
             }
-            Known::IfTrue => {
-                self.named_call(CallKind::Attempt, path);
-                let call = self.instruction.offset;
-                self.facts.attempts.push((call, path.to_owned()));
-                Kind::Attempt {
-                    call,
-                    is_negated: false,
-                }
-            }
+            Known::IfTrue => self.attempt(path, false),
+            Known::IfFalse => self.attempt(path, true),
             Known::Effect => {
                 let effect = self.effect(EffectKind::Call, path);
                 self.facts.effects.push(effect);
@@ -84,6 +77,27 @@ impl Step<'_> {
             }
         };
         self.push(kind, from);
+    }
+
+    /// With arguments in a tuple and a dict, so that they are not known.
+    pub(super) fn call_spread(&mut self, takes: u32) {
+        let values = self.take(takes);
+        let callee = values.iter().find(|value| value.kind != Kind::Receiver);
+        let path = callee.and_then(Value::path).map_or("", Path::as_str);
+        // `self._lock.__exit__(*args)`, as `threading.Condition` has it.
+        match path.rsplit_once('.') {
+            Some((of, "__exit__")) if is_lock(of) => self.named_call(CallKind::Lock, path),
+            _ => self.missing(MissingKind::Callee, path),
+        }
+        self.push(Kind::Unknown, union(&values));
+    }
+
+    /// A call whose result says whether it had an effect, or by `is_negated` that it had none.
+    fn attempt(&mut self, path: &str, is_negated: bool) -> Kind {
+        self.named_call(CallKind::Attempt, path);
+        let call = self.instruction.offset;
+        self.facts.attempts.push((call, path.to_owned()));
+        Kind::Attempt { call, is_negated }
     }
 
     pub(super) fn enter(&mut self, gives: u32) {
@@ -124,6 +138,8 @@ fn predicate_result(path: &str) -> Kind {
         "poll",
         "stat",
         "lstat",
+        "unpack",
+        "unpack_from",
     ];
     if objects.contains(&last(path)) {
         Kind::Unknown

@@ -196,13 +196,7 @@ impl Step<'_> {
                 keywords,
                 has_receiver,
             } => self.call(args, keywords, has_receiver),
-            Action::CallSpread(takes) => {
-                let values = self.take(takes);
-                let name = values.first().and_then(Value::path);
-                let name = name.map_or_else(String::new, |path| path.as_str().to_owned());
-                self.missing(MissingKind::Callee, &name);
-                self.push(Kind::Unknown, union(&values));
-            }
+            Action::CallSpread(takes) => self.call_spread(takes),
             Action::Enter { gives } => self.enter(gives),
             Action::Yield => {
                 let next = self.machine.instructions.get(self.index + 1);

@@ -1,7 +1,8 @@
 //! Python code that looks again and again without a system call, or with ones that succeed.
 //!
 //! Its bytecode proves it (`crate::bytecode`): no round of the loop does anything that
-//! outlives it, and the same holds for every function that was seen below the loop.
+//! outlives it, and the same holds for every function that was seen below the loop. Its local
+//! variables have to agree: they stay what they are.
 
 use super::{LoopOf, Spin, wants_cpu};
 use crate::{
@@ -13,7 +14,12 @@ use crate::{
 pub(super) fn prove(thread: &Thread, limits: &Thresholds) -> Option<Spin> {
     let waiting = thread.waiting_loop.as_ref()?;
     let share = waiting.samples as f64 / waiting.of_samples.max(1) as f64;
+    let stays_put = waiting.values.is_none_or(|values| {
+        f64::from(values.distinct.saturating_sub(1))
+            <= limits.loop_spin_max_changes * f64::from(values.looks)
+    });
     let is_proved = wants_cpu(thread, limits)
+        && stays_put
         && waiting.samples >= limits.loop_spin_min_samples
         && share >= limits.loop_spin_min_share;
     is_proved.then(|| Spin::Loop {

@@ -1,6 +1,7 @@
-//! Offsets of what a code object's instructions refer to.
+//! Offsets of what a code object's instructions refer to, and where its frames keep it.
 //!
-//! Sources: `Include/cpython/code.h`, `Include/cpython/tupleobject.h`,
+//! Sources: `Include/cpython/code.h`, `Include/cpython/frameobject.h` and
+//! `Include/internal/pycore_frame.h`, `Include/cpython/tupleobject.h`,
 //! `Include/cpython/longintrepr.h`, `Include/cpython/floatobject.h`. Of these only
 //! `co_localsplusnames` and the insides of tuples, integers and floats are published, from
 //! 3.13 on; the rest has not moved since 3.11, and `cargo xtask offsets` compares all of it.
@@ -20,6 +21,8 @@ pub struct PartsLayout {
     pub locals: u16,
     /// `PyCodeObject.co_cellvars` and `co_freevars` (up to 3.10).
     pub cells: Option<[u16; 2]>,
+    /// `PyFrameObject.f_localsplus`, `_PyInterpreterFrame.localsplus` (3.11 and later).
+    pub frame_locals: u16,
     /// `PyTupleObject.ob_item`.
     pub tuple_items: u16,
     /// `PyLongObject`'s digits, of 30 bits in 32.
@@ -44,6 +47,12 @@ impl PartsLayout {
             exception_table: if is_old { None } else { Some(head + 24) },
             locals: if is_old { 72 } else { head + 80 },
             cells: if is_old { Some([88, 80]) } else { None },
+            frame_locals: match minor {
+                ..=9 => 360,
+                10 => 352,
+                11..=13 => 72,
+                _ => 80,
+            },
             // Behind `ob_size`, and from 3.14 on `ob_hash`.
             tuple_items: head + if minor >= 14 { 16 } else { 8 },
             int_digits: head + 8,
