@@ -29,7 +29,7 @@ const _: () = assert!(size_of::<TotalsKey>() == 24);
 const _: () = assert!(size_of::<Totals>() == 64);
 const _: () = assert!(size_of::<LeafKey>() == 48);
 const _: () = assert!(size_of::<TallyKey>() == 8);
-const _: () = assert!(size_of::<SyscallTally>() == 48);
+const _: () = assert!(size_of::<SyscallTally>() == 56);
 const _: () = assert!(size_of::<SyscallSpec>() == 8);
 const _: () =
     assert!(size_of::<ThreadState>() == 20 * 8 + 8 + 6 * 4 + 6 * 8 + size_of::<WakeState>());

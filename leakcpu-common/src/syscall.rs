@@ -53,6 +53,16 @@ pub mod timeout_arg {
     pub const TIMEVAL: u8 = 5;
 }
 
+/// Whether a loop around a call may be a busy-wait.
+pub mod useless {
+    /// It may not.
+    pub const NEVER: u8 = 0;
+    /// It may: samples inside the call make the thread a suspect.
+    pub const MAYBE: u8 = 1;
+    /// The same, and the call reads: 0 as its result is the end of what there is.
+    pub const MAYBE_AT_END: u8 = 2;
+}
+
 /// One system call.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
@@ -63,9 +73,8 @@ pub struct SyscallSpec {
     pub timeout_arg: u8,
     /// Which argument holds the timeout, 0 to 5.
     pub timeout_index: u8,
-    /// 1 if a loop around this call may be a busy-wait: samples inside it make
-    /// the thread a suspect.
-    pub may_be_useless: u8,
+    /// One of [`useless`].
+    pub useless: u8,
     /// The bit of [`timeout_arg::NO_WAIT_BIT`].
     pub no_wait_bit: u32,
 }
@@ -97,4 +106,6 @@ pub struct SyscallTally {
     pub timed_out: u64,
     /// Calls with a timeout under 10 ms, zero included.
     pub short_timeout: u64,
+    /// Reads that found the end: of a file, or of what the other end sends.
+    pub at_end: u64,
 }

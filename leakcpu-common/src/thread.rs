@@ -117,7 +117,7 @@ pub struct ThreadState {
     /// On-CPU samples.
     pub samples: u64,
     /// On-CPU samples inside a system call that may return empty-handed
-    /// (`SyscallSpec::may_be_useless`).
+    /// (`SyscallSpec::useless`).
     pub suspect_samples: u64,
     /// When its event loop's last wait ended; 0 while it waits, or runs none.
     pub gap_since_ns: u64,

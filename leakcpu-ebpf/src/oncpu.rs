@@ -8,6 +8,7 @@ use leakcpu_common::{
     config::{MAX_FRAMES, MAX_SYSCALLS},
     counters::Counter,
     stack::flags,
+    syscall::useless,
     thread::{run_state, thread_flags},
     totals::{NO_SYSCALL, Wait, state, wait_flags},
 };
@@ -82,7 +83,7 @@ fn sample(ctx: &PerfEventContext) {
         {
             wait.syscall = number as i16;
             if let Some(spec) = SYSCALLS.get(number as u32)
-                && spec.may_be_useless == 1
+                && spec.useless != useless::NEVER
             {
                 thread.suspect_samples += 1;
             }

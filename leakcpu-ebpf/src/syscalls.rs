@@ -7,7 +7,7 @@ use aya_ebpf::{
 use leakcpu_common::{
     config::MAX_SYSCALLS,
     counters::Counter,
-    syscall::{SyscallSpec, SyscallTally, TallyKey, timeout_arg, wait_arg},
+    syscall::{SyscallSpec, SyscallTally, TallyKey, timeout_arg, useless, wait_arg},
 };
 
 use crate::{
@@ -44,6 +44,7 @@ pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
         calls: 1,
         would_block: u64::from(ret == EAGAIN),
         timed_out: u64::from(ret == ETIMEDOUT || ret == EINTR),
+        at_end: u64::from(ret == 0 && spec.useless == useless::MAYBE_AT_END),
         ..SyscallTally::default()
     };
     if timeout == Some(0) {
@@ -134,6 +135,7 @@ fn add(key: TallyKey, seen: SyscallTally) {
         tally.would_block += seen.would_block;
         tally.timed_out += seen.timed_out;
         tally.short_timeout += seen.short_timeout;
+        tally.at_end += seen.at_end;
         return;
     }
     if TALLIES.insert(key, seen, 0).is_err() {

@@ -242,7 +242,7 @@ fn spins_are_named_within_two_seconds() {
 
 /// How many spin or compute at the same time: more, and a short window has too few samples
 /// of each.
-const AT_A_TIME: usize = 3;
+const AT_A_TIME: usize = 4;
 
 /// Loops without a system call: those that only wait are told from those that do something.
 fn check_python_loops(python: &'static Interpreter, problems: &mut Problems) {

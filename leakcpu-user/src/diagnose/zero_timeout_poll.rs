@@ -22,6 +22,14 @@ impl Rule for ZeroTimeoutPoll {
     fn check(&self, case: Case<'_>) -> Vec<Finding> {
         spinning(case, self.name(), |spin| {
             match spin {
+            Spin::Poll {
+                syscall,
+                at_end: true,
+                ..
+            } => Some(Advice {
+                cause: format!("The loop goes on to {syscall} at the end, where there is nothing."),
+                fix: at_end(syscall).to_owned(),
+            }),
             Spin::Poll { syscall, .. } => Some(Advice {
                 cause: cause(syscall),
                 fix: fix(syscall).to_owned(),
@@ -51,6 +59,15 @@ fn cause(syscall: &str) -> String {
     match syscall {
         "sched_yield" => "The loop gives up the CPU and takes it back at once.".to_owned(),
         _ => format!("The loop calls {syscall} without letting it wait, so it spins."),
+    }
+}
+
+/// What an empty read means.
+fn at_end(syscall: &str) -> &'static str {
+    if syscall.starts_with("recv") {
+        "the other end has closed: take b'' for the end, close the socket and leave the loop"
+    } else {
+        "take an empty read for the end; to follow a file that grows, sleep between two reads (time.sleep(0.1)) or wait for inotify"
     }
 }
 

@@ -49,6 +49,9 @@ pub struct SyscallTally {
     pub timed_out: u64,
     /// Calls with a timeout under 10 ms.
     pub short_timeout: u64,
+    /// Reads that found the end: of a file, or of what the other end sends.
+    #[serde(default)]
+    pub at_end: u64,
 }
 
 /// One thread.

@@ -3,7 +3,7 @@
 
 use leakcpu_common::{
     config::MAX_SYSCALLS,
-    syscall::{SyscallSpec, timeout_arg, wait_arg},
+    syscall::{SyscallSpec, timeout_arg, useless, wait_arg},
 };
 use syscalls::x86_64::Sysno;
 
@@ -15,16 +15,28 @@ const fn waits(wait_arg: u8) -> SyscallSpec {
         wait_arg,
         timeout_arg: timeout_arg::NONE,
         timeout_index: 0,
-        may_be_useless: 0,
+        useless: useless::NEVER,
         no_wait_bit: 0,
     }
 }
 
-/// A read that a non-blocking descriptor may send back with `EAGAIN`.
+/// A call that a non-blocking descriptor may send back with `EAGAIN`.
 const fn may_fail(wait_arg: u8) -> SyscallSpec {
     SyscallSpec {
-        may_be_useless: 1,
+        useless: useless::MAYBE,
         ..waits(wait_arg)
+    }
+}
+
+/// A read: from a non-blocking descriptor, or at the end of it, nothing.
+const fn reads(wait_arg: u8) -> SyscallSpec {
+    at_end(waits(wait_arg))
+}
+
+const fn at_end(spec: SyscallSpec) -> SyscallSpec {
+    SyscallSpec {
+        useless: useless::MAYBE_AT_END,
+        ..spec
     }
 }
 
@@ -33,7 +45,7 @@ const fn times_out(wait_arg: u8, timeout_arg: u8, timeout_index: u8) -> SyscallS
         wait_arg,
         timeout_arg,
         timeout_index,
-        may_be_useless: 1,
+        useless: useless::MAYBE,
         no_wait_bit: 0,
     }
 }
@@ -43,18 +55,18 @@ const fn no_wait(wait_arg: u8, timeout_index: u8, no_wait_bit: u32) -> SyscallSp
         wait_arg,
         timeout_arg: timeout_arg::NO_WAIT_BIT,
         timeout_index,
-        may_be_useless: 1,
+        useless: useless::MAYBE,
         no_wait_bit,
     }
 }
 
 /// Prototypes: `include/linux/syscalls.h`.
 const SPECS: &[(Sysno, SyscallSpec)] = &[
-    (Sysno::read, may_fail(wait_arg::FD)),
+    (Sysno::read, reads(wait_arg::FD)),
     (Sysno::write, waits(wait_arg::FD)),
-    (Sysno::pread64, waits(wait_arg::FD)),
+    (Sysno::pread64, reads(wait_arg::FD)),
     (Sysno::pwrite64, waits(wait_arg::FD)),
-    (Sysno::readv, may_fail(wait_arg::FD)),
+    (Sysno::readv, reads(wait_arg::FD)),
     (Sysno::writev, waits(wait_arg::FD)),
     (Sysno::preadv, waits(wait_arg::FD)),
     (Sysno::pwritev, waits(wait_arg::FD)),
@@ -66,9 +78,15 @@ const SPECS: &[(Sysno, SyscallSpec)] = &[
     (Sysno::accept, may_fail(wait_arg::FD)),
     (Sysno::accept4, may_fail(wait_arg::FD)),
     (Sysno::sendto, no_wait(wait_arg::FD, 3, MSG_DONTWAIT)),
-    (Sysno::recvfrom, no_wait(wait_arg::FD, 3, MSG_DONTWAIT)),
+    (
+        Sysno::recvfrom,
+        at_end(no_wait(wait_arg::FD, 3, MSG_DONTWAIT)),
+    ),
     (Sysno::sendmsg, no_wait(wait_arg::FD, 2, MSG_DONTWAIT)),
-    (Sysno::recvmsg, no_wait(wait_arg::FD, 2, MSG_DONTWAIT)),
+    (
+        Sysno::recvmsg,
+        at_end(no_wait(wait_arg::FD, 2, MSG_DONTWAIT)),
+    ),
     (Sysno::recvmmsg, no_wait(wait_arg::FD, 3, MSG_DONTWAIT)),
     (Sysno::sendmmsg, no_wait(wait_arg::FD, 3, MSG_DONTWAIT)),
     (Sysno::fcntl, waits(wait_arg::FD)),

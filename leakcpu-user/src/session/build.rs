@@ -355,6 +355,7 @@ impl ThreadBuilder<'_> {
                 would_block: tally.would_block,
                 timed_out: tally.timed_out,
                 short_timeout: tally.short_timeout,
+                at_end: tally.at_end,
             })
             .collect();
         tallies.sort_by(|a, b| {

@@ -268,6 +268,7 @@ fn take_tallies(
         sum.would_block += tally.would_block;
         sum.timed_out += tally.timed_out;
         sum.short_timeout += tally.short_timeout;
+        sum.at_end += tally.at_end;
         maps.tallies.remove(&key)?;
     }
     Ok(())

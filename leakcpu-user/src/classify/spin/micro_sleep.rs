@@ -74,9 +74,12 @@ pub(in crate::classify) fn is_timed_wait(
     match reason {
         Reason::Sleep => true,
         Reason::PollWait | Reason::Lock | Reason::Futex => thread.tallies.iter().any(|tally| {
+            // A timer that is due by the next turn makes a loop ask without waiting.
+            let found_nothing = tally.timed_out + tally.zero_timeout_empty;
             Some(tally.syscall.as_str()) == syscall
-                && tally.calls > 0
-                && tally.timed_out as f64 / tally.calls as f64 >= limits.poll_spin_min_useless_share
+                && tally.timed_out > 0
+                && found_nothing as f64 / tally.calls.max(1) as f64
+                    >= limits.poll_spin_min_useless_share
         }),
         _ => false,
     }

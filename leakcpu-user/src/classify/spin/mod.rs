@@ -26,6 +26,8 @@ pub enum Spin {
         useless_share: f64,
         /// Calls seen.
         calls: u64,
+        /// They read, and found the end: of a file, or of what the other end sends.
+        at_end: bool,
     },
     /// Very short sleeps (or waits that time out) from one place.
     MicroSleep {

@@ -31,6 +31,7 @@ pub(super) fn prove(process: &Process, thread: &Thread, limits: &Thresholds) -> 
                 rate,
                 useless_share,
                 calls: tally.calls,
+                at_end: tally.at_end > tally.calls / 2,
             };
             is_proved.then(|| (rate, spin()))
         })
@@ -96,5 +97,6 @@ fn useless_calls(tally: &SyscallTally) -> u64 {
     if tally.syscall == "futex" {
         return tally.zero_timeout_empty; // EAGAIN of a futex is a lost race, not a poll
     }
-    (tally.zero_timeout_empty + tally.would_block).min(tally.calls)
+    let found_nothing = tally.zero_timeout_empty + tally.would_block + tally.at_end;
+    found_nothing.min(tally.calls)
 }
