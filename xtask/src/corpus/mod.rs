@@ -7,12 +7,10 @@ mod score;
 mod table;
 
 use std::{
-    env,
-    ffi::{OsStr, OsString},
     fs,
     io::{BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
-    process::{Command, ExitCode, Stdio},
+    process::{ExitCode, Stdio},
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -21,9 +19,10 @@ use serde::{Deserialize, Serialize};
 
 use self::row::{Row, Setting};
 use crate::{
-    build, cache,
+    build, environment,
     host::{self, Host},
     marks::{self, Marks},
+    origin::Origin,
     servers, setup,
 };
 
@@ -142,18 +141,7 @@ fn build_both(host: &Host) -> Result<[PathBuf; 2]> {
 
 /// Runs the programs as root, for what is watched by eBPF.
 fn watch(host: &Host, arguments: &Arguments, pyobserve: &Path, program: &Path) -> Result<Run> {
-    // Root has another home, and sudo another PATH.
-    let mut variables: Vec<(&str, OsString)> = ["PATH", "PYENV_ROOT", "PYOBSERVE_TEST_ROOTS"]
-        .into_iter()
-        .filter_map(|name| Some((name, env::var_os(name)?)))
-        .collect();
-    variables.push((cache::VARIABLE, host.cache()?.into()));
-    variables.push(("PYOBSERVE_BIN", pyobserve.into()));
-    let variables: Vec<(&str, &OsStr)> = variables
-        .iter()
-        .map(|(name, value)| (*name, value.as_os_str()))
-        .collect();
-    let mut command = host.as_root(program, &variables)?;
+    let mut command = environment::as_root(host, program, pyobserve, &[])?;
     command
         .args(["--noise", &arguments.noise])
         .args(["--seconds", &arguments.seconds]);
@@ -186,22 +174,13 @@ fn watch(host: &Host, arguments: &Arguments, pyobserve: &Path, program: &Path) -
         .wait()
         .with_context(|| format!("cannot wait for `{line}`"))?;
     ensure!(status.success(), "`{line}` failed ({status})");
+    let Origin { day: date, commit } = Origin::now(host)?;
     Ok(Run {
-        date: said_by(host.as_user("date").args(["-u", "+%F"]))?,
-        commit: said_by(
-            host.as_user("git")
-                .args(["describe", "--always", "--dirty"]),
-        )?,
+        date,
+        commit,
         setting,
         rows,
     })
-}
-
-fn said_by(command: &mut Command) -> Result<String> {
-    Ok(String::from_utf8(host::read(command)?)
-        .with_context(|| format!("`{}` writes no text", host::typed(command)))?
-        .trim()
-        .to_owned())
 }
 
 /// Keeps a run beside what was built.
