@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::Command, time::Duration};
 use super::labels::{Label, Need};
 use crate::{
     cgroup::QuotaGroup,
-    interpreter::Interpreter,
+    interpreter::{self, Interpreter},
     servers::{Postgres, Redis},
     venv,
     workload::{self, Workload},
@@ -114,11 +114,6 @@ fn command(python: &Interpreter, name: &str) -> (Command, PathBuf) {
     let file = shared.with_file_name("corpus").join(format!("{name}.py"));
     words.push(file.clone().into());
     let mut command = Command::new(&words[0]);
-    command
-        .args(&words[1..])
-        // No byte code beside the sources: root would own it.
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .env_remove("PYTHONPATH")
-        .env_remove("PYTHONHOME");
+    interpreter::tidy(command.args(&words[1..]));
     (command, file)
 }
