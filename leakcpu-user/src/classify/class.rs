@@ -1,10 +1,10 @@
-//! The nine classes and their refinements.
+//! The nine classes and their refinements. xtask includes this file by its path.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a process, thread or function does with its time. These nine names are
 /// used everywhere: flags, metrics, SQL, text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
     /// CPU or wake-ups spent on finding out that nothing has happened.
@@ -64,7 +64,7 @@ impl std::fmt::Display for Class {
 }
 
 /// What refines a class.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Detail {
     /// The interpreter computes.

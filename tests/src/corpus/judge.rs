@@ -141,10 +141,7 @@ fn kind_of(reason: &str) -> Option<Kind> {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        collections::{BTreeMap, BTreeSet},
-        path::Path,
-    };
+    use std::{collections::BTreeMap, path::Path};
 
     use serde_json::{Value, json};
 
@@ -193,18 +190,6 @@ mod tests {
             py_spy_active: None,
         };
         compare(process, right, &place, &times, others).expect("the report is whole")
-    }
-
-    #[test]
-    fn the_classes_are_those_of_reports() {
-        let ours: BTreeSet<&str> = Class::ALL.map(Class::name).into();
-        let theirs: BTreeSet<&str> = pyobserve::classify::Class::ALL
-            .map(pyobserve::classify::Class::name)
-            .into();
-        assert_eq!(ours, theirs);
-        for class in Class::ALL {
-            assert_eq!(json!(class), class.name());
-        }
     }
 
     #[test]

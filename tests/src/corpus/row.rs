@@ -1,69 +1,11 @@
 //! What is known of one program after a run. xtask includes this file by its path: it
 //! reads what the tests' program writes.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// The nine classes of a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Class {
-    /// Computing.
-    CpuBound,
-    /// Blocked on disk, network, a child, a pipe.
-    IoBound,
-    /// CPU or wake-ups spent on finding out that nothing has happened.
-    BusyWaiting,
-    /// Blocked on another thread of the program.
-    LockBound,
-    /// Ready to run and not run.
-    CpuStarved,
-    /// Page faults, reclaim, swap.
-    MemoryBound,
-    /// Waiting for work that has not come.
-    Idle,
-    /// Two classes within 15 points.
-    Mixed,
-    /// Too little evidence: no program is that, but a verdict may be.
-    Unknown,
-}
-
-impl Class {
-    /// All nine.
-    pub const ALL: [Self; 9] = [
-        Self::CpuBound,
-        Self::IoBound,
-        Self::BusyWaiting,
-        Self::LockBound,
-        Self::CpuStarved,
-        Self::MemoryBound,
-        Self::Idle,
-        Self::Mixed,
-        Self::Unknown,
-    ];
-
-    /// The name used in reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::CpuBound => "cpu-bound",
-            Self::IoBound => "io-bound",
-            Self::BusyWaiting => "busy-waiting",
-            Self::LockBound => "lock-bound",
-            Self::CpuStarved => "cpu-starved",
-            Self::MemoryBound => "memory-bound",
-            Self::Idle => "idle",
-            Self::Mixed => "mixed",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
-impl fmt::Display for Class {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(self.name())
-    }
-}
+pub use super::class::Class;
 
 /// Which half of the corpus a program belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

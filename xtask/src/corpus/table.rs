@@ -1,6 +1,6 @@
 //! The tables of docs/corpus.md.
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::{fmt::Write as _, iter};
 
 use super::{
     Run,
@@ -113,8 +113,11 @@ fn classes(text: &mut String, answers: &Answers) {
 
 /// What is right down, what was said across.
 fn confusion(text: &mut String, answers: &Answers) {
-    let columns: BTreeSet<Option<Class>> =
-        answers.confusion.keys().map(|(_, said)| *said).collect();
+    let pairs = answers.confusion.keys();
+    let columns: Vec<Option<Class>> = iter::once(None)
+        .chain(Class::ALL.map(Some))
+        .filter(|column| pairs.clone().any(|(_, said)| said == column))
+        .collect();
     let name = |said: &Option<Class>| said.map_or("no report", Class::name);
     text.push_str("| is \\ called |");
     for said in &columns {
@@ -123,8 +126,10 @@ fn confusion(text: &mut String, answers: &Answers) {
     text.push_str("\n|---|");
     text.push_str(&"---|".repeat(columns.len()));
     text.push('\n');
-    let rows: BTreeSet<Class> = answers.confusion.keys().map(|(right, _)| *right).collect();
-    for right in rows {
+    for right in Class::ALL {
+        if !pairs.clone().any(|(is, _)| *is == right) {
+            continue;
+        }
         let _ = write!(text, "| {right} |");
         for said in &columns {
             match answers.confusion.get(&(right, *said)) {
