@@ -73,6 +73,12 @@ pub enum Detail {
     Native,
     /// The kernel computes on its behalf.
     Kernel,
+    /// The cyclic garbage collector computes.
+    Gc,
+    /// Modules are found, read and executed.
+    Import,
+    /// A callback computes or waits for long while its event loop serves nobody.
+    EventLoopBlocked,
     /// Sockets.
     Network,
     /// Name look-ups.
@@ -110,6 +116,9 @@ impl Detail {
             Self::Python => "python",
             Self::Native => "native",
             Self::Kernel => "kernel",
+            Self::Gc => "gc",
+            Self::Import => "import",
+            Self::EventLoopBlocked => "event-loop-blocked",
             Self::Network => "network",
             Self::Dns => "dns",
             Self::Disk => "disk",

@@ -182,7 +182,7 @@ fn remark(row: &Row<'_>) -> Vec<String> {
         (Class::IoBound | Class::Mixed, _) => io_wait(row.process)
             .map(|wait| short_waits(&wait))
             .unwrap_or_default(),
-        (Class::CpuBound, Some(Detail::Native | Detail::Kernel)) => in_native(row),
+        (Class::CpuBound, Some(Detail::Native | Detail::Kernel | Detail::Gc)) => in_native(row),
         (Class::LockBound, Some(Detail::Gil)) => {
             vec![count(row.verdicts.voters as u64, "thread", "threads")]
         }
