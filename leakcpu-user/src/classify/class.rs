@@ -99,6 +99,8 @@ pub enum Detail {
     FlagSpin,
     /// A loop that looks at the time and does nothing else.
     ClockSpin,
+    /// Tasks of an event loop that ask in each of its turns.
+    AsyncSpin,
     /// The global interpreter lock.
     Gil,
     /// Another lock of the program.
@@ -129,6 +131,7 @@ impl Detail {
             Self::NativeSpin => "native-spin",
             Self::FlagSpin => "flag-spin",
             Self::ClockSpin => "clock-spin",
+            Self::AsyncSpin => "async-spin",
             Self::Gil => "gil",
             Self::Mutex => "mutex",
             Self::Throttled => "throttled",

@@ -11,7 +11,7 @@ use leakcpu_tests::{
         noise::{Neighbours, Noise},
         others,
         program::Servers,
-        row::{Half, Outcome, Row, Setting},
+        row::{Detail, Half, Outcome, Row, Setting},
         run::Plan,
         truth::Starvation,
     },
@@ -138,7 +138,7 @@ fn in_short(row: &Row) -> String {
             "{}: {} ({}){}",
             row.name,
             it.said.verdict.class,
-            it.said.verdict.detail.as_deref().unwrap_or("-"),
+            it.said.verdict.detail.map_or("-", Detail::name),
             if it.class_holds {
                 ""
             } else {

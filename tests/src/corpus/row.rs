@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use super::class::Class;
+pub use super::class::{Class, Detail};
 
 /// Which half of the corpus a program belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -50,7 +50,7 @@ pub struct Judgement {
     /// Its class.
     pub class: Class,
     /// What refines it, if that is said or known.
-    pub detail: Option<String>,
+    pub detail: Option<Detail>,
     /// What it would be without the machine's part.
     pub otherwise: Option<Class>,
     /// The function to blame.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     labels::Label,
-    row::{Class, Judgement},
+    row::{Class, Detail, Judgement},
 };
 
 /// More of the time that a program wanted a CPU than this, and it is starved ...
@@ -203,7 +203,7 @@ impl Truth {
         let locked = self.timed_share(&[Kind::Lock]);
         let wants = |holds: bool, what: String| (!holds).then_some(what);
         match label.class {
-            Class::BusyWaiting if label.detail.as_deref() == Some("micro-sleep") => None,
+            Class::BusyWaiting if label.detail == Some(Detail::MicroSleep) => None,
             Class::BusyWaiting | Class::CpuBound => wants(
                 cpu >= 0.6 * had.min(quota),
                 format!("it was on a CPU for {:.0} % of the time only", cpu * 100.0),
@@ -216,7 +216,7 @@ impl Truth {
                     cpu * 100.0
                 ),
             ),
-            Class::LockBound if label.detail.as_deref() == Some("gil") => {
+            Class::LockBound if label.detail == Some(Detail::Gil) => {
                 let busy = self
                     .threads
                     .iter()

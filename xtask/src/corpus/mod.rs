@@ -1,7 +1,6 @@
 //! `cargo xtask corpus`: what pyobserve says of programs whose right verdict is known,
 //! counted, beside what else a user would have had. docs/corpus.md says what is counted.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "rows have details as text"))]
 #[path = "../../../leakcpu-user/src/classify/class.rs"]
 mod class;
 #[path = "../../../tests/src/corpus/row.rs"]

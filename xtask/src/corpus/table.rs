@@ -4,7 +4,7 @@ use std::{fmt::Write as _, iter};
 
 use super::{
     Run,
-    row::{Class, Comparison, Outcome, Row},
+    row::{Class, Comparison, Detail, Outcome, Row},
     score::{self, Answers, Score, mean, quantile},
 };
 
@@ -217,7 +217,7 @@ fn misses(text: &mut String, rows: &[Row]) {
 
 fn judgement(it: &super::row::Judgement) -> String {
     let mut words = it.class.name().to_owned();
-    if let Some(detail) = &it.detail {
+    if let Some(detail) = it.detail {
         let _ = write!(words, " ({detail})");
     }
     if let Some(otherwise) = it.otherwise {
@@ -235,7 +235,7 @@ fn places(text: &mut String, rows: &[Row]) {
     let place = |it: &super::row::Judgement| {
         format!(
             "{} in {}",
-            it.detail.as_deref().unwrap_or("-"),
+            it.detail.map_or("-", Detail::name),
             it.function
                 .as_deref()
                 .map_or_else(|| "-".to_owned(), |name| format!("`{name}`"))
