@@ -6,7 +6,7 @@ use std::time::Duration;
 use leakcpu_tests::{
     corpus::{
         labels,
-        noise::Noise,
+        noise::{Noise, Surroundings},
         program::Servers,
         row::Comparison,
         run::{Plan, Why},
@@ -48,9 +48,10 @@ fn plain_programs_get_the_verdicts_of_their_labels() {
     let plan = Plan {
         python: interpreter::newest().clone(),
         watch: WATCH,
-        noise: Noise::Quiet,
+        surroundings: Surroundings::make(Noise::Quiet).expect("it takes nothing"),
         starvation: Starvation::Excused,
         py_spy: None,
+        sooner: false,
     };
     let mut servers = Servers::default();
     let mut problems = Problems::new();

@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::Command, time::Duration};
 
 use super::labels::{Label, Need};
 use crate::{
-    cgroup::QuotaGroup,
+    cgroup::ControlGroup,
     interpreter::{self, Interpreter},
     servers::{Postgres, Redis},
     venv,
@@ -56,7 +56,7 @@ pub struct Program {
     /// Its file by the name that it knows.
     pub file: PathBuf,
     /// Goes after the process.
-    _quota: Option<QuotaGroup>,
+    _quota: Option<ControlGroup>,
 }
 
 impl Program {
@@ -75,7 +75,7 @@ impl Program {
         let quota = match label.quota_pct {
             None => None,
             Some(pct) => Some(
-                QuotaGroup::new(&label.name, PERIOD * pct / 100)
+                ControlGroup::with_quota(&label.name, PERIOD * pct / 100)
                     .ok_or("no control group with a quota can be made here")?,
             ),
         };

@@ -116,6 +116,21 @@ pub struct Comparison {
     pub others: Others,
 }
 
+/// How soon verdicts on a program were right.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FirstRight {
+    /// From this window on, all longer ones included.
+    After {
+        /// The window, seconds.
+        window_s: f64,
+        /// From the start of pyobserve to the end of its report, seconds.
+        took_s: f64,
+    },
+    /// Not in the longest window.
+    Never,
+}
+
 /// What is known of one program.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
@@ -127,4 +142,7 @@ pub struct Row {
     pub half: Half,
     /// What came of it.
     pub outcome: Outcome,
+    /// How soon; none if that was not looked for, or the program was not valid in a window.
+    #[serde(default)]
+    pub first_right: Option<FirstRight>,
 }

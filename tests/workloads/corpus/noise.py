@@ -1,4 +1,4 @@
-"""A noisy neighbour, until stdin closes: `noise.py cpu|disk|switches|calls`."""
+"""A noisy neighbour, until stdin closes: `noise.py cpu|disk|switches|calls|memory`."""
 
 import os
 import sys
@@ -9,6 +9,9 @@ import time
 # Of switches and of calls.
 A_SECOND = 50_000
 TURN_S = 0.01
+# Of memory.
+FILE_BYTES = 1 << 30
+READ_BYTES = 1 << 20
 
 
 def cpu():
@@ -60,6 +63,21 @@ def calls():
     paced(os.getppid, int(A_SECOND * TURN_S))
 
 
+def memory():
+    """Reads a file of holes four times as large as what its control group may have: all of
+    that is page cache soon, and each page that anybody there needs has to be taken back."""
+    with tempfile.TemporaryFile(dir="/var/tmp") as file:
+        file.truncate(FILE_BYTES)
+        at = 0
+
+        def read():
+            nonlocal at
+            os.pread(file.fileno(), READ_BYTES, at)
+            at = (at + READ_BYTES) % FILE_BYTES
+
+        paced(read, 2)
+
+
 def end_with_stdin():
     sys.stdin.read()
     os._exit(0)
@@ -67,4 +85,4 @@ def end_with_stdin():
 
 if __name__ == "__main__":
     threading.Thread(target=end_with_stdin, daemon=True).start()
-    {"cpu": cpu, "disk": disk, "switches": switches, "calls": calls}[sys.argv[1]]()
+    {"cpu": cpu, "disk": disk, "switches": switches, "calls": calls, "memory": memory}[sys.argv[1]]()

@@ -46,12 +46,25 @@ fn of(count: score::Count) -> String {
     format!("{} of {}", count.hits, count.of)
 }
 
+/// Median and p95 of seconds, which are sorted, and how many those are.
+fn first_right(after_s: &[f64]) -> String {
+    let say = |share| match quantile(after_s, share) {
+        Some(s) if s.is_finite() => format!("{s:.1} s"),
+        Some(_) => "never".to_owned(),
+        None => "-".to_owned(),
+    };
+    if after_s.is_empty() {
+        return say(0.5);
+    }
+    format!("{}, {} of {}", say(0.5), say(0.95), after_s.len())
+}
+
 fn sums(text: &mut String, runs: &[Run]) {
     let _ = writeln!(
         text,
         "| run | judged | class right | macro-F1 | busy-waiting P / R | idle called otherwise \
-         | function | line | detail | time-vector error: mean, p95 | abstained | top | CPU/wall | py-spy |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
+         | function | line | detail | time-vector error: mean, p95 | first right verdict: median, p95 | abstained | top | CPU/wall | py-spy |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
     );
     for run in runs {
         let score = Score::of(&run.rows);
@@ -63,7 +76,7 @@ fn sums(text: &mut String, runs: &[Run]) {
             .unwrap_or_default();
         let _ = write!(
             text,
-            "| {} {}, {} ({}) | {} of {} | {} of {} | {} | {} / {} | {} | {} | {} | {} | {}, {} | {} |",
+            "| {} {}, {} ({}) | {} of {} | {} of {} | {} | {} / {} | {} | {} | {} | {} | {}, {} | {} | {} |",
             run.setting.python,
             run.setting.noise,
             run.date,
@@ -81,6 +94,7 @@ fn sums(text: &mut String, runs: &[Run]) {
             of(score.details),
             three(mean(&score.time_errors)),
             three(quantile(&score.time_errors, 0.95)),
+            first_right(&score.first_right_s),
             score.abstained,
         );
         for (_, answers) in &score.others {
@@ -272,11 +286,20 @@ fn not_valid(text: &mut String, rows: &[Row]) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Run, document};
+    use super::{Run, document, first_right};
     use crate::corpus::{
         row::{Class, Outcome, Setting},
         score::tests::row,
     };
+
+    #[test]
+    fn first_right_verdicts_are_told_with_their_count() {
+        assert_eq!(first_right(&[]), "-");
+        assert_eq!(
+            first_right(&[1.25, 2.0, f64::INFINITY]),
+            "2.0 s, never of 3"
+        );
+    }
 
     #[test]
     fn a_run_is_told_with_its_misses() {
