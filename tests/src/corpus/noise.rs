@@ -172,3 +172,42 @@ impl Drop for Surroundings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        process::{Command, Stdio},
+        thread,
+    };
+
+    use super::{Noise, UNDER_WAY};
+    use crate::{interpreter, workload};
+
+    #[test]
+    fn neighbours_run_without_a_word_until_their_stdin_closes() {
+        use clap::ValueEnum as _;
+
+        let kinds = Noise::value_variants().iter().map(|it| it.neighbours());
+        let started: Vec<_> = kinds
+            .filter(|(_, count)| *count == 1)
+            .map(|(kind, _)| {
+                let child = Command::new(&interpreter::newest().path)
+                    .arg(workload::script("corpus").join("noise.py"))
+                    .arg(kind)
+                    .stdin(Stdio::piped())
+                    .stderr(Stdio::piped())
+                    .spawn();
+                (kind, child.expect("it can be started"))
+            })
+            .collect();
+        thread::sleep(UNDER_WAY);
+        for (kind, mut child) in started {
+            let ended = child.try_wait().expect("it is our child");
+            assert_eq!(ended, None, "{kind}");
+            // Closes its stdin, and reads until nobody is left who could write.
+            let output = child.wait_with_output().expect("it is our child");
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!((output.status.code(), &*said), (Some(0), ""), "{kind}");
+        }
+    }
+}

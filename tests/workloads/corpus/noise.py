@@ -40,7 +40,8 @@ def paced(do, times):
         time.sleep(max(0.0, due - time.monotonic()))
 
 
-def switches():
+def echo():
+    """Another process that sends back what it gets: where to write, and where to read."""
     there, back = os.pipe(), os.pipe()
     if os.fork() == 0:
         os.close(there[1])
@@ -50,10 +51,13 @@ def switches():
             pass
     os.close(there[0])
     os.close(back[1])
+    return there[1], back[0]
 
+
+def switches(there, back):
     def round_trip():
-        os.write(there[1], b"x")
-        os.read(back[0], 1)
+        os.write(there, b"x")
+        os.read(back, 1)
 
     # Each of the two is switched out and in once.
     paced(round_trip, int(A_SECOND * TURN_S / 4))
@@ -83,6 +87,15 @@ def end_with_stdin():
     os._exit(0)
 
 
-if __name__ == "__main__":
+KINDS = {"cpu": cpu, "disk": disk, "switches": switches, "calls": calls, "memory": memory}
+
+
+def main(kind):
+    # A process with threads should not fork.
+    ends = echo() if kind == "switches" else ()
     threading.Thread(target=end_with_stdin, daemon=True).start()
-    {"cpu": cpu, "disk": disk, "switches": switches, "calls": calls, "memory": memory}[sys.argv[1]]()
+    KINDS[kind](*ends)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
