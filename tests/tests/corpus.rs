@@ -17,11 +17,13 @@ use leakcpu_tests::{
 };
 
 /// Of each class that the standard library suffices for, and of pairs both.
-const PROGRAMS: [&str; 10] = [
+const PROGRAMS: [&str; 12] = [
     "image_blur",
     "event_dispatcher",
     "render_supervisor",
     "build_runner",
+    "import_plugins",
+    "async_subprocess",
     "stock_sync",
     "sensor_tail",
     "cross_process_lock",
