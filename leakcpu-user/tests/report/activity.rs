@@ -314,3 +314,38 @@ fn what_a_plug_in_does_after_its_import_is_no_import() {
     let works = [("load", "/srv/a.py"), ("<module>", "/srv/plugins/one.py")];
     assert_eq!(named(&stacks(&[&works])), (Class::CpuBound, None));
 }
+
+#[test]
+fn a_wait_for_one_socket_in_a_greenlet_holds_the_hub() {
+    let mut one = One::new();
+    let hub = one.stack(&[(
+        "Hub.run",
+        "/venv/lib/python3.11/site-packages/gevent/hub.py",
+    )]);
+    let wait = blocked(Reason::PollWait, "epoll_wait");
+    one.thread.blocked(hub, wait, 23, ms(120), ms(6));
+    let fetch = one.stack(&[("handle", "/srv/a.py"), ("fetch", "/srv/a.py")]);
+    let wait = blocked(Reason::NetRecv, "poll").peer("10.0.0.5:80");
+    one.thread.blocked(fetch, wait, 75, s(9), ms(121));
+    let mut process = one.build();
+    let thread = &mut process.threads[0];
+    thread.stack_times[1].in_long_gap = true;
+    thread.gaps = Some(Gaps {
+        count: 75,
+        total_ns: s(9),
+        long: 75,
+        long_ns: s(9),
+        long_times: GapTimes {
+            blocked_ns: s(9),
+            ..GapTimes::default()
+        },
+        very_long: 75,
+        longest: None,
+        open: None,
+    });
+    let held = verdict(process);
+    assert_eq!(
+        named(&held),
+        (Class::IoBound, Some(Detail::EventLoopBlocked))
+    );
+}
