@@ -28,7 +28,7 @@ fn parts_of_live_code_are_those_of_the_interpreter() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bytecode/codes.py");
     for python in interpreter::all() {
         let mut command = python.script(&script);
-        command.arg("live").env("PYTHONDONTWRITEBYTECODE", "1");
+        command.arg("live");
         let mut running = Running::start(command);
         let mut codes = Vec::new();
         loop {

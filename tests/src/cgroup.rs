@@ -1,14 +1,14 @@
-//! A control group with a CPU quota, v1 or v2, whichever this host has.
+//! Control groups with a limit, v1 or v2, whichever this host has.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     process, thread,
     time::{Duration, Instant},
 };
 
-/// Where the controller `cpu` is mounted, and whether that is v2.
-fn hierarchy() -> Option<(PathBuf, bool)> {
+/// Where a controller is mounted, and whether that is v2.
+fn hierarchy(controller: &str) -> Option<(PathBuf, bool)> {
     let mounts = fs::read_to_string("/proc/mounts").ok()?;
     let mut unified = None;
     for line in mounts.lines() {
@@ -16,7 +16,7 @@ fn hierarchy() -> Option<(PathBuf, bool)> {
         let [_, place, kind, options, ..] = words.as_slice() else {
             continue;
         };
-        if *kind == "cgroup" && options.split(',').any(|option| option == "cpu") {
+        if *kind == "cgroup" && options.split(',').any(|option| option == controller) {
             return Some((PathBuf::from(place), false));
         }
         if *kind == "cgroup2" {
@@ -28,24 +28,52 @@ fn hierarchy() -> Option<(PathBuf, bool)> {
 
 /// A group of its own; gone when dropped, as soon as nobody is in it.
 #[derive(Debug)]
-pub struct QuotaGroup {
+pub struct ControlGroup {
     path: PathBuf,
     /// Its name as `/proc/PID/cgroup` has it.
     pub name: String,
     is_v2: bool,
 }
 
-impl QuotaGroup {
-    /// Whether groups are made in v2 here.
+impl ControlGroup {
+    /// Whether groups with a quota are made in v2 here.
     pub fn is_unified() -> bool {
-        hierarchy().is_some_and(|(_, is_v2)| is_v2)
+        hierarchy("cpu").is_some_and(|(_, is_v2)| is_v2)
     }
 
     /// Makes a group whose tasks may run for `quota` of each 100 ms. `None`, and why on
     /// stderr, where none can be made.
-    pub fn new(what: &str, quota: Duration) -> Option<Self> {
-        let Some((mount, is_v2)) = hierarchy() else {
-            eprintln!("skipped: no cgroup hierarchy with the controller `cpu` is mounted");
+    pub fn with_quota(what: &str, quota: Duration) -> Option<Self> {
+        let quota_us = quota.as_micros();
+        Self::make("cpu", what, |group| {
+            if group.is_v2 {
+                return group.write("cpu.max", &format!("{quota_us} 100000"));
+            }
+            group.write("cpu.cfs_period_us", "100000")?;
+            group.write("cpu.cfs_quota_us", &quota_us.to_string())
+        })
+    }
+
+    /// Makes a group whose tasks may have `bytes` of memory, the page cache included. `None`,
+    /// and why on stderr, where none can be made.
+    pub fn with_memory(what: &str, bytes: u64) -> Option<Self> {
+        Self::make("memory", what, |group| {
+            let file = if group.is_v2 {
+                "memory.max"
+            } else {
+                "memory.limit_in_bytes"
+            };
+            group.write(file, &bytes.to_string())
+        })
+    }
+
+    fn make(
+        controller: &str,
+        what: &str,
+        limit: impl FnOnce(&Self) -> io::Result<()>,
+    ) -> Option<Self> {
+        let Some((mount, is_v2)) = hierarchy(controller) else {
+            eprintln!("skipped: no cgroup hierarchy with the controller `{controller}` is mounted");
             return None;
         };
         let name = format!("pyobserve-test-{}-{what}", process::id());
@@ -54,20 +82,22 @@ impl QuotaGroup {
             name: format!("/{name}"),
             is_v2,
         };
-        let made = if is_v2 {
-            fs::write(mount.join("cgroup.subtree_control"), "+cpu")
-                .and_then(|()| fs::create_dir(&group.path))
-                .and_then(|()| group.write("cpu.max", &format!("{} 100000", quota.as_micros())))
+        let enabled = if is_v2 {
+            fs::write(
+                mount.join("cgroup.subtree_control"),
+                format!("+{controller}"),
+            )
         } else {
-            fs::create_dir(&group.path)
-                .and_then(|()| group.write("cpu.cfs_period_us", "100000"))
-                .and_then(|()| group.write("cpu.cfs_quota_us", &quota.as_micros().to_string()))
+            Ok(())
         };
+        let made = enabled
+            .and_then(|()| fs::create_dir(&group.path))
+            .and_then(|()| limit(&group));
         match made {
             Ok(()) => Some(group),
             Err(error) => {
                 eprintln!(
-                    "skipped: no group with a quota in {}: {error}",
+                    "skipped: no group with a limit of `{controller}` in {}: {error}",
                     mount.display()
                 );
                 None
@@ -75,7 +105,7 @@ impl QuotaGroup {
         }
     }
 
-    fn write(&self, file: &str, text: &str) -> std::io::Result<()> {
+    fn write(&self, file: &str, text: &str) -> io::Result<()> {
         fs::write(self.path.join(file), text)
     }
 
@@ -100,7 +130,7 @@ impl QuotaGroup {
     }
 }
 
-impl Drop for QuotaGroup {
+impl Drop for ControlGroup {
     fn drop(&mut self) {
         let started = Instant::now();
         // Its last task may still be on its way out.

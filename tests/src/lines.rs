@@ -41,7 +41,6 @@ pub fn compare(
     let child = python
         .script(script)
         .arg(files.to_string())
-        .env("PYTHONDONTWRITEBYTECODE", "1")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

@@ -52,12 +52,7 @@ pub fn script(name: &str) -> PathBuf {
 /// interpreter's own place.
 pub fn command<S: AsRef<OsStr>>(python: &Interpreter, name: &str, args: &[S]) -> Command {
     let mut command = python.script(&script(name));
-    command
-        // No byte code beside the sources: root would own it.
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .env_remove("PYTHONPATH")
-        .env_remove("PYTHONHOME")
-        .args(args);
+    command.args(args);
     command
 }
 

@@ -229,11 +229,10 @@ fn broken_files_in_the_memory_map_disturb_nothing() {
 fn hostile_names_do_not_reach_the_terminal() {
     let mut problems = Problems::new();
     let mut command = Command::new(&interpreter::newest().path);
-    command
+    interpreter::tidy(&mut command)
         .arg("-B")
         .arg(workload::script("foreign.py"))
-        .args(["--seconds", "1000"])
-        .env("PYTHONDONTWRITEBYTECODE", "1");
+        .args(["--seconds", "1000"]);
     // Its name among the processes, too.
     std::os::unix::process::CommandExt::arg0(&mut command, "py\u{1b}[2Jthon\u{202e}\n\u{7}");
     let workload = Workload::spawn(command, "hostile foreign.py");

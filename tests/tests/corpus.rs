@@ -6,7 +6,7 @@ use std::time::Duration;
 use leakcpu_tests::{
     corpus::{
         labels,
-        noise::Noise,
+        noise::{Noise, Surroundings},
         program::Servers,
         row::Comparison,
         run::{Plan, Why},
@@ -17,11 +17,13 @@ use leakcpu_tests::{
 };
 
 /// Of each class that the standard library suffices for, and of pairs both.
-const PROGRAMS: [&str; 10] = [
+const PROGRAMS: [&str; 12] = [
     "image_blur",
     "event_dispatcher",
     "render_supervisor",
     "build_runner",
+    "import_plugins",
+    "async_subprocess",
     "stock_sync",
     "sensor_tail",
     "cross_process_lock",
@@ -48,9 +50,10 @@ fn plain_programs_get_the_verdicts_of_their_labels() {
     let plan = Plan {
         python: interpreter::newest().clone(),
         watch: WATCH,
-        noise: Noise::Quiet,
+        surroundings: Surroundings::make(Noise::Quiet).expect("it takes nothing"),
         starvation: Starvation::Excused,
         py_spy: None,
+        sooner: false,
     };
     let mut servers = Servers::default();
     let mut problems = Problems::new();

@@ -8,7 +8,7 @@ use std::{
 };
 
 use leakcpu_tests::{
-    cgroup::QuotaGroup,
+    cgroup::ControlGroup,
     checks::{
         self,
         Answer::{self, Yes},
@@ -229,10 +229,10 @@ fn lock_wait(problems: &mut Problems) -> Answer {
 /// A quota of a fifth of a CPU in a group of v2: its part of the wait is told from the
 /// machine's, by the group's own account, and named.
 fn throttled(problems: &mut Problems) -> Answer {
-    if !QuotaGroup::is_unified() {
+    if !ControlGroup::is_unified() {
         return Answer::Skipped("the controller `cpu` is in a hierarchy of v1 here".to_owned());
     }
-    let Some(group) = QuotaGroup::new("kernels", Duration::from_millis(20)) else {
+    let Some(group) = ControlGroup::with_quota("kernels", Duration::from_millis(20)) else {
         return Answer::Skipped("no group with a quota can be made".to_owned());
     };
     let workload = Workload::start(python(), "compute.py", &["sieve"]);

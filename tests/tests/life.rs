@@ -42,8 +42,7 @@ impl Life {
         args.extend(options);
         args.push("--");
         let mut command = observe::command(&args);
-        command
-            .env("PYTHONDONTWRITEBYTECODE", "1")
+        interpreter::tidy(&mut command)
             .args(python.words_for(&workload::script("life.py")))
             .args(
                 words

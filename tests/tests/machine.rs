@@ -7,7 +7,7 @@ use std::{
 };
 
 use leakcpu_tests::{
-    cgroup::QuotaGroup,
+    cgroup::ControlGroup,
     clocks::{Sampler, machine_stood_still, stolen_ns, tolerance},
     interpreter, observe,
     problems::Problems,
@@ -50,7 +50,7 @@ fn watch(pid: u32, seconds: &str) -> (Report, i64, i64, i64) {
 
 #[test]
 fn a_quota_is_told_from_a_busy_machine() {
-    let Some(group) = QuotaGroup::new("fifth", Duration::from_millis(20)) else {
+    let Some(group) = ControlGroup::with_quota("fifth", Duration::from_millis(20)) else {
         return;
     };
     let mut problems = Problems::new();
@@ -117,7 +117,7 @@ fn a_quota_is_told_from_a_busy_machine() {
 
 #[test]
 fn a_quota_that_is_not_used_up_holds_nobody_back() {
-    let Some(group) = QuotaGroup::new("ample", Duration::from_millis(400)) else {
+    let Some(group) = ControlGroup::with_quota("ample", Duration::from_millis(400)) else {
         return;
     };
     let mut problems = Problems::new();

@@ -160,7 +160,7 @@ fn code_of_a_process_that_is_gone_still_has_its_name() {
         );
         let mut command = observe::command(&["classify", "--json", "-r", "499", "--"]);
         command.arg(words.get_program()).args(words.get_args());
-        command.env("PYTHONDONTWRITEBYTECODE", "1");
+        interpreter::tidy(&mut command);
         let outcome = observe::finish(command);
         // The workload's own words come first.
         let document = outcome.stdout.lines().last().unwrap_or_default();

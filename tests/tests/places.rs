@@ -379,10 +379,7 @@ fn launchers_that_become_python_are_seen_through() {
 
         // It became Python before it was looked at.
         let mut command = Command::new(at("wrapper"));
-        command
-            .arg("spin")
-            .env("PATH", &path)
-            .env("PYTHONDONTWRITEBYTECODE", "1");
+        interpreter::tidy(command.arg("spin")).env("PATH", &path);
         let workload = Workload::spawn(command, &format!("launched {python}"));
         all_observed(std::slice::from_ref(&workload), &[], &mut problems);
         workload.finish();
@@ -390,13 +387,12 @@ fn launchers_that_become_python_are_seen_through() {
         // It becomes Python while it is watched.
         let report = at("report");
         let mut command = observe::command(&["classify", "--json", "-r", "499", "-o"]);
-        command
+        interpreter::tidy(&mut command)
             .arg(&report)
             .arg("--")
             .arg(at("wrapper"))
             .args(["brief", "300"])
-            .env("PATH", &path)
-            .env("PYTHONDONTWRITEBYTECODE", "1");
+            .env("PATH", &path);
         let outcome = observe::finish(command);
         problems.about(format!("{python}, from the start"));
         problems.equal("exit code", &outcome.code(), &0);

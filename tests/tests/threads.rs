@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, process::Command, thread};
 
 use leakcpu_tests::{
     collapsed::{self, Line},
+    corpus::others,
     interpreter::{self, Interpreter},
     observe,
     problems::Problems,
@@ -134,10 +135,9 @@ fn is_deep(
 #[ignore = "slow: a minute"]
 fn py_spy_beside_us() {
     let mut problems = Problems::new();
-    let Some(home) = venv::with_packages(interpreter::newest(), &["py-spy==0.4.3"]) else {
+    let Some(py_spy) = others::py_spy() else {
         return;
     };
-    let py_spy = home.path.with_file_name("py-spy");
     for python in interpreter::all() {
         let workload = start(python, &["waiting"]);
         let output = Command::new(&py_spy)

@@ -2,8 +2,7 @@
 //! eBPF are built as the user and run as root, one at a time, for they measure.
 
 use std::{
-    env,
-    ffi::{OsStr, OsString},
+    ffi::OsStr,
     fmt,
     path::Path,
     process::ExitCode,
@@ -15,7 +14,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::{
-    build, cache,
+    build, environment,
     host::Host,
     kernels, roots, servers, setup,
     tally::{self, Tally},
@@ -46,16 +45,6 @@ const ONLY_SLOW: &str = "--ignored";
 /// Fetching interpreters takes less than three minutes where the network is there; the
 /// tests go on without.
 const ROOTS_PATIENCE: Duration = Duration::from_mins(6);
-
-/// What of the caller's environment the tests see through sudo: where the
-/// interpreters are, and how much to say.
-const PASSED_ON: [&str; 5] = [
-    "PATH",
-    "PYENV_ROOT",
-    "PYOBSERVE_TEST_ROOTS",
-    "RUST_BACKTRACE",
-    "RUST_LOG",
-];
 
 /// Runs the task. The last line is `N passed, M failed`, whatever happens.
 #[expect(clippy::print_stdout, reason = "the sum is what CI reads")]
@@ -221,23 +210,7 @@ pub fn kernel(
     arguments: &[&str],
     variables: &[(&str, &OsStr)],
 ) -> Result<Tally> {
-    let mut passed_on: Vec<(&str, OsString)> = PASSED_ON
-        .iter()
-        .filter_map(|name| Some((*name, env::var_os(name)?)))
-        .collect();
-    // Root's home is another.
-    passed_on.extend(
-        host.cache()
-            .ok()
-            .map(|cache| (cache::VARIABLE, cache.into())),
-    );
-    let mut all: Vec<(&str, &OsStr)> = passed_on
-        .iter()
-        .map(|(name, value)| (*name, value.as_os_str()))
-        .collect();
-    all.push(("PYOBSERVE_BIN", pyobserve.as_os_str()));
-    all.extend(variables);
-    let mut command = host.as_root(&test.path, &all)?;
+    let mut command = environment::as_root(host, &test.path, pyobserve, variables)?;
     command
         .current_dir(&test.package)
         .arg("--test-threads=1")

@@ -30,6 +30,9 @@ pub(super) fn because(subject: &Subject<'_>, decision: &Decision) -> Vec<Because
         Class::Mixed => subject.mixed(),
         Class::Unknown => subject.unknown(),
     };
+    // Right behind the figure that it is about.
+    let second = reasons.len().min(1);
+    reasons.splice(second..second, subject.activity(decision));
     if decision.class != Class::CpuStarved && decision.class != Class::Idle {
         reasons.extend(subject.throttled_besides());
     }

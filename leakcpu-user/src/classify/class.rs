@@ -1,10 +1,10 @@
-//! The nine classes and their refinements.
+//! The nine classes and their refinements. xtask includes this file by its path.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a process, thread or function does with its time. These nine names are
 /// used everywhere: flags, metrics, SQL, text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
     /// CPU or wake-ups spent on finding out that nothing has happened.
@@ -64,7 +64,7 @@ impl std::fmt::Display for Class {
 }
 
 /// What refines a class.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Detail {
     /// The interpreter computes.
@@ -73,6 +73,12 @@ pub enum Detail {
     Native,
     /// The kernel computes on its behalf.
     Kernel,
+    /// The cyclic garbage collector computes.
+    Gc,
+    /// Modules are found, read and executed.
+    Import,
+    /// A callback computes or waits for long while its event loop serves nobody.
+    EventLoopBlocked,
     /// Sockets.
     Network,
     /// Name look-ups.
@@ -93,6 +99,8 @@ pub enum Detail {
     FlagSpin,
     /// A loop that looks at the time and does nothing else.
     ClockSpin,
+    /// Tasks of an event loop that ask in each of its turns.
+    AsyncSpin,
     /// The global interpreter lock.
     Gil,
     /// Another lock of the program.
@@ -110,6 +118,9 @@ impl Detail {
             Self::Python => "python",
             Self::Native => "native",
             Self::Kernel => "kernel",
+            Self::Gc => "gc",
+            Self::Import => "import",
+            Self::EventLoopBlocked => "event-loop-blocked",
             Self::Network => "network",
             Self::Dns => "dns",
             Self::Disk => "disk",
@@ -120,6 +131,7 @@ impl Detail {
             Self::NativeSpin => "native-spin",
             Self::FlagSpin => "flag-spin",
             Self::ClockSpin => "clock-spin",
+            Self::AsyncSpin => "async-spin",
             Self::Gil => "gil",
             Self::Mutex => "mutex",
             Self::Throttled => "throttled",

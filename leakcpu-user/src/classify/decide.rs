@@ -137,6 +137,10 @@ fn by_ranking(inner: &Spent, limits: &Thresholds) -> Decision {
 }
 
 fn detail_of(inner: &Spent, class: Class, limits: &Thresholds) -> Option<Detail> {
+    let activity = inner.activity_of(class, limits);
+    if activity.is_some() {
+        return activity;
+    }
     if class == Class::CpuBound {
         let kernel = inner.get(Bucket::CpuKernel) as f64;
         let all = inner.class_ns(Class::CpuBound).max(1) as f64;

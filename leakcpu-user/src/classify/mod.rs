@@ -1,9 +1,11 @@
 //! States of time to classes with confidence: pure, thresholds in one documented struct.
 
 mod accounts;
+mod activity;
 mod because;
 mod blame;
 mod class;
+mod collector;
 mod confidence;
 mod culprit;
 mod decide;

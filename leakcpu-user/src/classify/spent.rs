@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::activity::Activity;
 use super::{Class, Detail};
 use crate::model::Code;
 
@@ -105,6 +106,8 @@ pub(super) struct Spent {
     pub guessed_ns: u64,
     /// On-CPU time, of any bucket.
     pub on_cpu_ns: u64,
+    /// What the time was for.
+    pub activity: Activity,
 }
 
 impl Spent {
@@ -128,6 +131,7 @@ impl Spent {
         self.guessed_ns += other.guessed_ns;
         self.on_cpu_ns += other.on_cpu_ns;
         self.max_wait_ns = self.max_wait_ns.max(other.max_wait_ns);
+        self.activity.merge(&other.activity);
     }
 
     pub(super) fn get(&self, bucket: Bucket) -> u64 {

@@ -99,6 +99,17 @@ pub struct Thresholds {
     /// Native: the loop has at most this share. `sorted` and `zlib.compress` on large
     /// data leave it under 0.2 %.
     pub native_max_eval_share: f64,
+    /// What a thread does for this share of its class' time or samples refines the class:
+    /// collecting garbage, importing, keeping an event loop from its turns.
+    pub activity_min_share: f64,
+    /// Import time below the body of one module may be this share of all: more is a program
+    /// that was imported to be run.
+    pub import_max_share_of_module: f64,
+    /// Samples in callbacks of an event loop that it takes to say that they hold it ...
+    pub loop_hold_min_samples: u64,
+    /// ... and those between two callbacks, of them: the loop's own work for a turn is some
+    /// ten microseconds at least, so callbacks take two hundred times that.
+    pub loop_hold_max_turning_share: f64,
     /// A futex wait of native code counts as contention from this rate on.
     pub futex_min_rate: f64,
     /// One wait of at least this share of the window never ended in it.
@@ -148,6 +159,10 @@ impl Default for Thresholds {
             code_min_share: 0.6,
             python_min_eval_share: 0.03,
             native_max_eval_share: 0.01,
+            activity_min_share: 0.5,
+            import_max_share_of_module: 0.5,
+            loop_hold_min_samples: 100,
+            loop_hold_max_turning_share: 0.005,
             futex_min_rate: 20.0,
             never_ended_share: 0.95,
         }

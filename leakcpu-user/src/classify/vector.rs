@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::activity::Activity;
 use super::spent::{Bucket, Spent};
 use super::{LoopOf, Spin, Thresholds, spin, waiting};
 use crate::model::{FunctionId, Process, StackTimeKind, Thread};
@@ -65,6 +66,7 @@ pub(super) fn of_thread(
             functions.entry(id).or_default().merge(&part);
         }
     }
+    spent.activity = Activity::of(process, thread, limits);
     let times = &thread.times;
     spent.add(
         cpu_bucket(proof, false),

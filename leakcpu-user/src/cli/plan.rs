@@ -90,7 +90,7 @@ impl Plan {
             rate_hz: classify.rate,
             native_stacks: classify.native,
             kernel_stacks: classify.kernel_stacks,
-            time_switch_walks: false,
+            ..LoadConfig::default()
         };
         Ok(Self {
             destination: destination(format, classify.output.clone(), args)?,

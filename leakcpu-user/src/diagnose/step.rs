@@ -93,21 +93,32 @@ fn computing(case: Case<'_>, verdict: &Verdict) -> String {
     let Some(place) = &verdict.blame else {
         return "no Python frame was seen on a CPU: watch with a higher rate (-r 999), or look at its native code".to_owned();
     };
-    if verdict.detail == Some(Detail::Kernel) {
-        return format!(
-            "make fewer or larger system calls in {}: batch, buffer or cache them",
-            place.short()
-        );
+    let place = place.short();
+    match verdict.detail {
+        Some(Detail::Kernel) => {
+            format!("make fewer or larger system calls in {place}: batch, buffer or cache them")
+        }
+        Some(Detail::Gc) => format!(
+            "let the collector run less in {place}: fewer gc.collect(), gc.freeze() for what stays, a higher gc.set_threshold()"
+        ),
+        Some(Detail::Import) => format!(
+            "import once and keep the module ({place}); python -X importtime tells which ones are slow"
+        ),
+        Some(Detail::EventLoopBlocked) => format!(
+            "take the work of {place} off the event loop: loop.run_in_executor() with a ProcessPoolExecutor, or await asyncio.sleep(0) between parts of it"
+        ),
+        _ => format!(
+            "make {place} do less: a better algorithm, a cache, numpy for arithmetic, or several processes"
+        ),
     }
-    format!(
-        "make {} do less: a better algorithm, a cache, numpy for arithmetic, or several processes",
-        place.short()
-    )
 }
 
 fn waiting(case: Case<'_>, verdict: &Verdict) -> String {
     let place = at(verdict.blame.as_ref());
     match verdict.detail {
+        Some(Detail::EventLoopBlocked) => format!(
+            "do not wait on the event loop{place}: await an asynchronous client, or asyncio.to_thread(...)"
+        ),
         Some(Detail::Disk) => format!(
             "touch the disk less{place}: larger reads and writes, one commit or fsync for many records, or a background thread"
         ),

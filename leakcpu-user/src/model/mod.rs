@@ -9,6 +9,7 @@ mod apportion;
 mod event_loop;
 mod function;
 mod ids;
+mod importing;
 mod locks;
 mod loss;
 mod machine;
@@ -32,6 +33,7 @@ pub use apportion::apportion;
 pub use event_loop::{EventLoop, Gap, GapTimes, Gaps, Holder, LoopKind};
 pub use function::{FunctionTimes, LineTimes, Rollup};
 pub use ids::{FunctionId, NativeId, NativeStackId, Pid, StackId, Tid};
+pub use importing::Import;
 pub use locks::{Deadlocked, FileLockHolder, LockKind, LockOwner, LockWait};
 pub use loss::{Loss, Lost, UserLoss};
 pub use machine::{Accounts, CpuQuota, RanInstead};
@@ -39,6 +41,7 @@ pub use mixed::{MixedFrame, MixedStack, merge};
 pub use native::{
     Code, Leaf, Naming, NativeEnd, NativeFrame, NativeFunction, NativeStack, NativeTimes,
 };
+pub use place_in_loop::Turn;
 pub use process::{Process, PythonFacts, Unreadable};
 pub use profile::{Cost, Detail, Host, Profile, Sampling, SamplingStep, Window};
 pub use reason::Reason;

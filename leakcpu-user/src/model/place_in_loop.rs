@@ -2,6 +2,11 @@
 
 use super::{EventLoop, Frame, FunctionId, LoopKind, Process, Stack, event_loop::UVLOOP};
 
+/// Where asyncio runs what is due (`Handle._run`) ...
+const HANDLE_FILE: &str = "/asyncio/events.py";
+/// ... and turns (`BaseEventLoop._run_once`).
+const LOOP_FILE: &str = "/asyncio/base_events.py";
+
 /// Where in a loop's turn a stack is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlaceInLoop {
@@ -24,7 +29,27 @@ impl PlaceInLoop {
     }
 }
 
+/// What a thread in asyncio's loop was doing, by the loop's own frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// What is due: inside of `Handle._run`.
+    Callback,
+    /// Its own work between two of those, or waiting: inside of `_run_once` only.
+    Own,
+}
+
 impl Process {
+    /// What asyncio's loop was doing in `stack`; `None` if the stack is not inside of one
+    /// that is written in Python.
+    pub fn turn_of_asyncio(&self, stack: &Stack) -> Option<Turn> {
+        self.functions_of(stack)
+            .find_map(|(file, name)| match name {
+                "_run" if file.ends_with(HANDLE_FILE) => Some(Turn::Callback),
+                "_run_once" if file.ends_with(LOOP_FILE) => Some(Turn::Own),
+                _ => None,
+            })
+    }
+
     /// Who held the loop in a gap, of which `stack` was seen.
     pub fn place_in_loop(&self, of: &EventLoop, stack: &Stack) -> PlaceInLoop {
         let functions: Vec<(&str, &str)> = self.functions_of(stack).collect();
@@ -32,11 +57,10 @@ impl Process {
             let mut frames = functions.iter();
             frames.position(|(file, name)| file.ends_with(mark) && *name == wanted)
         };
-        if let Some(run) = called("/asyncio/events.py", "_run") {
+        if let Some(run) = called(HANDLE_FILE, "_run") {
             return self.inside_handle(stack, &functions, run);
         }
-        if of.kind == LoopKind::Asyncio && called("/asyncio/base_events.py", "_run_once").is_some()
-        {
+        if of.kind == LoopKind::Asyncio && called(LOOP_FILE, "_run_once").is_some() {
             return PlaceInLoop::own(stack.frames.first().copied());
         }
         let is_hub = functions

@@ -134,11 +134,8 @@ impl MapSizes {
     };
 }
 
-impl Default for MapSizes {
-    fn default() -> Self {
-        Self::DEFAULT
-    }
-}
+/// Samples per second and CPU unless something else is asked for.
+const DEFAULT_RATE_HZ: u32 = 99;
 
 /// What the programs are told at load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,6 +156,22 @@ pub struct LoadConfig {
     pub kernel_stacks: bool,
     /// The time of every walk at a switch is noted: for a bench.
     pub time_switch_walks: bool,
+}
+
+impl Default for LoadConfig {
+    /// What is watched is named one by one, and nothing is taken beyond Python's frames.
+    fn default() -> Self {
+        Self {
+            frame_limit: DEFAULT_FRAMES,
+            follow_children: false,
+            watch_every_exec: false,
+            sizes: MapSizes::DEFAULT,
+            rate_hz: DEFAULT_RATE_HZ,
+            native_stacks: false,
+            kernel_stacks: false,
+            time_switch_walks: false,
+        }
+    }
 }
 
 /// Loaded programs and their links. Dropping it detaches everything.
@@ -220,9 +233,6 @@ impl Probes {
         }
         let facts = KernelFacts::from_btf(&KernelBtf::from_sys_fs()?)?;
         let config = LoadConfig {
-            frame_limit: DEFAULT_FRAMES,
-            follow_children: false,
-            watch_every_exec: false,
             sizes: MapSizes {
                 threads: 16,
                 processes: 16,
@@ -230,10 +240,7 @@ impl Probes {
                 stacks: 16,
                 ring_bytes: 1 << 16,
             },
-            rate_hz: 99,
-            native_stacks: false,
-            kernel_stacks: false,
-            time_switch_walks: false,
+            ..LoadConfig::default()
         };
         let mut ebpf = open(&facts, &config)?;
         load_program(&mut ebpf, source, &Btf::from_sys_fs()?)?;

@@ -26,7 +26,6 @@ fn codes(python: &Interpreter, arguments: &[&str], mut each: impl FnMut(&str)) {
     let mut child = python
         .script(&script)
         .args(arguments)
-        .env("PYTHONDONTWRITEBYTECODE", "1")
         .stdout(Stdio::piped())
         .spawn()
         .unwrap_or_else(|error| panic!("cannot start {python}: {error}"));

@@ -8,12 +8,11 @@ use clap::Parser;
 use leakcpu_tests::{
     corpus::{
         labels::{self, Label},
-        noise::{Neighbours, Noise},
+        noise::{Noise, Surroundings},
         others,
         program::Servers,
-        row::{Half, Outcome, Row, Setting},
+        row::{Detail, Half, Outcome, Row, Setting},
         run::Plan,
-        truth::Starvation,
     },
     interpreter::{self, Interpreter},
 };
@@ -37,6 +36,9 @@ struct Arguments {
     /// How long each is watched
     #[arg(long, default_value_t = 5.0)]
     seconds: f64,
+    /// Watch each for 3, 2 and 1 s too, as long as its verdicts are right
+    #[arg(long)]
+    first_right: bool,
 }
 
 fn half(text: &str) -> Result<Half> {
@@ -61,16 +63,14 @@ fn run(arguments: &Arguments) -> Result<()> {
     let plan = Plan {
         python: python(arguments.python.as_deref())?,
         watch: Duration::try_from_secs_f64(arguments.seconds)?,
-        noise: arguments.noise,
-        starvation: match arguments.noise {
-            Noise::Quiet | Noise::Throttled => Starvation::Accident,
-            _ => Starvation::Made,
-        },
+        starvation: arguments.noise.starvation(),
+        surroundings: Surroundings::make(arguments.noise)
+            .context("that condition cannot be made here")?,
         py_spy: others::py_spy(),
+        sooner: arguments.first_right,
     };
     say(&setting(&plan)?)?;
     let mut servers = Servers::default();
-    let _neighbours = Neighbours::start(plan.noise);
     for (number, label) in (1..).zip(&labels) {
         let row = plan.row(label, &mut servers);
         eprintln!("{number}/{} {}", labels.len(), in_short(&row));
@@ -121,7 +121,7 @@ fn setting(plan: &Plan) -> Result<Setting> {
         kernel: kernel.trim().to_owned(),
         cpus: thread::available_parallelism().map_or(1, usize::from),
         watched_s: plan.watch.as_secs_f64(),
-        noise: plan.noise.name().to_owned(),
+        noise: plan.surroundings.noise.name().to_owned(),
         load: load
             .split(' ')
             .next()
@@ -138,7 +138,7 @@ fn in_short(row: &Row) -> String {
             "{}: {} ({}){}",
             row.name,
             it.said.verdict.class,
-            it.said.verdict.detail.as_deref().unwrap_or("-"),
+            it.said.verdict.detail.map_or("-", Detail::name),
             if it.class_holds {
                 ""
             } else {

@@ -79,7 +79,6 @@ fn judge_all(python: &Interpreter, paths: &[PathBuf]) -> Result<Found> {
         .script(&script.canonicalize()?)
         .arg("judge")
         .args(paths)
-        .env("PYTHONDONTWRITEBYTECODE", "1")
         .stdout(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot start {python}"))?;

@@ -5,36 +5,11 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
-use super::row::{Class, Half, Judgement};
+use super::row::{Class, Detail, Half, Judgement};
 use crate::workload;
 
 /// A comment at the end of each line that may rightly be blamed.
 const MARKER: &str = "# here";
-
-/// The refinements that a label may have: those of reports.
-const DETAILS: [&str; 18] = [
-    "python",
-    "native",
-    "kernel",
-    "gc",
-    "import",
-    "network",
-    "disk",
-    "subprocess",
-    "pipe",
-    "flag-spin",
-    "clock-spin",
-    "poll-spin",
-    "micro-sleep",
-    "async-spin",
-    "gil",
-    "mutex",
-    "throttled",
-    "run-queue",
-];
-
-/// A detail that goes with more than one class: the loop is blocked by work or by a wait.
-const LOOP_BLOCKED: &str = "event-loop-blocked";
 
 /// A server that a program needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -55,7 +30,7 @@ pub struct Label {
     /// The right class.
     pub class: Class,
     /// What refines it, where that is beyond doubt.
-    pub detail: Option<String>,
+    pub detail: Option<Detail>,
     /// The class it would be without the machine's part.
     pub otherwise: Option<Class>,
     /// The function to blame; none is if it rests or is mixed.
@@ -101,12 +76,6 @@ fn parse(text: &str) -> Result<Vec<Label>> {
         let name = &label.name;
         ensure!(names.insert(name), "{name} has two labels");
         ensure!(label.class != Class::Unknown, "{name}: no program is that");
-        if let Some(detail) = label.detail.as_deref() {
-            ensure!(
-                DETAILS.contains(&detail) || detail == LOOP_BLOCKED,
-                "{name}: {detail} is no detail"
-            );
-        }
         ensure!(!label.reason.is_empty(), "{name}: the label has no reason");
     }
     Ok(labels)
@@ -117,7 +86,7 @@ impl Label {
     pub fn judgement(&self) -> Judgement {
         Judgement {
             class: self.class,
-            detail: self.detail.clone(),
+            detail: self.detail,
             otherwise: self.otherwise,
             function: self.function.clone(),
         }

@@ -10,3 +10,5 @@ pub mod program;
 pub mod row;
 pub mod run;
 pub mod truth;
+
+use pyobserve::classify as class;

@@ -4,8 +4,8 @@ use std::{path::PathBuf, process::Command, time::Duration};
 
 use super::labels::{Label, Need};
 use crate::{
-    cgroup::QuotaGroup,
-    interpreter::Interpreter,
+    cgroup::ControlGroup,
+    interpreter::{self, Interpreter},
     servers::{Postgres, Redis},
     venv,
     workload::{self, Workload},
@@ -56,7 +56,7 @@ pub struct Program {
     /// Its file by the name that it knows.
     pub file: PathBuf,
     /// Goes after the process.
-    _quota: Option<QuotaGroup>,
+    _quota: Option<ControlGroup>,
 }
 
 impl Program {
@@ -75,7 +75,7 @@ impl Program {
         let quota = match label.quota_pct {
             None => None,
             Some(pct) => Some(
-                QuotaGroup::new(&label.name, PERIOD * pct / 100)
+                ControlGroup::with_quota(&label.name, PERIOD * pct / 100)
                     .ok_or("no control group with a quota can be made here")?,
             ),
         };
@@ -114,11 +114,6 @@ fn command(python: &Interpreter, name: &str) -> (Command, PathBuf) {
     let file = shared.with_file_name("corpus").join(format!("{name}.py"));
     words.push(file.clone().into());
     let mut command = Command::new(&words[0]);
-    command
-        .args(&words[1..])
-        // No byte code beside the sources: root would own it.
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .env_remove("PYTHONPATH")
-        .env_remove("PYTHONHOME");
+    interpreter::tidy(command.args(&words[1..]));
     (command, file)
 }

@@ -1,69 +1,11 @@
 //! What is known of one program after a run. xtask includes this file by its path: it
 //! reads what the tests' program writes.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// The nine classes of a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Class {
-    /// Computing.
-    CpuBound,
-    /// Blocked on disk, network, a child, a pipe.
-    IoBound,
-    /// CPU or wake-ups spent on finding out that nothing has happened.
-    BusyWaiting,
-    /// Blocked on another thread of the program.
-    LockBound,
-    /// Ready to run and not run.
-    CpuStarved,
-    /// Page faults, reclaim, swap.
-    MemoryBound,
-    /// Waiting for work that has not come.
-    Idle,
-    /// Two classes within 15 points.
-    Mixed,
-    /// Too little evidence: no program is that, but a verdict may be.
-    Unknown,
-}
-
-impl Class {
-    /// All nine.
-    pub const ALL: [Self; 9] = [
-        Self::CpuBound,
-        Self::IoBound,
-        Self::BusyWaiting,
-        Self::LockBound,
-        Self::CpuStarved,
-        Self::MemoryBound,
-        Self::Idle,
-        Self::Mixed,
-        Self::Unknown,
-    ];
-
-    /// The name used in reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::CpuBound => "cpu-bound",
-            Self::IoBound => "io-bound",
-            Self::BusyWaiting => "busy-waiting",
-            Self::LockBound => "lock-bound",
-            Self::CpuStarved => "cpu-starved",
-            Self::MemoryBound => "memory-bound",
-            Self::Idle => "idle",
-            Self::Mixed => "mixed",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
-impl fmt::Display for Class {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(self.name())
-    }
-}
+pub use super::class::{Class, Detail};
 
 /// Which half of the corpus a program belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -108,7 +50,7 @@ pub struct Judgement {
     /// Its class.
     pub class: Class,
     /// What refines it, if that is said or known.
-    pub detail: Option<String>,
+    pub detail: Option<Detail>,
     /// What it would be without the machine's part.
     pub otherwise: Option<Class>,
     /// The function to blame.
@@ -174,6 +116,21 @@ pub struct Comparison {
     pub others: Others,
 }
 
+/// How soon verdicts on a program were right.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FirstRight {
+    /// From this window on, all longer ones included.
+    After {
+        /// The window, seconds.
+        window_s: f64,
+        /// From the start of pyobserve to the end of its report, seconds.
+        took_s: f64,
+    },
+    /// Not in the longest window.
+    Never,
+}
+
 /// What is known of one program.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
@@ -185,4 +142,7 @@ pub struct Row {
     pub half: Half,
     /// What came of it.
     pub outcome: Outcome,
+    /// How soon; none if that was not looked for, or the program was not valid in a window.
+    #[serde(default)]
+    pub first_right: Option<FirstRight>,
 }

@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
     process::Command,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde::Deserialize as _;
@@ -13,10 +13,10 @@ use serde::Deserialize as _;
 use super::{
     judge::{self, Place},
     labels::Label,
-    noise::Noise,
+    noise::{Noise, Surroundings},
     others::{self, Top},
     program::{Program, Servers},
-    row::{Comparison, Others, Outcome, Row},
+    row::{Comparison, FirstRight, Others, Outcome, Row},
     truth::{Starvation, Truth},
 };
 use crate::{interpreter::Interpreter, observe, report::Report};
@@ -33,11 +33,28 @@ pub struct Plan {
     /// Watched for so long.
     pub watch: Duration,
     /// Beside this.
-    pub noise: Noise,
+    pub surroundings: Surroundings,
     /// What it means that one got no CPU.
     pub starvation: Starvation,
     /// If there.
     pub py_spy: Option<PathBuf>,
+    /// It is also watched for less, started anew for each window, to find out how soon
+    /// verdicts are right.
+    pub sooner: bool,
+}
+
+/// Windows shorter than the one that counts, the longest first.
+const SHORTER: [Duration; 3] = [
+    Duration::from_secs(3),
+    Duration::from_secs(2),
+    Duration::from_secs(1),
+];
+
+/// What came of one window.
+struct Watched {
+    comparison: Comparison,
+    /// From the start of pyobserve to the end of its report.
+    took: Duration,
 }
 
 /// Why there is nothing to compare.
@@ -58,15 +75,22 @@ impl From<String> for Why {
 impl Plan {
     /// Runs one program and says what came of it, whatever that is.
     pub fn row(&self, label: &Label, servers: &mut Servers) -> Row {
-        // The harness panics where it cannot go on; here the next program can.
-        let judged = catch_unwind(AssertUnwindSafe(|| self.judged(label, servers)))
-            .unwrap_or_else(|panic| Err(Why::NotValid(in_words(panic.as_ref()))));
+        let watched = self.caught(label, servers, self.watch);
+        let first_right = if self.sooner {
+            watched
+                .as_ref()
+                .ok()
+                .and_then(|watched| self.first_right(label, servers, watched))
+        } else {
+            None
+        };
         Row {
+            first_right,
             name: label.name.clone(),
             class: label.class,
             half: label.half,
-            outcome: match judged {
-                Ok(comparison) => Outcome::Judged(Box::new(comparison)),
+            outcome: match watched {
+                Ok(watched) => Outcome::Judged(Box::new(watched.comparison)),
                 Err(Why::NotValid(why)) => Outcome::NotValid(why),
                 Err(Why::NoReport(why)) => Outcome::NoReport(why),
             },
@@ -75,12 +99,78 @@ impl Plan {
 
     /// Runs one program and compares.
     pub fn judged(&self, label: &Label, servers: &mut Servers) -> Result<Comparison, Why> {
+        let watched = self.watched(label, servers, self.watch)?;
+        Ok(watched.comparison)
+    }
+
+    /// The same for a window. The harness panics where it cannot go on; here the next
+    /// program can.
+    fn caught(
+        &self,
+        label: &Label,
+        servers: &mut Servers,
+        watch: Duration,
+    ) -> Result<Watched, Why> {
+        catch_unwind(AssertUnwindSafe(|| self.watched(label, servers, watch)))
+            .unwrap_or_else(|panic| Err(Why::NotValid(in_words(panic.as_ref()))))
+    }
+
+    /// How soon verdicts are right, of which that of the whole window is known.
+    fn first_right(
+        &self,
+        label: &Label,
+        servers: &mut Servers,
+        whole: &Watched,
+    ) -> Option<FirstRight> {
+        if !whole.comparison.class_holds {
+            return Some(FirstRight::Never);
+        }
+        let mut soonest = (self.watch, whole.took);
+        for window in SHORTER.into_iter().filter(|window| *window < self.watch) {
+            match self.caught(label, servers, window) {
+                Ok(it) if it.comparison.class_holds => soonest = (window, it.took),
+                Ok(_) | Err(Why::NoReport(_)) => break,
+                Err(Why::NotValid(_)) => return None,
+            }
+        }
+        let (window, took) = soonest;
+        Some(FirstRight::After {
+            window_s: window.as_secs_f64(),
+            took_s: took.as_secs_f64(),
+        })
+    }
+
+    /// Starts the program as the surroundings want it.
+    fn start(&self, label: &Label, servers: &mut Servers) -> Result<Program, String> {
+        let surroundings = &self.surroundings;
+        if label.quota_pct.is_some() && surroundings.exclude_quotas() {
+            return Err("one process cannot be in two control groups of v2".to_owned());
+        }
+        let start = |servers: &mut Servers| Program::start(&self.python, label, servers);
+        let mut program = start(servers)?;
+        if surroundings.noise == Noise::Restarted {
+            program.workload.end();
+            program = start(servers)?;
+        } else {
+            thread::sleep(SETTLE);
+        }
+        surroundings.take_program(program.workload.pid);
+        Ok(program)
+    }
+
+    fn watched(
+        &self,
+        label: &Label,
+        servers: &mut Servers,
+        watch: Duration,
+    ) -> Result<Watched, Why> {
         let lines = label.lines().map_err(|e| e.to_string())?;
-        let program = Program::start(&self.python, label, servers)?;
-        thread::sleep(SETTLE);
+        let program = self.start(label, servers)?;
         let pid = program.workload.pid;
         let top = Top::begin(pid);
-        let observed = self.observe(pid);
+        let started = Instant::now();
+        let observed = self.observe(pid, watch);
+        let took = started.elapsed();
         let top_pct = top.end();
         let py_spy_active = self
             .py_spy
@@ -105,22 +195,21 @@ impl Plan {
             lines: &lines,
         };
         let times = truth.vector(label.quota_pct.is_some());
-        judge::compare(process, right, &place, &times, others).map_err(Why::NoReport)
+        let comparison =
+            judge::compare(process, right, &place, &times, others).map_err(Why::NoReport)?;
+        Ok(Watched { comparison, took })
     }
 
     /// As a user types it: with the budget that it has by itself.
-    fn observe(&self, pid: u32) -> observe::Outcome {
+    fn observe(&self, pid: u32, watch: Duration) -> observe::Outcome {
         let mut command = Command::new(observe::binary());
         command
             .args(["classify", "--json", "-p", &pid.to_string()])
-            .args(["-d", &format!("{}ms", self.watch.as_millis())]);
+            .args(["-d", &format!("{}ms", watch.as_millis())]);
         observe::tidy(&mut command);
         let running = observe::start(command);
         // Taken at once, while it still looks for its way.
-        let group = self.noise.observer_group();
-        if let Some(group) = &group {
-            group.take(running.child.id());
-        }
+        self.surroundings.take_observer(running.child.id());
         running.wait()
     }
 }

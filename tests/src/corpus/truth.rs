@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     labels::Label,
-    row::{Class, Judgement},
+    row::{Class, Detail, Judgement},
 };
 
 /// More of the time that a program wanted a CPU than this, and it is starved ...
@@ -164,6 +164,13 @@ impl Truth {
         )
     }
 
+    /// For how long its group's quota held a program back that has one, of wall time: the
+    /// scheduler's delay leaves that out.
+    fn held_back(&self) -> f64 {
+        let kinds = self.kinds();
+        1.0 - self.cpu_over_wall() - self.starvation().1 - self.timed_share(&kinds)
+    }
+
     /// What would be right to say of this run, or why nothing would be.
     pub fn right(&self, label: &Label, starvation: Starvation) -> Result<Judgement, String> {
         let mut right = label.judgement();
@@ -189,6 +196,12 @@ impl Truth {
             right.class = Class::CpuStarved;
             right.detail = None;
         }
+        if right.detail == Some(Detail::Throttled) && of_wall >= self.held_back() / 2.0 {
+            if starvation != Starvation::Made {
+                return Err("the machine was too busy to tell its quota by".to_owned());
+            }
+            right.detail = None;
+        }
         self.contradiction(label).map_or(Ok(right), Err)
     }
 
@@ -203,7 +216,7 @@ impl Truth {
         let locked = self.timed_share(&[Kind::Lock]);
         let wants = |holds: bool, what: String| (!holds).then_some(what);
         match label.class {
-            Class::BusyWaiting if label.detail.as_deref() == Some("micro-sleep") => None,
+            Class::BusyWaiting if label.detail == Some(Detail::MicroSleep) => None,
             Class::BusyWaiting | Class::CpuBound => wants(
                 cpu >= 0.6 * had.min(quota),
                 format!("it was on a CPU for {:.0} % of the time only", cpu * 100.0),
@@ -216,7 +229,7 @@ impl Truth {
                     cpu * 100.0
                 ),
             ),
-            Class::LockBound if label.detail.as_deref() == Some("gil") => {
+            Class::LockBound if label.detail == Some(Detail::Gil) => {
                 let busy = self
                     .threads
                     .iter()
@@ -272,7 +285,7 @@ mod tests {
     use super::{Kind, Starvation, TimeVector, Truth};
     use crate::corpus::{
         labels::{Label, read},
-        row::Class,
+        row::{Class, Detail},
     };
 
     fn label(name: &str) -> Label {
@@ -343,6 +356,19 @@ mod tests {
                 .right(&label("image_blur"), Starvation::Made)
                 .is_err()
         );
+    }
+
+    #[test]
+    fn who_waits_for_others_shows_no_quota() {
+        let right = |delay_ms, starvation| {
+            truth(250, delay_ms, "")
+                .right(&label("throttled_report"), starvation)
+                .map(|right| right.detail)
+        };
+        let throttled = Ok(Some(Detail::Throttled));
+        assert_eq!(right(100, Starvation::Accident), throttled);
+        assert!(right(500, Starvation::Excused).is_err());
+        assert_eq!(right(500, Starvation::Made), Ok(None));
     }
 
     #[test]

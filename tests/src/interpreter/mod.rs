@@ -94,9 +94,11 @@ impl Interpreter {
         command(&self.words())
     }
 
-    /// A command that runs a script of this host on it.
+    /// A [tidy](tidy) command that runs a script of this host on it.
     pub fn script(&self, script: &Path) -> Command {
-        command(&self.words_for(script))
+        let mut command = command(&self.words_for(script));
+        tidy(&mut command);
+        command
     }
 
     /// Its executable as this process sees it.
@@ -144,6 +146,15 @@ fn command(words: &[OsString]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments);
     command
+}
+
+/// Keeps variables of whoever runs this from an interpreter, and byte code from the
+/// sources: root would own it.
+pub fn tidy(command: &mut Command) -> &mut Command {
+    command
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env_remove("PYTHONPATH")
+        .env_remove("PYTHONHOME")
 }
 
 /// Whether this process may do what only root may.

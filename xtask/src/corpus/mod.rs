@@ -1,18 +1,18 @@
 //! `cargo xtask corpus`: what pyobserve says of programs whose right verdict is known,
 //! counted, beside what else a user would have had. docs/corpus.md says what is counted.
 
+#[path = "../../../leakcpu-user/src/classify/class.rs"]
+mod class;
 #[path = "../../../tests/src/corpus/row.rs"]
 mod row;
 mod score;
 mod table;
 
 use std::{
-    env,
-    ffi::{OsStr, OsString},
     fs,
     io::{BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
-    process::{Command, ExitCode, Stdio},
+    process::{ExitCode, Stdio},
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -21,9 +21,10 @@ use serde::{Deserialize, Serialize};
 
 use self::row::{Row, Setting};
 use crate::{
-    build, cache,
+    build, environment,
     host::{self, Host},
     marks::{self, Marks},
+    origin::Origin,
     servers, setup,
 };
 
@@ -40,13 +41,16 @@ pub struct Arguments {
     #[arg(long)]
     half: Option<String>,
     /// What runs beside it: N0 nothing, N1 a process that computes, N2 four, N3 a disk
-    /// hog, N4 50 000 switches a second, N5 50 000 system calls a second, N7 pyobserve
-    /// has a fifth of a CPU
+    /// hog, N4 50 000 switches a second, N5 50 000 system calls a second, N6 256 MiB for all,
+    /// N7 pyobserve has a fifth of a CPU, N8 the program has just been restarted
     #[arg(long, default_value = "N0")]
     noise: String,
     /// How long each program is watched
     #[arg(long, default_value = "5")]
     seconds: String,
+    /// Watch each program for 3, 2 and 1 s too, as long as its verdicts are right
+    #[arg(long)]
+    first_right: bool,
     /// Run nothing: write docs/corpus.md from earlier runs, the first in full
     #[arg(long, value_name = "FILE")]
     from: Vec<PathBuf>,
@@ -142,18 +146,7 @@ fn build_both(host: &Host) -> Result<[PathBuf; 2]> {
 
 /// Runs the programs as root, for what is watched by eBPF.
 fn watch(host: &Host, arguments: &Arguments, pyobserve: &Path, program: &Path) -> Result<Run> {
-    // Root has another home, and sudo another PATH.
-    let mut variables: Vec<(&str, OsString)> = ["PATH", "PYENV_ROOT", "PYOBSERVE_TEST_ROOTS"]
-        .into_iter()
-        .filter_map(|name| Some((name, env::var_os(name)?)))
-        .collect();
-    variables.push((cache::VARIABLE, host.cache()?.into()));
-    variables.push(("PYOBSERVE_BIN", pyobserve.into()));
-    let variables: Vec<(&str, &OsStr)> = variables
-        .iter()
-        .map(|(name, value)| (*name, value.as_os_str()))
-        .collect();
-    let mut command = host.as_root(program, &variables)?;
+    let mut command = environment::as_root(host, program, pyobserve, &[])?;
     command
         .args(["--noise", &arguments.noise])
         .args(["--seconds", &arguments.seconds]);
@@ -161,6 +154,9 @@ fn watch(host: &Host, arguments: &Arguments, pyobserve: &Path, program: &Path) -
         if let Some(value) = value {
             command.args([option, value]);
         }
+    }
+    if arguments.first_right {
+        command.arg("--first-right");
     }
     for name in &arguments.only {
         command.args(["--only", name]);
@@ -186,22 +182,13 @@ fn watch(host: &Host, arguments: &Arguments, pyobserve: &Path, program: &Path) -
         .wait()
         .with_context(|| format!("cannot wait for `{line}`"))?;
     ensure!(status.success(), "`{line}` failed ({status})");
+    let Origin { day: date, commit } = Origin::now(host)?;
     Ok(Run {
-        date: said_by(host.as_user("date").args(["-u", "+%F"]))?,
-        commit: said_by(
-            host.as_user("git")
-                .args(["describe", "--always", "--dirty"]),
-        )?,
+        date,
+        commit,
         setting,
         rows,
     })
-}
-
-fn said_by(command: &mut Command) -> Result<String> {
-    Ok(String::from_utf8(host::read(command)?)
-        .with_context(|| format!("`{}` writes no text", host::typed(command)))?
-        .trim()
-        .to_owned())
 }
 
 /// Keeps a run beside what was built.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::row::{Class, Comparison, Outcome, Row};
+use super::row::{Class, Comparison, FirstRight, Outcome, Row};
 
 /// From this share of a CPU on, top's user says that a process computes.
 const TOP_BUSY_PCT: f64 = 70.0;
@@ -154,6 +154,9 @@ pub struct Score {
     pub lines: Count,
     /// Time-vector errors, the smallest first.
     pub time_errors: Vec<f64>,
+    /// Of programs whose first right verdict was looked for, after how many seconds it was
+    /// there, the soonest first; without end where there was none.
+    pub first_right_s: Vec<f64>,
     /// Programs at rest that were called something else.
     pub idle_false_alarms: Count,
     /// How sure it was.
@@ -206,6 +209,15 @@ impl Score {
         }));
         score.time_errors = compared.iter().map(|it| it.time_error).collect();
         score.time_errors.sort_by(f64::total_cmp);
+        score.first_right_s = rows
+            .iter()
+            .filter_map(|row| row.first_right)
+            .map(|first| match first {
+                FirstRight::After { took_s, .. } => took_s,
+                FirstRight::Never => f64::INFINITY,
+            })
+            .collect();
+        score.first_right_s.sort_by(f64::total_cmp);
         let sure: Vec<(f64, bool)> = compared
             .iter()
             .filter(|it| it.said.verdict.class != Class::Unknown)

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{Answers, Bin, ClassScore, Score, calibration, quantile};
-use crate::corpus::row::{Class, Comparison, Half, Judgement, Others, Outcome, Row, Said};
+use crate::corpus::row::{
+    Class, Comparison, FirstRight, Half, Judgement, Others, Outcome, Row, Said,
+};
 
 pub fn judgement(class: Class) -> Judgement {
     Judgement {
@@ -19,6 +21,7 @@ pub fn row(name: &str, right: Class, said: Class, confidence: f64) -> Row {
         name: name.to_owned(),
         class: right,
         half: Half::Tune,
+        first_right: None,
         outcome: Outcome::Judged(Box::new(Comparison {
             right: judgement(right),
             said: Said {
@@ -128,6 +131,29 @@ fn confidence_is_held_against_the_outcome() {
         .collect();
     assert_eq!(bins, [(0.5, 1, 0), (0.9, 3, 2)]);
     assert_eq!(calibration(&[]).brier, None);
+}
+
+#[test]
+fn who_is_never_right_comes_last() {
+    let after = |took_s| FirstRight::After {
+        window_s: 1.0,
+        took_s,
+    };
+    let found = [
+        Some(FirstRight::Never),
+        None,
+        Some(after(5.2)),
+        Some(after(1.3)),
+    ];
+    let rows: Vec<Row> = found
+        .into_iter()
+        .map(|first_right| Row {
+            first_right,
+            ..row("one", Class::Idle, Class::Idle, 0.9)
+        })
+        .collect();
+    let score = Score::of(&rows);
+    assert_eq!(score.first_right_s, [1.3, 5.2, f64::INFINITY]);
 }
 
 #[test]

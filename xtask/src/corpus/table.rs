@@ -1,10 +1,10 @@
 //! The tables of docs/corpus.md.
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::{fmt::Write as _, iter};
 
 use super::{
     Run,
-    row::{Class, Comparison, Outcome, Row},
+    row::{Class, Comparison, Detail, Outcome, Row},
     score::{self, Answers, Score, mean, quantile},
 };
 
@@ -46,12 +46,25 @@ fn of(count: score::Count) -> String {
     format!("{} of {}", count.hits, count.of)
 }
 
+/// Median and p95 of seconds, which are sorted, and how many those are.
+fn first_right(after_s: &[f64]) -> String {
+    let say = |share| match quantile(after_s, share) {
+        Some(s) if s.is_finite() => format!("{s:.1} s"),
+        Some(_) => "never".to_owned(),
+        None => "-".to_owned(),
+    };
+    if after_s.is_empty() {
+        return say(0.5);
+    }
+    format!("{}, {} of {}", say(0.5), say(0.95), after_s.len())
+}
+
 fn sums(text: &mut String, runs: &[Run]) {
     let _ = writeln!(
         text,
         "| run | judged | class right | macro-F1 | busy-waiting P / R | idle called otherwise \
-         | function | line | detail | time-vector error: mean, p95 | abstained | top | CPU/wall | py-spy |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
+         | function | line | detail | time-vector error: mean, p95 | first right verdict: median, p95 | abstained | top | CPU/wall | py-spy |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
     );
     for run in runs {
         let score = Score::of(&run.rows);
@@ -63,7 +76,7 @@ fn sums(text: &mut String, runs: &[Run]) {
             .unwrap_or_default();
         let _ = write!(
             text,
-            "| {} {}, {} ({}) | {} of {} | {} of {} | {} | {} / {} | {} | {} | {} | {} | {}, {} | {} |",
+            "| {} {}, {} ({}) | {} of {} | {} of {} | {} | {} / {} | {} | {} | {} | {} | {}, {} | {} | {} |",
             run.setting.python,
             run.setting.noise,
             run.date,
@@ -81,6 +94,7 @@ fn sums(text: &mut String, runs: &[Run]) {
             of(score.details),
             three(mean(&score.time_errors)),
             three(quantile(&score.time_errors, 0.95)),
+            first_right(&score.first_right_s),
             score.abstained,
         );
         for (_, answers) in &score.others {
@@ -113,8 +127,11 @@ fn classes(text: &mut String, answers: &Answers) {
 
 /// What is right down, what was said across.
 fn confusion(text: &mut String, answers: &Answers) {
-    let columns: BTreeSet<Option<Class>> =
-        answers.confusion.keys().map(|(_, said)| *said).collect();
+    let pairs = answers.confusion.keys();
+    let columns: Vec<Option<Class>> = iter::once(None)
+        .chain(Class::ALL.map(Some))
+        .filter(|column| pairs.clone().any(|(_, said)| said == column))
+        .collect();
     let name = |said: &Option<Class>| said.map_or("no report", Class::name);
     text.push_str("| is \\ called |");
     for said in &columns {
@@ -123,8 +140,10 @@ fn confusion(text: &mut String, answers: &Answers) {
     text.push_str("\n|---|");
     text.push_str(&"---|".repeat(columns.len()));
     text.push('\n');
-    let rows: BTreeSet<Class> = answers.confusion.keys().map(|(right, _)| *right).collect();
-    for right in rows {
+    for right in Class::ALL {
+        if !pairs.clone().any(|(is, _)| *is == right) {
+            continue;
+        }
         let _ = write!(text, "| {right} |");
         for said in &columns {
             match answers.confusion.get(&(right, *said)) {
@@ -212,7 +231,7 @@ fn misses(text: &mut String, rows: &[Row]) {
 
 fn judgement(it: &super::row::Judgement) -> String {
     let mut words = it.class.name().to_owned();
-    if let Some(detail) = &it.detail {
+    if let Some(detail) = it.detail {
         let _ = write!(words, " ({detail})");
     }
     if let Some(otherwise) = it.otherwise {
@@ -230,7 +249,7 @@ fn places(text: &mut String, rows: &[Row]) {
     let place = |it: &super::row::Judgement| {
         format!(
             "{} in {}",
-            it.detail.as_deref().unwrap_or("-"),
+            it.detail.map_or("-", Detail::name),
             it.function
                 .as_deref()
                 .map_or_else(|| "-".to_owned(), |name| format!("`{name}`"))
@@ -267,11 +286,20 @@ fn not_valid(text: &mut String, rows: &[Row]) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Run, document};
+    use super::{Run, document, first_right};
     use crate::corpus::{
         row::{Class, Outcome, Setting},
         score::tests::row,
     };
+
+    #[test]
+    fn first_right_verdicts_are_told_with_their_count() {
+        assert_eq!(first_right(&[]), "-");
+        assert_eq!(
+            first_right(&[1.25, 2.0, f64::INFINITY]),
+            "2.0 s, never of 3"
+        );
+    }
 
     #[test]
     fn a_run_is_told_with_its_misses() {

@@ -1,11 +1,11 @@
 //! The answers as the table of docs/kernels.md.
 
-use std::{collections::BTreeSet, fmt::Write as _, process::Stdio};
+use std::{collections::BTreeSet, fmt::Write as _};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::answers::{Answers, Kind};
-use crate::{host::Host, marks::Marks, table::reasons};
+use crate::{host::Host, marks::Marks, origin::Origin, table::reasons};
 
 /// The files, and the lines between which their tables stand.
 const FILE: &str = "docs/kernels.md";
@@ -54,17 +54,7 @@ fn tidy(why: &str) -> String {
 
 /// Writes the tables into their files, with the day and the commit.
 pub fn put(host: &Host, all: &[Answers]) -> Result<()> {
-    let say = |program: &str, arguments: &[&str]| -> Result<String> {
-        let output = host
-            .as_user(program)
-            .args(arguments)
-            .stderr(Stdio::inherit())
-            .output()
-            .with_context(|| format!("cannot run {program}"))?;
-        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    };
-    let day = say("date", &["-u", "+%Y-%m-%d"])?;
-    let commit = say("git", &["describe", "--always", "--dirty", "--exclude=*"])?;
+    let Origin { day, commit } = Origin::now(host)?;
     let columns: Vec<_> = all
         .iter()
         .map(|answers| (answers.name.clone(), answers.reasons.clone()))

@@ -7,6 +7,7 @@
 mod document;
 mod event_loop;
 mod function;
+mod identity;
 mod lock;
 mod process;
 mod round_trips;

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::event_loop::EventLoopDto;
 use super::function::FunctionDto;
+use super::identity::IdentityDto;
 use super::lock::DeadlockDto;
 use super::round_trips::RoundTripsDto;
 use super::verdict::{FindingDto, VerdictDto, rounded};
@@ -13,22 +14,15 @@ use super::wait::WaitDto;
 use crate::classify::ProcessVerdicts;
 use crate::diagnose::ProcessFindings;
 use crate::model::{
-    Accounts, CpuQuota, CpuSplit, Process, PythonFacts, RanInstead, Reason, Rollup, Thread,
-    ThreadTimes, Unreadable,
+    Accounts, CpuQuota, CpuSplit, Process, RanInstead, Reason, Rollup, Thread, ThreadTimes,
+    Unreadable,
 };
 
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct ProcessDto {
-    pid: u32,
-    ns_pid: Option<u32>,
-    start_boottime_ns: Option<u64>,
-    exe: Option<String>,
-    cmdline: Vec<String>,
+    #[serde(flatten)]
+    identity: IdentityDto,
     exited: bool,
-    python: Option<PythonDto>,
-    container_id: Option<String>,
-    cgroup: Option<String>,
-    systemd_unit: Option<String>,
     verdict: VerdictDto,
     time: TimeDto,
     accounts: Option<AccountsDto>,
@@ -41,15 +35,6 @@ pub(super) struct ProcessDto {
     functions: Vec<FunctionDto>,
     findings: Vec<FindingDto>,
     unreadable: Option<Unreadable>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct PythonDto {
-    version: String,
-    implementation: String,
-    free_threaded: Option<bool>,
-    interpreters: Option<Vec<()>>,
-    usdt: Option<Vec<()>>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -97,16 +82,8 @@ impl ProcessDto {
     ) -> Self {
         let rollup = Rollup::of(process);
         Self {
-            pid: process.pid.0,
-            ns_pid: process.ns_pid,
-            start_boottime_ns: process.start_boottime_ns,
-            exe: process.exe.clone(),
-            cmdline: process.cmdline.clone(),
+            identity: IdentityDto::from(process),
             exited: process.exited,
-            python: process.python.as_ref().map(PythonDto::from),
-            container_id: process.container_id.clone(),
-            cgroup: process.cgroup.clone(),
-            systemd_unit: process.systemd_unit.clone(),
             verdict: VerdictDto::from(&verdicts.verdict),
             time: TimeDto::new(
                 &process.times(),
@@ -149,18 +126,6 @@ impl ProcessDto {
                 .collect(),
             findings: findings.findings.iter().map(FindingDto::from).collect(),
             unreadable: process.unreadable.clone(),
-        }
-    }
-}
-
-impl From<&PythonFacts> for PythonDto {
-    fn from(python: &PythonFacts) -> Self {
-        Self {
-            version: python.version.clone(),
-            implementation: python.implementation.clone(),
-            free_threaded: python.free_threaded,
-            interpreters: None,
-            usdt: None,
         }
     }
 }

@@ -4,7 +4,9 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use super::{SCHEMA_VERSION, VERSION, process::PythonDto, verdict::FindingDto, verdict::rounded};
+use super::{
+    SCHEMA_VERSION, VERSION, identity::IdentityDto, verdict::FindingDto, verdict::rounded,
+};
 use crate::{
     diagnose::Finding,
     model::{Loss, Process, Profile, Window},
@@ -19,22 +21,9 @@ struct SpinDto {
     pyobserve_version: &'static str,
     window: Window,
     loss: Loss,
-    process: SpinningProcessDto,
+    process: IdentityDto,
     threads: Vec<SpinningThreadDto>,
     finding: FindingDto,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct SpinningProcessDto {
-    pid: u32,
-    ns_pid: Option<u32>,
-    start_boottime_ns: Option<u64>,
-    exe: Option<String>,
-    cmdline: Vec<String>,
-    python: Option<PythonDto>,
-    container_id: Option<String>,
-    cgroup: Option<String>,
-    systemd_unit: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -60,17 +49,7 @@ pub fn write_spin_json(
         pyobserve_version: VERSION,
         window: profile.window.clone(),
         loss: profile.loss.clone(),
-        process: SpinningProcessDto {
-            pid: process.pid.0,
-            ns_pid: process.ns_pid,
-            start_boottime_ns: process.start_boottime_ns,
-            exe: process.exe.clone(),
-            cmdline: process.cmdline.clone(),
-            python: process.python.as_ref().map(PythonDto::from),
-            container_id: process.container_id.clone(),
-            cgroup: process.cgroup.clone(),
-            systemd_unit: process.systemd_unit.clone(),
-        },
+        process: IdentityDto::from(process),
         threads: threads
             .map(|thread| SpinningThreadDto {
                 tid: thread.tid.0,

@@ -53,7 +53,8 @@ pub(super) fn table(rows: &[Row<'_>], width: usize) -> Vec<Line> {
     let pid = widest("PID", 10, &|c| &c.pid).max(5);
     let program = widest("PROGRAM", program_cap, &|c| &c.program);
     let python = widest("PY", 8, &|c| &c.python);
-    let verdict = widest("VERDICT", 26, &|c| &c.verdict);
+    let verdict_cap = if roomy { 30 } else { 26 };
+    let verdict = widest("VERDICT", verdict_cap, &|c| &c.verdict);
     let mut starts = vec![pid + GAP];
     for column in [program, python, verdict, 5] {
         starts.push(starts[starts.len() - 1] + column + GAP);
@@ -182,7 +183,7 @@ fn remark(row: &Row<'_>) -> Vec<String> {
         (Class::IoBound | Class::Mixed, _) => io_wait(row.process)
             .map(|wait| short_waits(&wait))
             .unwrap_or_default(),
-        (Class::CpuBound, Some(Detail::Native | Detail::Kernel)) => in_native(row),
+        (Class::CpuBound, Some(Detail::Native | Detail::Kernel | Detail::Gc)) => in_native(row),
         (Class::LockBound, Some(Detail::Gil)) => {
             vec![count(row.verdicts.voters as u64, "thread", "threads")]
         }

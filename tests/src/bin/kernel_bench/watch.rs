@@ -14,7 +14,7 @@ use pyobserve::{
     collect::monotonic_ns,
     discovery::{self, Discovery},
     interpreter::{self, Interpreters},
-    probes::{LoadConfig, MapSizes, Probes},
+    probes::{LoadConfig, Probes},
 };
 
 /// Frames walked at most: more than any workload here has.
@@ -36,13 +36,9 @@ impl Watch {
     pub fn start(rate_hz: u32, time_switch_walks: bool) -> Result<Self> {
         let mut probes = Probes::load(LoadConfig {
             frame_limit: FRAME_LIMIT,
-            follow_children: false,
-            watch_every_exec: false,
-            sizes: MapSizes::default(),
             rate_hz,
-            native_stacks: false,
-            kernel_stacks: false,
             time_switch_walks,
+            ..LoadConfig::default()
         })?;
         let samples = probes.take_samples()?;
         probes.attach()?;
