@@ -185,15 +185,19 @@ fn verdict(
         limits,
     };
     let blamed_class = decision.otherwise.unwrap_or(decision.class);
-    let gil = decision.detail == Some(Detail::Gil)
-        || (decision.otherwise == Some(Class::LockBound) && case.spent.gil_wait_ns > 0);
     Verdict {
         class: decision.class,
         detail: decision.detail,
         confidence: confidence::of_times(&decision, case.spent, quality),
         otherwise: decision.otherwise,
         shares: case.spent.ranking().into_iter().collect(),
-        blame: blame::blame(process, threads, blamed_class, gil, limits),
+        blame: blame::blame(
+            process,
+            threads,
+            blamed_class,
+            decision.is_gil_fight(),
+            limits,
+        ),
         because: because::because(&subject, &decision),
     }
 }
@@ -214,6 +218,7 @@ fn of_function(
             class: Class::Idle,
             detail: None,
             otherwise: None,
+            otherwise_detail: None,
             margin: 0.5,
         }
     } else if enough {
@@ -230,6 +235,7 @@ fn of_function(
             class: Class::Unknown,
             detail: None,
             otherwise: None,
+            otherwise_detail: None,
             margin: 0.0,
         }
     };

@@ -19,6 +19,25 @@ const SERVER_FILES: [&str; 6] = [
 /// Files between a server and its socket.
 const SOCKET_FILES: [&str; 3] = ["/socket.py", "/ssl.py", "/selectors.py"];
 
+/// Calls of clients that ask a server to wait until there is work, by where their files lie:
+/// of redis-py the blocking commands on lists, sorted sets and streams. A request is
+/// outstanding in form, but what is waited for is what others put there.
+const ASKING_FOR_WORK: [(&str, [&str; 10]); 1] = [(
+    "/redis/",
+    [
+        "blpop",
+        "brpop",
+        "brpoplpush",
+        "blmove",
+        "blmpop",
+        "bzpopmin",
+        "bzpopmax",
+        "bzmpop",
+        "xread",
+        "xreadgroup",
+    ],
+)];
+
 /// Files whose lock waits are hand-overs of work, not fights for a lock.
 const HANDOVER_FILES: [&str; 6] = [
     "/threading.py",
@@ -39,6 +58,9 @@ pub(super) fn bucket(
     entry: &StackTime,
     limits: &Thresholds,
 ) -> (Bucket, bool) {
+    if is_asking_for_work(process, entry) {
+        return (Bucket::Rest, true);
+    }
     if let Some(bucket) = seen(entry) {
         return (bucket, false);
     }
@@ -60,14 +82,46 @@ pub(super) fn bucket(
     (bucket, is_guess)
 }
 
-/// What looks at its sockets told.
-fn seen(entry: &StackTime) -> Option<Bucket> {
-    let is_for_bytes = matches!(
+/// Whether bytes are waited for.
+const fn is_for_bytes(entry: &StackTime) -> bool {
+    matches!(
         entry.kind.reason(),
         Some(Reason::NetRecv | Reason::PollWait)
-    );
+    )
+}
+
+/// Whether a client waits in a call that asks for work: with nothing inside it but its own
+/// code and that of sockets.
+fn is_asking_for_work(process: &Process, entry: &StackTime) -> bool {
+    if !is_for_bytes(entry) {
+        return false;
+    }
+    let functions = process.stack(entry.stack).frames.iter();
+    let mut inner = functions.map_while(|frame| process.function(frame.function?));
+    inner
+        .find_map(|function| {
+            if SOCKET_FILES
+                .iter()
+                .any(|mark| function.file.ends_with(mark))
+            {
+                return None;
+            }
+            let client = ASKING_FOR_WORK
+                .iter()
+                .find(|(mark, _)| function.file.contains(mark));
+            let Some((_, calls)) = client else {
+                return Some(false); // Somebody else's code: what it does in there is its own.
+            };
+            let plain_name = function.name.rsplit('.').next().unwrap_or_default();
+            calls.contains(&plain_name).then_some(true)
+        })
+        .unwrap_or(false)
+}
+
+/// What looks at its sockets told.
+fn seen(entry: &StackTime) -> Option<Bucket> {
     match entry.awaits? {
-        _ if !is_for_bytes => None,
+        _ if !is_for_bytes(entry) => None,
         Awaits::Work => Some(Bucket::Rest),
         Awaits::Answer => Some(Bucket::Network),
     }

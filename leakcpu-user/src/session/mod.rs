@@ -25,6 +25,7 @@ mod lock_waits;
 mod locks;
 mod machine;
 mod native;
+mod rest;
 mod round_trips;
 mod sightings;
 mod spins;

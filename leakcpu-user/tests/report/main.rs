@@ -3,6 +3,7 @@
 mod busy;
 mod classify;
 mod fixtures;
+mod gil;
 mod json;
 mod locks;
 mod loops;
