@@ -9,6 +9,7 @@ mod culprit;
 mod decide;
 mod machine;
 mod owner;
+mod resumed;
 pub mod say;
 mod service;
 mod spent;

@@ -3,7 +3,7 @@
 use super::Thresholds;
 use super::service::service_name;
 use super::spent::Bucket;
-use crate::model::{Awaits, Process, Reason, Stack, StackTime, StackTimeKind, Thread};
+use crate::model::{Awaits, Function, Process, Reason, Stack, StackTime, StackTimeKind, Thread};
 
 /// Files of servers whose reads, with only these and socket files inside them,
 /// wait for a client's next request.
@@ -20,9 +20,10 @@ const SERVER_FILES: [&str; 6] = [
 const SOCKET_FILES: [&str; 3] = ["/socket.py", "/ssl.py", "/selectors.py"];
 
 /// Calls of clients that ask a server to wait until there is work, by where their files lie:
-/// of redis-py the blocking commands on lists, sorted sets and streams. A request is
-/// outstanding in form, but what is waited for is what others put there.
-const ASKING_FOR_WORK: [(&str, [&str; 10]); 1] = [(
+/// of redis-py the blocking commands on lists, sorted sets and streams, and listening to
+/// channels. A request is outstanding in form, but what is waited for is what others put
+/// there.
+const ASKING_FOR_WORK: [(&str, [&str; 11]); 1] = [(
     "/redis/",
     [
         "blpop",
@@ -35,6 +36,7 @@ const ASKING_FOR_WORK: [(&str, [&str; 10]); 1] = [(
         "bzmpop",
         "xread",
         "xreadgroup",
+        "listen",
     ],
 )];
 
@@ -50,6 +52,14 @@ const HANDOVER_FILES: [&str; 6] = [
 
 /// Functions in those files that do take a lock (or wait for room: back-pressure).
 const TAKING: [&str; 3] = ["acquire", "__enter__", "put"];
+
+/// Calls of pools that hand out connections, by where their files lie: who waits in one wants
+/// what other threads have, and is not waiting for work.
+const POOLS: [(&str, &str); 3] = [
+    ("/psycopg_pool/", "getconn"),
+    ("/sqlalchemy/pool/", "_do_get"),
+    ("/urllib3/connectionpool.py", "_get_conn"),
+];
 
 /// A wait's kind of time, and whether that is a reasoned guess.
 pub(super) fn bucket(
@@ -112,8 +122,7 @@ fn is_asking_for_work(process: &Process, entry: &StackTime) -> bool {
             let Some((_, calls)) = client else {
                 return Some(false); // Somebody else's code: what it does in there is its own.
             };
-            let plain_name = function.name.rsplit('.').next().unwrap_or_default();
-            calls.contains(&plain_name).then_some(true)
+            calls.contains(&function.plain_name()).then_some(true)
         })
         .unwrap_or(false)
 }
@@ -223,21 +232,32 @@ fn lock(
 /// condition, an item, its end.
 pub(super) fn is_handed_over(process: &Process, stack: &Stack) -> bool {
     let is_handover = |file: &str| HANDOVER_FILES.iter().any(|mark| file.contains(mark));
+    let frames = stack.frames.iter();
+    let mut functions = frames
+        .map_while(|frame| process.function(frame.function?))
+        .peekable();
     let mut handing_over = false;
-    for frame in &stack.frames {
-        let Some(function) = frame.function.and_then(|id| process.function(id)) else {
-            break;
-        };
-        if !is_handover(&function.file) {
-            break;
-        }
-        let plain_name = function.name.rsplit('.').next().unwrap_or_default();
-        if TAKING.contains(&plain_name) {
+    while let Some(function) = functions.next_if(|function| is_handover(&function.file)) {
+        if TAKING.contains(&function.plain_name()) {
             return false;
         }
         handing_over = true;
     }
-    handing_over
+    handing_over && !is_pool(functions)
+}
+
+/// Whether the innermost of these functions, leaf first, belong to a pool that was asked for
+/// what it keeps.
+fn is_pool<'a>(functions: impl Iterator<Item = &'a Function>) -> bool {
+    let mut functions = functions.peekable();
+    let pool = functions
+        .peek()
+        .and_then(|innermost| POOLS.iter().find(|(mark, _)| innermost.file.contains(mark)));
+    pool.is_some_and(|(mark, call)| {
+        functions
+            .take_while(|function| function.file.contains(mark))
+            .any(|function| function.plain_name() == *call)
+    })
 }
 
 /// A futex of native code: pools at rest wait seldom, contention often.

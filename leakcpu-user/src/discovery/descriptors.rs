@@ -1,6 +1,6 @@
 //! What a file descriptor of another process is, and who is at its other end.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, io};
 
 use procfs::{
     net::{TcpState, UnixState},
@@ -69,6 +69,8 @@ pub struct Socket {
     pub connecting: bool,
     /// The other end is a name server.
     pub is_dns: bool,
+    /// One of a pair of unix sockets without names: a pipe in all but name.
+    pub is_pair: bool,
 }
 
 /// Sockets of one process' network namespace, by inode.
@@ -97,6 +99,7 @@ impl SocketTable {
                         listening,
                         connecting: entry.state == TcpState::SynSent,
                         is_dns: entry.remote_address.port() == DNS_PORT,
+                        is_pair: false,
                     },
                 );
             }
@@ -111,6 +114,7 @@ impl SocketTable {
                         listening: false,
                         connecting: false,
                         is_dns: entry.remote_address.port() == DNS_PORT,
+                        is_pair: false,
                     },
                 );
             }
@@ -122,11 +126,13 @@ impl SocketTable {
             // A bound stream that is not connected is a listener.
             let listening =
                 !connected && path.is_some() && i32::from(entry.socket_type) != libc::SOCK_DGRAM;
+            let mut is_pair = false;
             let peer = connected.then(|| {
                 // The client's end does not have it.
-                let paths = paths.get_or_insert_with(|| unix_paths(pid));
-                path.or_else(|| paths.remove(&entry.inode))
-                    .unwrap_or_else(|| "unix socket".to_owned())
+                let paths = paths.get_or_insert_with(|| unix_paths(pid).ok());
+                let found = path.or_else(|| paths.as_mut()?.remove(&entry.inode));
+                is_pair = found.is_none() && paths.is_some();
+                found.unwrap_or_else(|| "unix socket".to_owned())
             });
             table.by_inode.insert(
                 entry.inode,
@@ -135,6 +141,7 @@ impl SocketTable {
                     listening,
                     connecting: false,
                     is_dns: false,
+                    is_pair,
                 },
             );
         }
@@ -147,21 +154,20 @@ impl SocketTable {
     }
 }
 
-/// Names of the other ends of unix sockets that have none themselves, by inode; empty if
-/// the kernel does not say.
-fn unix_paths(pid: u32) -> HashMap<u64, String> {
+/// Names of the other ends of unix sockets that have none themselves, by inode.
+fn unix_paths(pid: u32) -> io::Result<HashMap<u64, String>> {
     let sockets: HashMap<u64, UnixSocket> = SocketDiag::open(pid)
-        .and_then(|mut diag| diag.unix())
-        .unwrap_or_default()
+        .and_then(|mut diag| diag.unix())?
         .into_iter()
         .collect();
-    sockets
+    let paths = sockets
         .iter()
         .filter_map(|(inode, socket)| {
             let path = sockets.get(&socket.peer?)?.path.clone()?;
             Some((*inode, path))
         })
-        .collect()
+        .collect();
+    Ok(paths)
 }
 
 /// What is read once for many descriptors of one process, and only if one needs it.

@@ -44,6 +44,6 @@ pub use reason::Reason;
 pub use round_trips::RoundTrips;
 pub use stack::{Awaits, Child, Frame, Function, Stack, StackTime, StackTimeKind};
 pub use sums::{Charge, CpuSplit};
-pub use thread::{SyscallTally, Thread, ThreadTimes};
+pub use thread::{LoopSamples, SyscallTally, Thread, ThreadTimes};
 pub use waits::Wait;
 pub use wakes::{Caused, Wake, WakeEvidence, Waker};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Accounts, Gaps, LockWait, StackTime, Tid, Wake};
+use super::{Accounts, Gaps, LockWait, StackId, StackTime, Tid, Wake};
 
 /// Exact times of one thread (or sums over threads). Except `gil_wait_ns`,
 /// `steal_ns` and the user/kernel split they sum to `wall_ns`.
@@ -84,6 +84,19 @@ pub struct Thread {
     /// Its waits for locks that were looked at while they lasted.
     #[serde(default)]
     pub lock_waits: Vec<LockWait>,
+    /// Of an event loop that waited for answers: what it ran in between, by samples that are
+    /// more than those of `stack_times` and are no times.
+    #[serde(default)]
+    pub loop_samples: Vec<LoopSamples>,
+}
+
+/// Samples of one stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoopSamples {
+    /// Which.
+    pub stack: StackId,
+    /// How many.
+    pub count: u64,
 }
 
 impl Thread {

@@ -90,6 +90,7 @@ impl ThreadBuilder<'_> {
                 .map(|record| gaps(record, &self.watched.stacks, self.start_ns)),
             wakes: self.wakes(),
             lock_waits: Vec::new(),
+            loop_samples: Vec::new(),
         }
     }
 

@@ -280,8 +280,14 @@ impl Exchanges {
         }
     }
 
-    /// Looks at the sockets of waits that last just now.
-    pub(super) fn look(&mut self, sightings: &[Sighting], watched: &mut BTreeMap<u32, Watched>) {
+    /// Looks at the sockets of waits that last just now; returns those of event loops that
+    /// wait for answers.
+    pub(super) fn look(
+        &mut self,
+        sightings: &[Sighting],
+        watched: &mut BTreeMap<u32, Watched>,
+    ) -> Vec<Sighting> {
+        let mut owed = Vec::new();
         for sighting in sightings {
             let Some(kind) = waits_on(sighting.wait) else {
                 continue;
@@ -298,10 +304,16 @@ impl Exchanges {
             }
             match verdict {
                 Verdict::Work => process.awaited.entry(key).or_default().add_work(),
-                Verdict::Answer(peer) => process.awaited.entry(key).or_default().add_answer(&peer),
+                Verdict::Answer(peer) => {
+                    process.awaited.entry(key).or_default().add_answer(&peer);
+                    if kind == Waits::Many {
+                        owed.push(*sighting);
+                    }
+                }
                 Verdict::Unknown => {}
             }
         }
+        owed
     }
 
     fn sight(&mut self, sighting: &Sighting, kind: Waits) -> Option<Verdict> {

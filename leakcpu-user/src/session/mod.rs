@@ -26,6 +26,7 @@ mod locks;
 mod machine;
 mod native;
 mod rest;
+mod resumed;
 mod round_trips;
 mod sightings;
 mod spins;

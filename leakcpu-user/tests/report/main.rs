@@ -1,5 +1,6 @@
 //! From a profile with a known truth to verdicts, findings and every kind of report.
 
+mod answers;
 mod busy;
 mod classify;
 mod fixtures;

@@ -90,6 +90,7 @@ fn thread() -> impl Strategy<Value = Thread> {
                 gaps: None,
                 wakes: Vec::new(),
                 lock_waits: Vec::new(),
+                loop_samples: Vec::new(),
             },
         )
 }
