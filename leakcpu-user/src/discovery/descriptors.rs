@@ -1,6 +1,6 @@
 //! What a file descriptor of another process is, and who is at its other end.
 
-use std::{collections::HashMap, io};
+use std::collections::HashMap;
 
 use procfs::{
     net::{TcpState, UnixState},
@@ -119,7 +119,7 @@ impl SocketTable {
                 );
             }
         }
-        let mut paths = None;
+        let mut ends = None;
         for entry in process.unix().unwrap_or_default() {
             let connected = entry.state == UnixState::CONNECTED;
             let path = entry.path.map(|path| path.display().to_string());
@@ -129,9 +129,12 @@ impl SocketTable {
             let mut is_pair = false;
             let peer = connected.then(|| {
                 // The client's end does not have it.
-                let paths = paths.get_or_insert_with(|| unix_paths(pid).ok());
-                let found = path.or_else(|| paths.as_mut()?.remove(&entry.inode));
-                is_pair = found.is_none() && paths.is_some();
+                let ends = ends.get_or_insert_with(|| unix_ends(pid));
+                let found = path.or_else(|| {
+                    let end = ends.remove(&entry.inode)?;
+                    is_pair = end.is_none();
+                    end
+                });
                 found.unwrap_or_else(|| "unix socket".to_owned())
             });
             table.by_inode.insert(
@@ -154,20 +157,21 @@ impl SocketTable {
     }
 }
 
-/// Names of the other ends of unix sockets that have none themselves, by inode.
-fn unix_paths(pid: u32) -> io::Result<HashMap<u64, String>> {
+/// The other ends of unix sockets by inode, with their names if they have one; empty if the
+/// kernel does not say. Those in other network namespaces are not among them.
+fn unix_ends(pid: u32) -> HashMap<u64, Option<String>> {
     let sockets: HashMap<u64, UnixSocket> = SocketDiag::open(pid)
-        .and_then(|mut diag| diag.unix())?
+        .and_then(|mut diag| diag.unix())
+        .unwrap_or_default()
         .into_iter()
         .collect();
-    let paths = sockets
+    sockets
         .iter()
         .filter_map(|(inode, socket)| {
-            let path = sockets.get(&socket.peer?)?.path.clone()?;
-            Some((*inode, path))
+            let end = sockets.get(&socket.peer?)?;
+            Some((*inode, end.path.clone()))
         })
-        .collect();
-    Ok(paths)
+        .collect()
 }
 
 /// What is read once for many descriptors of one process, and only if one needs it.
@@ -243,7 +247,7 @@ mod tests {
         };
         assert!(socket.listening);
         let (one, _other) = UnixStream::pair().unwrap();
-        assert!(matches!(of(one.as_raw_fd()), Descriptor::Socket(s) if !s.listening));
+        assert!(matches!(of(one.as_raw_fd()), Descriptor::Socket(s) if !s.listening && s.is_pair));
     }
 
     #[test]
@@ -257,6 +261,7 @@ mod tests {
             panic!()
         };
         assert_eq!(socket.peer.as_deref(), path.to_str());
+        assert!(!socket.is_pair);
     }
 
     #[test]
