@@ -1,5 +1,5 @@
 //! Connections of clients over which nothing is owed: a wait there is one for what comes
-//! unasked, as a notification of PostgreSQL's.
+//! unasked, as the notifications of a database.
 
 use crate::discovery::Traffic;
 
