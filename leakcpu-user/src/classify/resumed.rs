@@ -41,10 +41,14 @@ impl LoopWaits {
         if places.iter().map(|(_, count)| count).sum::<u64>() < MIN_SAMPLES {
             places.clear();
         }
-        Some(Self {
-            waits: event_loop.waits,
-            places,
-        })
+        // A call that blocks in a task waits there, and the stack says where.
+        let is_own = |stack: &StackId| {
+            process
+                .place_in_loop(&event_loop, process.stack(*stack))
+                .is_own
+        };
+        let waits = event_loop.waits.iter().copied().filter(is_own).collect();
+        Some(Self { waits, places })
     }
 
     /// Whether `entry` is one of the waits.

@@ -155,10 +155,12 @@ impl Process {
                 continue;
             };
             let waits_for_many = syscall.as_deref().is_some_and(|name| {
+                // A poll on one descriptor has that one's reason.
                 name.starts_with("epoll_")
-                    || matches!(name, "poll" | "ppoll" | "select" | "pselect6")
+                    || (matches!(name, "poll" | "ppoll" | "select" | "pselect6")
+                        && *reason == Reason::PollWait)
             });
-            if !waits_for_many || *reason == Reason::Sleep {
+            if !waits_for_many {
                 continue;
             }
             let stack = self.stack(entry.stack);

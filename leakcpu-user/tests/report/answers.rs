@@ -3,7 +3,7 @@
 use crate::classify::verdicts;
 use crate::fixtures::build::{ProcessBuilder, ThreadBuilder, blocked, ms, s};
 use pyobserve::classify::{Class, Detail, Verdict};
-use pyobserve::model::{Awaits, Gaps, LoopSamples, Process, Reason, StackId};
+use pyobserve::model::{Awaits, Gaps, LoopSamples, Process, Reason, StackId, StackTimeKind};
 
 const PACKAGES: &str = "/srv/venv/lib/python3.11/site-packages";
 const ASYNCIO: &str = "/usr/lib/python3.11/asyncio";
@@ -167,6 +167,24 @@ fn the_coroutine_that_answers_resume_is_to_blame_and_not_who_started_the_loop() 
     assert_eq!((blame.function.as_str(), blame.line), ("lookup", Some(11)));
     // Too few to say.
     assert_eq!(verdicts(loop_of_asyncio(2)).verdict.blame, None);
+}
+
+#[test]
+fn a_call_that_blocks_in_a_coroutine_is_where_it_says() {
+    let mut process = loop_of_asyncio(0);
+    let thread = &mut process.threads[0];
+    let resumed = thread.loop_samples[1].stack;
+    let wait = thread.stack_times.last_mut().expect("it waits");
+    let mut blocks = wait.clone();
+    wait.blocked_ns = s(1);
+    blocks.stack = resumed;
+    blocks.blocked_ns = s(8) + ms(900);
+    if let StackTimeKind::Blocked { syscall, .. } = &mut blocks.kind {
+        *syscall = Some("poll".to_owned());
+    }
+    thread.stack_times.push(blocks);
+    let blame = verdicts(process).verdict.blame;
+    assert_eq!(blame.expect("somebody is to blame").function, "lookup");
 }
 
 #[test]
