@@ -162,7 +162,18 @@ fn a_client_in_an_event_loop() {
     check_until_right("asyncio", |seen, problems| {
         waits_for_answers(seen, problems);
         round_trips(seen, problems);
+        coroutine(seen, problems);
     });
+}
+
+/// While it waits only the loop is on the stack; to blame is what the answers resume.
+fn coroutine(seen: &Seen, problems: &mut Problems) {
+    let blamed = text(&seen.process["verdict"]["blame"], "function");
+    let wanted = text(&seen.ready, "function");
+    problems.check(
+        is_called(blamed, wanted),
+        format!("{blamed}, not {wanted}, is to blame"),
+    );
 }
 
 #[test]
@@ -216,6 +227,12 @@ fn waits_for_work(seen: &Seen, problems: &mut Problems) {
     problems.check(answer * 20 <= work, format!("{answer} ns for an answer"));
 }
 
+/// What it asked is answered; what comes now comes unasked.
+#[test]
+fn a_client_that_listens_waits_for_work() {
+    check_until_right("listener", waits_for_work);
+}
+
 #[test]
 fn a_server_on_uvloop_waits_for_work() {
     if let Some(python) = venv::with_packages(interpreter::newest(), &["uvloop"]) {
@@ -230,6 +247,7 @@ fn a_client_on_uvloop_waits_for_answers() {
         check_on(&python, &["asyncio", "uvloop"], |seen, problems| {
             waits_for_answers(seen, problems);
             round_trips(seen, problems);
+            coroutine(seen, problems);
         });
     }
 }

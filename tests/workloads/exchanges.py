@@ -4,6 +4,7 @@
   socket, on one with a timeout, on a unix socket;
 - `asyncio`: the same client in an event loop;
 - `download`: one request, and an answer that comes in many parts;
+- `listener`: one request and its answer, and then a wait for what comes unasked;
 - `server`: a server whose client asks now and then, on a blocking socket;
 - `pool`: the same in an event loop, which also keeps a connection to another server on
   which it has exchanged something before.
@@ -149,6 +150,18 @@ def download():
     drain(client)
 
 
+def listens(client):
+    is_ready.set()
+    client.recv(64)
+
+
+def listener():
+    client = connected(tcp_listener())
+    fetch(client)
+    exchanges.clear()
+    listens(client)
+
+
 def serve_requests(client):
     while client.recv(64):
         client.send(b"answer")
@@ -207,6 +220,7 @@ run = {
     "timeout": timeout,
     "unix": unix,
     "download": download,
+    "listener": listener,
     "server": server,
     "asyncio": with_asyncio,
     "pool": pool,
@@ -215,7 +229,12 @@ thread = threading.Thread(target=run, daemon=True)
 thread.start()
 is_ready.wait()
 time.sleep(0.2)
-functions = {"download": "drain", "server": "serve_requests"}
+functions = {
+    "asyncio": "fetch_awaiting",
+    "download": "drain",
+    "listener": "listens",
+    "server": "serve_requests",
+}
 print(
     json.dumps(
         {

@@ -251,7 +251,8 @@ impl Subject<'_> {
             return reasons;
         }
         let ns = self.spent.gil_wait_ns;
-        let share = ns as f64 / (ns + self.spent.on_cpu_ns).max(1) as f64;
+        let others = self.spent.without_starvation().without_gil_ns();
+        let share = ns as f64 / (ns + others).max(1) as f64;
         let rate = self.spent.gil_events as f64 * 1e9 / self.wall_ns.max(1) as f64;
         let mut reasons = vec![reason(
             if self.threads.len() > 1 {

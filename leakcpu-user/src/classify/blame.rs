@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use super::culprit::gil_holders;
 use super::owner::place_of;
+use super::resumed::LoopWaits;
 use super::spent::Bucket;
 use super::{Blame, Class, Spin, Thresholds, waiting};
 use crate::model::{Frame, FunctionId, Process, StackTime, StackTimeKind, Thread, Tid};
 
 /// The innermost frame of the user's own code (else the leaf) that got the most of
-/// the time the verdict is about: on-CPU time for what computes or spins, waits for what waits, and
-/// in a deadlock the first thread of it, and
+/// the time the verdict is about: on-CPU time for what computes or spins, waits for what waits
+/// (for answers that an event loop waits for, what it runs in between), and in a deadlock the first thread of it, and
 /// where the GIL is fought for, the waits of those who want it (on-CPU time if who held it
 /// is not known).
 pub(super) fn blame(
@@ -62,7 +63,15 @@ pub(super) fn blame(
                 .map(|e| e.count)
                 .sum()
         });
+        let is_waiting = class == Class::IoBound;
+        let loop_waits = is_waiting.then(|| LoopWaits::of(process, thread)).flatten();
         for (entry, charge) in thread.stack_times.iter().zip(thread.charges()) {
+            if let Some(waits) = loop_waits.as_ref().filter(|waits| waits.contain(entry)) {
+                for (frame, ns) in waits.places(charge.blocked_ns) {
+                    add(frame, ns);
+                }
+                continue;
+            }
             let weight = match (class, proof) {
                 (Class::BusyWaiting, Some(spin @ Spin::Poll { .. })) => {
                     let matters = if owned_calls >= 5 {

@@ -4,7 +4,7 @@
 //! 2. Idle, before unknown: complete accounting of a resting thread is evidence.
 //! 3. Unknown, if too little was active or too much is unexplained.
 //! 4. Starved; what it would be otherwise is decided by the rest of the order.
-//! 5. A fight for the GIL.
+//! 5. A fight for the GIL, if no other wait takes more time.
 //! 6. The class with the most active time; mixed if the second is close.
 
 use super::spent::{Bucket, Spent};
@@ -33,6 +33,8 @@ pub(super) struct Decision {
     pub class: Class,
     pub detail: Option<Detail>,
     pub otherwise: Option<Class>,
+    /// What refines `otherwise`.
+    pub otherwise_detail: Option<Detail>,
     pub margin: f64,
 }
 
@@ -42,8 +44,15 @@ impl Decision {
             class,
             detail: None,
             otherwise: None,
+            otherwise_detail: None,
             margin,
         }
+    }
+
+    /// Whether it speaks of a fight for the GIL.
+    pub const fn is_gil_fight(&self) -> bool {
+        matches!(self.detail, Some(Detail::Gil))
+            || matches!(self.otherwise_detail, Some(Detail::Gil))
     }
 
     const fn with_detail(mut self, detail: Option<Detail>) -> Self {
@@ -76,6 +85,7 @@ pub(super) fn decide(case: &Case<'_>, limits: &Thresholds) -> Decision {
     let demand = demand(case, &inner, limits);
     starved(case, limits).map_or(demand, |starved| Decision {
         otherwise: Some(demand.class),
+        otherwise_detail: demand.detail,
         ..starved
     })
 }
@@ -85,7 +95,7 @@ fn demand(case: &Case<'_>, inner: &Spent, limits: &Thresholds) -> Decision {
     if inner.active_ns() == 0 {
         return Decision::new(Class::Unknown, 0.0);
     }
-    gil_fight(case, limits).unwrap_or_else(|| by_ranking(inner, limits))
+    gil_fight(case, inner, limits).unwrap_or_else(|| by_ranking(inner, limits))
 }
 
 fn starved(case: &Case<'_>, limits: &Thresholds) -> Option<Decision> {
@@ -106,18 +116,22 @@ fn starved(case: &Case<'_>, limits: &Thresholds) -> Option<Decision> {
     })
 }
 
-fn gil_fight(case: &Case<'_>, limits: &Thresholds) -> Option<Decision> {
+/// A fight for the GIL: the waits for it weigh something among all that is done and waited
+/// for, and no other waits weigh more. Against the CPU time alone they always weigh something:
+/// threads that wait for the network need the GIL whenever an answer comes.
+fn gil_fight(case: &Case<'_>, inner: &Spent, limits: &Thresholds) -> Option<Decision> {
     let wait = case.spent.gil_wait_ns as f64;
-    let cpu = case.spent.on_cpu_ns as f64;
+    let others = inner.without_gil_ns() as f64;
     let rate = case.spent.gil_events as f64 * 1e9 / case.wall_ns.max(1) as f64;
     let (measure, threshold) = match case.gil {
-        GilRule::Thread => (wait / (wait + cpu).max(1.0), limits.gil_thread_min_share),
+        GilRule::Thread => (wait / (wait + others).max(1.0), limits.gil_thread_min_share),
         GilRule::Process { waiting_threads } if waiting_threads >= 2 => {
-            (wait / cpu.max(1.0), limits.gil_process_min_ratio)
+            (wait / others.max(1.0), limits.gil_process_min_ratio)
         }
         GilRule::Process { .. } => return None,
     };
-    (measure >= threshold && rate >= limits.gil_min_rate).then(|| {
+    let is_most = wait >= inner.longest_other_wait_ns() as f64;
+    (is_most && measure >= threshold && rate >= limits.gil_min_rate).then(|| {
         Decision::new(Class::LockBound, (measure - threshold) / threshold)
             .with_detail(Some(Detail::Gil))
     })

@@ -11,6 +11,7 @@ mod culprit;
 mod decide;
 mod machine;
 mod owner;
+mod resumed;
 pub mod say;
 mod service;
 mod spent;
@@ -187,15 +188,19 @@ fn verdict(
         limits,
     };
     let blamed_class = decision.otherwise.unwrap_or(decision.class);
-    let gil = decision.detail == Some(Detail::Gil)
-        || (decision.otherwise == Some(Class::LockBound) && case.spent.gil_wait_ns > 0);
     Verdict {
         class: decision.class,
         detail: decision.detail,
         confidence: confidence::of_times(&decision, case.spent, quality),
         otherwise: decision.otherwise,
         shares: case.spent.ranking().into_iter().collect(),
-        blame: blame::blame(process, threads, blamed_class, gil, limits),
+        blame: blame::blame(
+            process,
+            threads,
+            blamed_class,
+            decision.is_gil_fight(),
+            limits,
+        ),
         because: because::because(&subject, &decision),
     }
 }
@@ -216,6 +221,7 @@ fn of_function(
             class: Class::Idle,
             detail: None,
             otherwise: None,
+            otherwise_detail: None,
             margin: 0.5,
         }
     } else if enough {
@@ -232,6 +238,7 @@ fn of_function(
             class: Class::Unknown,
             detail: None,
             otherwise: None,
+            otherwise_detail: None,
             margin: 0.0,
         }
     };

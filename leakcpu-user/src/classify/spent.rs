@@ -63,6 +63,21 @@ impl Bucket {
         })
     }
 
+    /// Whether something else than a CPU or the GIL is waited for.
+    const fn is_wait(self) -> bool {
+        matches!(
+            self,
+            Self::Network
+                | Self::Dns
+                | Self::Disk
+                | Self::Child
+                | Self::Pipe
+                | Self::OtherIo
+                | Self::Mutex
+                | Self::Memory
+        )
+    }
+
     /// The refinement it speaks for.
     pub(super) const fn detail(self) -> Option<Detail> {
         Some(match self {
@@ -150,6 +165,17 @@ impl Spent {
             .filter(|(bucket, _)| **bucket != Bucket::Rest)
             .map(|(_, ns)| ns)
             .sum()
+    }
+
+    /// Everything but rest and waits for the GIL.
+    pub(super) fn without_gil_ns(&self) -> u64 {
+        self.active_ns().saturating_sub(self.get(Bucket::Gil))
+    }
+
+    /// The kind of wait with the most time, but for the GIL.
+    pub(super) fn longest_other_wait_ns(&self) -> u64 {
+        let waits = self.by_bucket.iter().filter(|(bucket, _)| bucket.is_wait());
+        waits.map(|(_, ns)| *ns).max().unwrap_or(0)
     }
 
     /// Time of one class.

@@ -77,9 +77,9 @@ pub struct Thresholds {
     /// may be pacing real work, and only its computing is judged.
     pub micro_sleep_max_cpu_per_wake_ns: u64,
 
-    /// Thread: GIL wait/(GIL wait + on-CPU).
+    /// Thread: GIL wait of all active time, starvation left out.
     pub gil_thread_min_share: f64,
-    /// Process: sum of GIL waits over sum of on-CPU time.
+    /// Process: sum of GIL waits over the sum of all other active time, starvation left out.
     pub gil_process_min_ratio: f64,
     /// GIL waits per second.
     pub gil_min_rate: f64,

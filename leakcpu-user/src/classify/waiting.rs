@@ -3,7 +3,7 @@
 use super::Thresholds;
 use super::service::service_name;
 use super::spent::Bucket;
-use crate::model::{Awaits, Process, Reason, Stack, StackTime, StackTimeKind, Thread};
+use crate::model::{Awaits, Function, Process, Reason, Stack, StackTime, StackTimeKind, Thread};
 
 /// Files of servers whose reads, with only these and socket files inside them,
 /// wait for a client's next request.
@@ -19,6 +19,27 @@ const SERVER_FILES: [&str; 6] = [
 /// Files between a server and its socket.
 const SOCKET_FILES: [&str; 3] = ["/socket.py", "/ssl.py", "/selectors.py"];
 
+/// Calls of clients that ask a server to wait until there is work, by where their files lie:
+/// of redis-py the blocking commands on lists, sorted sets and streams, and listening to
+/// channels. A request is outstanding in form, but what is waited for is what others put
+/// there.
+const ASKING_FOR_WORK: [(&str, [&str; 11]); 1] = [(
+    "/redis/",
+    [
+        "blpop",
+        "brpop",
+        "brpoplpush",
+        "blmove",
+        "blmpop",
+        "bzpopmin",
+        "bzpopmax",
+        "bzmpop",
+        "xread",
+        "xreadgroup",
+        "listen",
+    ],
+)];
+
 /// Files whose lock waits are hand-overs of work, not fights for a lock.
 const HANDOVER_FILES: [&str; 6] = [
     "/threading.py",
@@ -32,6 +53,14 @@ const HANDOVER_FILES: [&str; 6] = [
 /// Functions in those files that do take a lock (or wait for room: back-pressure).
 const TAKING: [&str; 3] = ["acquire", "__enter__", "put"];
 
+/// Calls of pools that hand out connections, by where their files lie: who waits in one wants
+/// what other threads have, and is not waiting for work.
+const POOLS: [(&str, &str); 3] = [
+    ("/psycopg_pool/", "getconn"),
+    ("/sqlalchemy/pool/", "_do_get"),
+    ("/urllib3/connectionpool.py", "_get_conn"),
+];
+
 /// A wait's kind of time, and whether that is a reasoned guess.
 pub(super) fn bucket(
     process: &Process,
@@ -39,6 +68,9 @@ pub(super) fn bucket(
     entry: &StackTime,
     limits: &Thresholds,
 ) -> (Bucket, bool) {
+    if is_asking_for_work(process, entry) {
+        return (Bucket::Rest, true);
+    }
     if let Some(bucket) = seen(entry) {
         return (bucket, false);
     }
@@ -60,14 +92,45 @@ pub(super) fn bucket(
     (bucket, is_guess)
 }
 
-/// What looks at its sockets told.
-fn seen(entry: &StackTime) -> Option<Bucket> {
-    let is_for_bytes = matches!(
+/// Whether bytes are waited for.
+const fn is_for_bytes(entry: &StackTime) -> bool {
+    matches!(
         entry.kind.reason(),
         Some(Reason::NetRecv | Reason::PollWait)
-    );
+    )
+}
+
+/// Whether a client waits in a call that asks for work: with nothing inside it but its own
+/// code and that of sockets.
+fn is_asking_for_work(process: &Process, entry: &StackTime) -> bool {
+    if !is_for_bytes(entry) {
+        return false;
+    }
+    let functions = process.stack(entry.stack).frames.iter();
+    let mut inner = functions.map_while(|frame| process.function(frame.function?));
+    inner
+        .find_map(|function| {
+            if SOCKET_FILES
+                .iter()
+                .any(|mark| function.file.ends_with(mark))
+            {
+                return None;
+            }
+            let client = ASKING_FOR_WORK
+                .iter()
+                .find(|(mark, _)| function.file.contains(mark));
+            let Some((_, calls)) = client else {
+                return Some(false); // Somebody else's code: what it does in there is its own.
+            };
+            calls.contains(&function.plain_name()).then_some(true)
+        })
+        .unwrap_or(false)
+}
+
+/// What looks at its sockets told.
+fn seen(entry: &StackTime) -> Option<Bucket> {
     match entry.awaits? {
-        _ if !is_for_bytes => None,
+        _ if !is_for_bytes(entry) => None,
         Awaits::Work => Some(Bucket::Rest),
         Awaits::Answer => Some(Bucket::Network),
     }
@@ -169,21 +232,32 @@ fn lock(
 /// condition, an item, its end.
 pub(super) fn is_handed_over(process: &Process, stack: &Stack) -> bool {
     let is_handover = |file: &str| HANDOVER_FILES.iter().any(|mark| file.contains(mark));
+    let frames = stack.frames.iter();
+    let mut functions = frames
+        .map_while(|frame| process.function(frame.function?))
+        .peekable();
     let mut handing_over = false;
-    for frame in &stack.frames {
-        let Some(function) = frame.function.and_then(|id| process.function(id)) else {
-            break;
-        };
-        if !is_handover(&function.file) {
-            break;
-        }
-        let plain_name = function.name.rsplit('.').next().unwrap_or_default();
-        if TAKING.contains(&plain_name) {
+    while let Some(function) = functions.next_if(|function| is_handover(&function.file)) {
+        if TAKING.contains(&function.plain_name()) {
             return false;
         }
         handing_over = true;
     }
-    handing_over
+    handing_over && !is_pool(functions)
+}
+
+/// Whether the innermost of these functions, leaf first, belong to a pool that was asked for
+/// what it keeps.
+fn is_pool<'a>(functions: impl Iterator<Item = &'a Function>) -> bool {
+    let mut functions = functions.peekable();
+    let pool = functions
+        .peek()
+        .and_then(|innermost| POOLS.iter().find(|(mark, _)| innermost.file.contains(mark)));
+    pool.is_some_and(|(mark, call)| {
+        functions
+            .take_while(|function| function.file.contains(mark))
+            .any(|function| function.plain_name() == *call)
+    })
 }
 
 /// A futex of native code: pools at rest wait seldom, contention often.

@@ -6,6 +6,7 @@ mod loops;
 mod ring;
 mod samples;
 mod snapshot;
+mod thinned;
 mod unwalked;
 
 pub use baseline::Baseline;

@@ -8,6 +8,7 @@ use leakcpu_common::{
     totals::{TotalsKey, Wait},
 };
 
+use super::thinned::Thinned;
 use crate::model::UserLoss;
 
 /// Counted samples, in bounded memory.
@@ -22,6 +23,8 @@ pub struct Samples {
     fresh: Vec<LeafKey>,
     /// Of samples that could not be kept.
     loss: HashMap<UserLoss, u64>,
+    /// Threads that are sampled more often than others.
+    thinned: Thinned,
 }
 
 /// Combinations remembered as fresh; they only hasten a look that comes anyway.
@@ -40,6 +43,33 @@ impl Samples {
     pub fn begin(&mut self) {
         self.counts.clear();
         self.unplaced.clear();
+        self.thinned.forget_stacks();
+    }
+
+    /// Thread `tid` is sampled `times` times as often as others from now on: one in `times` of
+    /// its samples is counted, and all are in [`Self::every_stack`].
+    pub fn thin(&mut self, tid: u32, times: u32) {
+        self.thinned.begin(tid, times);
+    }
+
+    /// Whether thread `tid` is.
+    pub fn is_thinned(&self, tid: u32) -> bool {
+        self.thinned.contains(tid)
+    }
+
+    /// Threads that are.
+    pub fn thinned(&self) -> usize {
+        self.thinned.len()
+    }
+
+    /// Samples taken that are not counted, because there are more of their threads'.
+    pub fn left_out(&self) -> u64 {
+        self.thinned.left_out()
+    }
+
+    /// Every sample of a thread that is sampled more often, by the hash of its stack.
+    pub fn every_stack(&self, tid: u32, generation: u32) -> impl Iterator<Item = (u64, u64)> {
+        self.thinned.stacks(tid, generation)
     }
 
     /// Counts one record of the ring.
@@ -48,6 +78,9 @@ impl Samples {
             *self.loss.entry(UserLoss::EventsUndecoded).or_default() += 1;
             return;
         };
+        if !self.thinned.admits(&key.totals) {
+            return;
+        }
         let is_full = self.counts.len() >= self.limit;
         match self.counts.entry(key) {
             Entry::Occupied(mut count) => *count.get_mut() += 1,

@@ -69,6 +69,8 @@ pub struct Socket {
     pub connecting: bool,
     /// The other end is a name server.
     pub is_dns: bool,
+    /// One of a pair of unix sockets without names: a pipe in all but name.
+    pub is_pair: bool,
 }
 
 /// Sockets of one process' network namespace, by inode.
@@ -97,6 +99,7 @@ impl SocketTable {
                         listening,
                         connecting: entry.state == TcpState::SynSent,
                         is_dns: entry.remote_address.port() == DNS_PORT,
+                        is_pair: false,
                     },
                 );
             }
@@ -111,22 +114,28 @@ impl SocketTable {
                         listening: false,
                         connecting: false,
                         is_dns: entry.remote_address.port() == DNS_PORT,
+                        is_pair: false,
                     },
                 );
             }
         }
-        let mut paths = None;
+        let mut ends = None;
         for entry in process.unix().unwrap_or_default() {
             let connected = entry.state == UnixState::CONNECTED;
             let path = entry.path.map(|path| path.display().to_string());
             // A bound stream that is not connected is a listener.
             let listening =
                 !connected && path.is_some() && i32::from(entry.socket_type) != libc::SOCK_DGRAM;
+            let mut is_pair = false;
             let peer = connected.then(|| {
                 // The client's end does not have it.
-                let paths = paths.get_or_insert_with(|| unix_paths(pid));
-                path.or_else(|| paths.remove(&entry.inode))
-                    .unwrap_or_else(|| "unix socket".to_owned())
+                let ends = ends.get_or_insert_with(|| unix_ends(pid));
+                let found = path.or_else(|| {
+                    let end = ends.remove(&entry.inode)?;
+                    is_pair = end.is_none();
+                    end
+                });
+                found.unwrap_or_else(|| "unix socket".to_owned())
             });
             table.by_inode.insert(
                 entry.inode,
@@ -135,6 +144,7 @@ impl SocketTable {
                     listening,
                     connecting: false,
                     is_dns: false,
+                    is_pair,
                 },
             );
         }
@@ -147,9 +157,9 @@ impl SocketTable {
     }
 }
 
-/// Names of the other ends of unix sockets that have none themselves, by inode; empty if
-/// the kernel does not say.
-fn unix_paths(pid: u32) -> HashMap<u64, String> {
+/// The other ends of unix sockets by inode, with their names if they have one; empty if the
+/// kernel does not say. Those in other network namespaces are not among them.
+fn unix_ends(pid: u32) -> HashMap<u64, Option<String>> {
     let sockets: HashMap<u64, UnixSocket> = SocketDiag::open(pid)
         .and_then(|mut diag| diag.unix())
         .unwrap_or_default()
@@ -158,8 +168,8 @@ fn unix_paths(pid: u32) -> HashMap<u64, String> {
     sockets
         .iter()
         .filter_map(|(inode, socket)| {
-            let path = sockets.get(&socket.peer?)?.path.clone()?;
-            Some((*inode, path))
+            let end = sockets.get(&socket.peer?)?;
+            Some((*inode, end.path.clone()))
         })
         .collect()
 }
@@ -237,7 +247,7 @@ mod tests {
         };
         assert!(socket.listening);
         let (one, _other) = UnixStream::pair().unwrap();
-        assert!(matches!(of(one.as_raw_fd()), Descriptor::Socket(s) if !s.listening));
+        assert!(matches!(of(one.as_raw_fd()), Descriptor::Socket(s) if !s.listening && s.is_pair));
     }
 
     #[test]
@@ -251,6 +261,7 @@ mod tests {
             panic!()
         };
         assert_eq!(socket.peer.as_deref(), path.to_str());
+        assert!(!socket.is_pair);
     }
 
     #[test]

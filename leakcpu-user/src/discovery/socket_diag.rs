@@ -36,6 +36,9 @@ pub struct Traffic {
     pub sent_ms_ago: u32,
     /// Milliseconds since data came last, in the kernel's ticks.
     pub received_ms_ago: u32,
+    /// Milliseconds since the other end acknowledged something last, be it with data or
+    /// without, in the kernel's ticks.
+    pub acknowledged_ms_ago: u32,
     /// Bytes sent, those that were sent again left out.
     pub bytes_sent: u64,
     /// Bytes received.
@@ -229,6 +232,7 @@ fn tcp_socket(response: &InetResponse) -> Option<TcpSocket> {
         inet::nlas::Nla::TcpInfo(info) => Some(Traffic {
             sent_ms_ago: info.last_data_sent,
             received_ms_ago: info.last_data_recv,
+            acknowledged_ms_ago: info.last_ack_recv,
             bytes_sent: info.bytes_sent.saturating_sub(info.bytes_retrans),
             bytes_received: info.bytes_received,
             segments_sent: info.data_segs_out,

@@ -48,7 +48,7 @@ pub use reason::Reason;
 pub use round_trips::RoundTrips;
 pub use stack::{Awaits, Child, Frame, Function, Stack, StackTime, StackTimeKind};
 pub use sums::{Charge, CpuSplit};
-pub use thread::{SyscallTally, Thread, ThreadTimes};
+pub use thread::{LoopSamples, SyscallTally, Thread, ThreadTimes};
 pub use waiting_loop::{Look, LookAt, SteadyValues, WaitingLoop};
 pub use waits::Wait;
 pub use wakes::{Caused, Wake, WakeEvidence, Waker};

@@ -2,6 +2,16 @@
 
 use super::{Frame, Function, FunctionId, NativeFunction, NativeId, Process, Stack, StackId};
 
+/// What Python calls code that was typed, or handed over as text: the user's own. Other names
+/// in angle brackets are those of code that a library has written, as `<template>`.
+const TYPED: [&str; 5] = [
+    "<stdin>",
+    "<string>",
+    "<python-input",
+    "<ipython-input",
+    "<doctest",
+];
+
 /// Parts of a path that mark the standard library and installed packages of any
 /// interpreter, for stacks whose interpreter's directories are not known.
 const LIBRARY_MARKS: [&str; 4] = [
@@ -33,9 +43,10 @@ impl Process {
         self.stacks.get(id.0 as usize).unwrap_or(&EMPTY)
     }
 
-    /// Whether `file` belongs to the standard library or an installed package.
+    /// Whether `file` belongs to the standard library or an installed package, or is code that
+    /// one of them has made up.
     pub fn is_library_file(&self, file: &str) -> bool {
-        file.starts_with("<frozen")
+        (file.starts_with('<') && !TYPED.iter().any(|typed| file.starts_with(typed)))
             || LIBRARY_MARKS.iter().any(|mark| file.contains(mark))
             || self.library_dirs.iter().any(|dir| {
                 file.strip_prefix(dir.trim_end_matches('/'))

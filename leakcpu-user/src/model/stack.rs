@@ -15,6 +15,13 @@ pub struct Function {
     pub first_line: u32,
 }
 
+impl Function {
+    /// The name without the classes and functions around it.
+    pub fn plain_name(&self) -> &str {
+        self.name.rsplit('.').next().unwrap_or_default()
+    }
+}
+
 /// One frame of a symbolized stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Frame {

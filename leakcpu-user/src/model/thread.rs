@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Accounts, Gaps, LockWait, StackTime, Tid, WaitingLoop, Wake};
+use super::{Accounts, Gaps, LockWait, StackId, StackTime, Tid, WaitingLoop, Wake};
 
 /// Exact times of one thread (or sums over threads). Except `gil_wait_ns`,
 /// `steal_ns` and the user/kernel split they sum to `wall_ns`.
@@ -90,6 +90,19 @@ pub struct Thread {
     /// The loop that it only waits in, if its bytecode proves one.
     #[serde(default)]
     pub waiting_loop: Option<WaitingLoop>,
+    /// Of an event loop that waited for answers: what it ran in between, by samples that are
+    /// more than those of `stack_times` and are no times.
+    #[serde(default)]
+    pub loop_samples: Vec<LoopSamples>,
+}
+
+/// Samples of one stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoopSamples {
+    /// Which.
+    pub stack: StackId,
+    /// How many.
+    pub count: u64,
 }
 
 impl Thread {

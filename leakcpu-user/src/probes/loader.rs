@@ -21,6 +21,7 @@ use super::{
     kernel_btf::{BtfError, KernelBtf},
     maps::KernelMaps,
     per_cpu::PerCpuEvents,
+    per_thread::PerThreadEvents,
     sources::{Attach, SOURCES, Source},
     syscalls::SyscallTable,
 };
@@ -179,6 +180,7 @@ pub struct Probes {
     ebpf: Ebpf,
     armed: Option<BtfTracePointLinkId>,
     per_cpu: Vec<PerCpuEvents>,
+    per_thread: PerThreadEvents,
     #[cfg(feature = "ebpf-log")]
     flush_log: Box<dyn FnMut()>,
     /// Sources that could not be loaded, and why.
@@ -213,6 +215,7 @@ impl Probes {
             ebpf,
             armed: None,
             per_cpu: Vec::new(),
+            per_thread: PerThreadEvents::default(),
             #[cfg(feature = "ebpf-log")]
             flush_log,
             skipped,
@@ -275,6 +278,16 @@ impl Probes {
             events.follow(perf_event(&mut self.ebpf, events.name())?)?;
         }
         Ok(())
+    }
+
+    /// Samples thread `tid` too at each part of its CPU time of which the ordinary samples of a
+    /// CPU would meet one in `times`.
+    pub fn sample_thread(&mut self, tid: u32, times: u32) -> Result<(), ProbeError> {
+        let hz = u64::from(self.config.rate_hz.max(1)) * u64::from(times.max(1));
+        let program = perf_event(&mut self.ebpf, programs::ON_CPU_SAMPLE)?;
+        self.per_thread
+            .attach(program, tid, 1_000_000_000 / hz)
+            .map_err(|e| wrap("attach", programs::ON_CPU_SAMPLE, e))
     }
 
     /// Passes on what the programs logged; nothing unless built with `ebpf-log`.

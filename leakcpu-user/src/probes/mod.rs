@@ -6,6 +6,7 @@ mod kernel_btf;
 mod loader;
 mod maps;
 mod per_cpu;
+mod per_thread;
 mod sources;
 #[cfg(test)]
 mod stack_depth;

@@ -19,8 +19,8 @@ use crate::{
     doctor::host,
     interpreter::AttachError,
     model::{
-        Cost, Lost, Pid, Process, Profile, PythonFacts, Sampling, Thread, Unreadable, UserLoss,
-        Window,
+        Cost, LoopSamples, Lost, Pid, Process, Profile, PythonFacts, Sampling, Thread, Unreadable,
+        UserLoss, Window,
     },
     symbolize::library_dirs,
 };
@@ -87,6 +87,8 @@ impl Session {
                 let mut thread = builder.build();
                 thread.lock_waits = lock_waits;
                 thread.waiting_loop = loop_looks.look(watched, &record, builder.totals);
+                let stacks = self.samples.every_stack(key.0, key.1);
+                thread.loop_samples = loop_samples(watched, stacks);
                 threads.push(thread);
                 stacks_missing += builder.stacks_missing;
             }
@@ -188,6 +190,7 @@ impl Session {
             .map(|thread| thread.times.on_cpu_ns)
             .sum();
         let samples = snapshot.counter(Counter::OnCpuSamples);
+        let samples = samples.saturating_sub(self.samples.left_out());
         // Under 100 ms of on-CPU time the quotient says nothing.
         let effective_hz =
             (on_cpu_ns > 100_000_000).then(|| samples as f64 * 1e9 / on_cpu_ns as f64);
@@ -212,6 +215,18 @@ impl Session {
             max_rss_bytes,
         }
     }
+}
+
+/// What an event loop ran that was sampled more often than others, by stack.
+fn loop_samples(watched: &Watched, stacks: impl Iterator<Item = (u64, u64)>) -> Vec<LoopSamples> {
+    let mut samples: Vec<LoopSamples> = stacks
+        .filter_map(|(hash, count)| {
+            let stack = watched.stacks.by_hash(hash)?;
+            Some(LoopSamples { stack, count })
+        })
+        .collect();
+    samples.sort_by_key(|samples| (std::cmp::Reverse(samples.count), samples.stack));
+    samples
 }
 
 /// Takes the names of frames that may have been another code object's.

@@ -82,6 +82,11 @@ impl Connections {
             .collect();
     }
 
+    /// What had gone over a connection when the window began.
+    pub(super) fn before(&self, inode: u64) -> Option<&Traffic> {
+        self.before.get(&inode)
+    }
+
     /// Process `pid` was seen to wait on that socket.
     pub(super) fn seen(
         &mut self,

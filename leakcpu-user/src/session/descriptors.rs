@@ -79,7 +79,8 @@ impl Session {
             }
         }
         self.look_at_long_locks(lock_waiters, now_ns);
-        self.exchanges.look(&sightings, &mut self.watched);
+        let owed = self.exchanges.look(&sightings, &mut self.watched);
+        self.sample_loops(&owed);
         self.look_up(wanted, again);
         self.look_up_children(&parents, again);
         Ok(())

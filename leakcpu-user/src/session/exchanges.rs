@@ -6,7 +6,8 @@
 //!
 //! - Both fell into one tick: a thread that waits on this socket alone waits for the answer.
 //! - It received more recently: a thread that waits on this socket alone may wait for the
-//!   rest of an answer, or for what comes unasked. That is not told.
+//!   rest of an answer, or for what comes unasked. That is not told, unless the connection is
+//!   at rest (`rest.rs`): then it is work.
 //! - Among the sockets of an event loop one in such a state counts as owed an answer if
 //!   something went over it since the look before, a moment ago; or, both being of one tick,
 //!   if more segments were sent than received, for a small request and a small answer take
@@ -21,7 +22,7 @@ use std::{
 use leakcpu_common::totals::Wait;
 use nix::time::{ClockId, clock_gettime};
 
-use super::{connections::Connections, watched::Watched};
+use super::{connections::Connections, rest::is_at_rest, watched::Watched};
 use crate::{
     collect::monotonic_ns,
     discovery::{
@@ -188,6 +189,11 @@ impl Space {
         socket.listening || self.connections.ports.contains(&socket.local_port)
     }
 
+    fn is_at_rest(&self, socket: &TcpSocket, traffic: Traffic) -> bool {
+        let before = self.connections.before(socket.inode);
+        before.is_some_and(|before| is_at_rest(socket.peer.port(), before, &traffic))
+    }
+
     /// A wait on one socket.
     fn one(&mut self, inode: u64) -> Verdict {
         if let Some(socket) = self.tcp.get(&inode) {
@@ -196,6 +202,7 @@ impl Space {
             }
             return match socket.traffic {
                 Some(traffic) if traffic.bytes_sent == 0 => Verdict::Unknown,
+                Some(traffic) if self.is_at_rest(socket, traffic) => Verdict::Work,
                 Some(traffic) if traffic.sent_ms_ago <= traffic.received_ms_ago => {
                     Verdict::Answer(socket.peer.to_string())
                 }
@@ -273,8 +280,14 @@ impl Exchanges {
         }
     }
 
-    /// Looks at the sockets of waits that last just now.
-    pub(super) fn look(&mut self, sightings: &[Sighting], watched: &mut BTreeMap<u32, Watched>) {
+    /// Looks at the sockets of waits that last just now; returns those of event loops that
+    /// wait for answers.
+    pub(super) fn look(
+        &mut self,
+        sightings: &[Sighting],
+        watched: &mut BTreeMap<u32, Watched>,
+    ) -> Vec<Sighting> {
+        let mut owed = Vec::new();
         for sighting in sightings {
             let Some(kind) = waits_on(sighting.wait) else {
                 continue;
@@ -291,10 +304,16 @@ impl Exchanges {
             }
             match verdict {
                 Verdict::Work => process.awaited.entry(key).or_default().add_work(),
-                Verdict::Answer(peer) => process.awaited.entry(key).or_default().add_answer(&peer),
+                Verdict::Answer(peer) => {
+                    process.awaited.entry(key).or_default().add_answer(&peer);
+                    if kind == Waits::Many {
+                        owed.push(*sighting);
+                    }
+                }
                 Verdict::Unknown => {}
             }
         }
+        owed
     }
 
     fn sight(&mut self, sighting: &Sighting, kind: Waits) -> Option<Verdict> {

@@ -25,6 +25,8 @@ mod lock_waits;
 mod locks;
 mod machine;
 mod native;
+mod rest;
+mod resumed;
 mod round_trips;
 mod sightings;
 mod spins;

@@ -68,6 +68,12 @@ fn reason(wait: Wait, syscall: Option<&str>, descriptor: Option<&Descriptor>) ->
     {
         return Reason::Dns;
     }
+    if let Some(Descriptor::Socket(socket)) = descriptor
+        && socket.is_pair
+        && moves_bytes(syscall, has(wait_flags::HAS_FD))
+    {
+        return Reason::Pipe;
+    }
     match syscall {
         "futex" if has(wait_flags::GIL) => Reason::Gil,
         "futex" if has(wait_flags::NATIVE_THREAD) => Reason::Futex,
@@ -118,6 +124,16 @@ fn reason(wait: Wait, syscall: Option<&str>, descriptor: Option<&Descriptor>) ->
         }
         _ if has(wait_flags::IN_IOWAIT) => Reason::DiskRead,
         _ => Reason::KernelOther,
+    }
+}
+
+/// Whether a call takes or gives bytes at one descriptor, or polls it.
+fn moves_bytes(syscall: &str, has_fd: bool) -> bool {
+    match syscall {
+        "poll" | "ppoll" => has_fd,
+        "recvfrom" | "recvmsg" | "recvmmsg" | "sendto" | "sendmsg" | "sendmmsg" | "sendfile"
+        | "read" | "readv" | "write" | "writev" => true,
+        _ => false,
     }
 }
 
@@ -219,6 +235,14 @@ mod tests {
         let out = HAS_FD | POLLS_WRITE;
         assert_eq!(reason_of(7, out, 3, Some(&socket)), Reason::NetSend);
         assert_eq!(reason_of(7, out, 3, Some(&connecting)), Reason::NetConnect);
+        // A pipe in all but name.
+        let pair = Descriptor::Socket(Socket {
+            is_pair: true,
+            ..Socket::default()
+        });
+        for call in [0, 1, 7, 45] {
+            assert_eq!(reason_of(call, HAS_FD, 3, Some(&pair)), Reason::Pipe);
+        }
         // Futexes.
         assert_eq!(reason_of(202, GIL, 0, None), Reason::Gil);
         assert_eq!(reason_of(202, 0, 0, None), Reason::Lock);

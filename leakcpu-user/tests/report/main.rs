@@ -1,9 +1,11 @@
 //! From a profile with a known truth to verdicts, findings and every kind of report.
 
 mod activity;
+mod answers;
 mod busy;
 mod classify;
 mod fixtures;
+mod gil;
 mod json;
 mod locks;
 mod loops;

@@ -1,0 +1,52 @@
+//! What event loops run that wait for answers: they are sampled more often than others.
+//!
+//! While such a loop waits, its stack is the loop's own. What is resumed by the answers runs
+//! for some microseconds at a time, which the samples of all CPUs hardly ever meet: of a loop
+//! that runs for 1 % of the time, one in a second. So the thread gets a clock of its own, which
+//! ticks while it runs. Those samples are kept apart, and of all samples of the thread as many
+//! are left out as there are more (`Samples::thin`): times stay what they were.
+
+use super::{Session, exchanges::Sighting};
+use crate::collect::monotonic_ns;
+
+/// As many samples of such a thread are taken as of others, times this.
+const TIMES: u32 = 40;
+/// A thread that runs for more of the time is met often enough, and would pay for it: at the
+/// usual rate these are 4,000 samples for each second that it runs, 2 us each.
+const MAX_ON_CPU_SHARE: f64 = 0.1;
+/// Threads that are sampled so.
+const MAX_THREADS: usize = 32;
+
+impl Session {
+    /// Samples the threads of these waits, which are those of event loops for answers, more
+    /// often from now on.
+    pub(super) fn sample_loops(&mut self, waits: &[Sighting]) {
+        for wait in waits {
+            if self.samples.is_thinned(wait.tid) || self.samples.thinned() >= MAX_THREADS {
+                continue;
+            }
+            if self.on_cpu_share(wait.tid) > MAX_ON_CPU_SHARE {
+                continue;
+            }
+            // What came before is as seldom as ever.
+            self.drain_samples();
+            match self.probes.sample_thread(wait.tid, TIMES - 1) {
+                Ok(()) => self.samples.thin(wait.tid, TIMES),
+                // It may have ended, or the machine has no more such clocks.
+                Err(error) => tracing::debug!(tid = wait.tid, %error, "not sampled more often"),
+            }
+        }
+    }
+
+    /// The part of the time that a thread was on a CPU since it is watched.
+    fn on_cpu_share(&mut self, tid: u32) -> f64 {
+        let Ok(maps) = self.probes.maps() else {
+            return 1.0;
+        };
+        let Ok(state) = maps.threads.get(&tid, 0) else {
+            return 1.0;
+        };
+        let watched_ns = monotonic_ns().saturating_sub(state.watched_since_ns);
+        state.on_cpu_ns as f64 / watched_ns.max(1) as f64
+    }
+}
