@@ -282,7 +282,7 @@ pub(super) fn known(path: &str, arguments: &Arguments<'_>) -> Known {
 /// Whether the standard library's functions of this name do what calls by that name are
 /// taken to do.
 pub(super) fn is_known(name: &str) -> bool {
-    let few = ["get", "put", "acquire", "__enter__", "__exit__"];
+    let few = ["get", "put", "acquire", "__enter__", "__exit__", "sleep"];
     [PREDICATES, FILE_PREDICATES, RAISING, &few]
         .iter()
         .any(|names| names.contains(&name))

@@ -44,7 +44,7 @@ pub struct SampledCode<'a> {
     pub analysis: Analysis<'a>,
     /// `co_name`.
     pub name: &'a str,
-    /// It is the standard library's.
+    /// It is the standard library's, or gevent's, which has the same names.
     pub is_standard: bool,
 }
 

@@ -6,8 +6,12 @@ use super::culprit::gil_holders;
 use super::owner::place_of;
 use super::resumed::LoopWaits;
 use super::spent::Bucket;
+use super::spin::task_frame;
 use super::{Blame, Class, Spin, Thresholds, waiting};
 use crate::model::{Frame, FunctionId, Process, StackTime, StackTimeKind, Thread, Tid};
+
+/// So many samples in tasks tell which of them makes an event loop turn.
+const MIN_TASK_SAMPLES: u64 = 3;
 
 /// The innermost frame of the user's own code (else the leaf) that got the most of
 /// the time the verdict is about: on-CPU time for what computes or spins, waits for what waits
@@ -63,6 +67,23 @@ pub(super) fn blame(
                 .map(|e| e.count)
                 .sum()
         });
+        let in_tasks: u64 = on_cpu(thread)
+            .filter(|entry| task_frame(process, process.stack(entry.stack)).is_some())
+            .map(|entry| entry.count)
+            .sum();
+        let is_turning = match proof {
+            Some(Spin::Poll { under_loop, .. }) => *under_loop,
+            Some(Spin::MicroSleep { .. }) => true,
+            _ => false,
+        };
+        if class == Class::BusyWaiting && is_turning && in_tasks >= MIN_TASK_SAMPLES {
+            for (entry, charge) in thread.stack_times.iter().zip(thread.charges()) {
+                if let Some(frame) = task_frame(process, process.stack(entry.stack)) {
+                    add(frame, charge.on_cpu_ns);
+                }
+            }
+            continue;
+        }
         let is_waiting = class == Class::IoBound;
         let loop_waits = is_waiting.then(|| LoopWaits::of(process, thread)).flatten();
         for (entry, charge) in thread.stack_times.iter().zip(thread.charges()) {

@@ -23,6 +23,8 @@ pub(super) enum Bucket {
     FlagSpin,
     /// On a CPU in one that looks at the time only.
     ClockSpin,
+    /// On a CPU in turns of an event loop, or of greenlets, that are proved to do nothing.
+    AsyncSpin,
     /// Ready but not running.
     RunQueue,
     /// Kept from running by a quota.
@@ -51,7 +53,8 @@ impl Bucket {
             | Self::MicroSleep
             | Self::NativeSpin
             | Self::FlagSpin
-            | Self::ClockSpin => Class::BusyWaiting,
+            | Self::ClockSpin
+            | Self::AsyncSpin => Class::BusyWaiting,
             Self::RunQueue | Self::Throttled => Class::CpuStarved,
             Self::Network | Self::Dns | Self::Disk | Self::Child | Self::Pipe | Self::OtherIo => {
                 Class::IoBound
@@ -87,6 +90,7 @@ impl Bucket {
             Self::NativeSpin => Detail::NativeSpin,
             Self::FlagSpin => Detail::FlagSpin,
             Self::ClockSpin => Detail::ClockSpin,
+            Self::AsyncSpin => Detail::AsyncSpin,
             Self::RunQueue => Detail::RunQueue,
             Self::Throttled => Detail::Throttled,
             Self::Network => Detail::Network,

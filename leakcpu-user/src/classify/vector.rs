@@ -87,19 +87,14 @@ pub(super) fn of_thread(
 
 fn cpu_bucket(proof: Option<&Spin>, in_kernel: bool) -> Bucket {
     match proof {
-        Some(
-            Spin::Poll { .. }
-            | Spin::Loop {
-                of: LoopOf::SystemCalls,
-                ..
-            },
-        ) => Bucket::PollSpin,
-        Some(Spin::Loop {
-            of: LoopOf::Flag, ..
-        }) => Bucket::FlagSpin,
-        Some(Spin::Loop {
-            of: LoopOf::Clock, ..
-        }) => Bucket::ClockSpin,
+        Some(Spin::Poll { under_loop, .. }) if *under_loop => Bucket::AsyncSpin,
+        Some(Spin::Poll { .. }) => Bucket::PollSpin,
+        Some(Spin::Loop { of, .. }) => match of {
+            LoopOf::Flag => Bucket::FlagSpin,
+            LoopOf::Clock => Bucket::ClockSpin,
+            LoopOf::SystemCalls => Bucket::PollSpin,
+            LoopOf::Turns => Bucket::AsyncSpin,
+        },
         Some(Spin::MicroSleep { .. }) => Bucket::MicroSleep,
         Some(Spin::Native { .. }) => Bucket::NativeSpin,
         None if in_kernel => Bucket::CpuKernel,

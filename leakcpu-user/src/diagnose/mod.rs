@@ -1,5 +1,6 @@
 //! One rule per file: from a classified profile to findings with evidence, cause and fix.
 
+mod async_spin;
 mod clock_spin;
 mod deadlock;
 mod finding;
@@ -39,13 +40,14 @@ pub trait Rule: Sync {
 }
 
 /// All rules.
-pub static RULES: [&dyn Rule; 8] = [
+pub static RULES: [&dyn Rule; 9] = [
     &deadlock::Deadlock,
     &zero_timeout_poll::ZeroTimeoutPoll,
     &micro_sleep::MicroSleep,
     &native_spin::NativeSpin,
     &flag_spin::FlagSpin,
     &clock_spin::ClockSpin,
+    &async_spin::AsyncSpin,
     &single_core_gil::SingleCoreGil,
     &run_queue::RunQueue,
 ];

@@ -30,7 +30,11 @@ impl Rule for ZeroTimeoutPoll {
                 cause: format!("The loop goes on to {syscall} at the end, where there is nothing."),
                 fix: at_end(syscall).to_owned(),
             }),
-            Spin::Poll { syscall, .. } => Some(Advice {
+            Spin::Poll {
+                syscall,
+                under_loop: false,
+                ..
+            } => Some(Advice {
                 cause: cause(syscall),
                 fix: fix(syscall).to_owned(),
             }),
@@ -81,7 +85,7 @@ fn fix(syscall: &str) -> &'static str {
             "let it block: select() with a timeout of None or seconds returns as soon as something is ready"
         }
         "epoll_wait" | "epoll_pwait" | "epoll_pwait2" => {
-            "let it block: epoll/selectors with timeout=None; under asyncio await an Event or the future, not sleep(0) in a loop"
+            "let it block: epoll/selectors with timeout=None return as soon as something is ready"
         }
         "wait4" | "waitid" | "waitpid" => {
             "let it block: Popen.wait(timeout=...) instead of Popen.poll() in a loop"

@@ -20,6 +20,9 @@ pub struct WaitingLoop {
     pub looks_at: Vec<Look>,
     /// It sleeps or gives up the CPU in between.
     pub sleeps: bool,
+    /// It gives way to other greenlets of its thread in between; then the samples of what
+    /// turns from one to the next are in neither number.
+    pub gives_way: bool,
     /// Functions that were seen below it, and do nothing but look either.
     pub functions_below: usize,
     /// What its local variables held at several moments; `None` if it was not found in the

@@ -85,7 +85,8 @@ impl LoopLooks {
         }
         let waiting = self.judge(watched, process, &seen)?;
         let in_model = seen.in_model(&waiting)?;
-        if self.waiting.len() < MAX_VALUE_THREADS {
+        // Greenlets take turns, each with a frame of its own.
+        if !in_model.gives_way && self.waiting.len() < MAX_VALUE_THREADS {
             let code = seen.codes[waiting.code as usize].id;
             let mut variables = waiting.steady;
             variables.truncate(MAX_VALUES);
@@ -244,18 +245,26 @@ fn last_part(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
 }
 
-/// Whether a file is the standard library's, by its name.
+/// Whether a file is the standard library's, or gevent's, by its name.
 fn is_standard(file: &str) -> bool {
     let is_installed = ["/site-packages/", "/dist-packages/"];
     file.starts_with("<frozen ")
+        || is_gevent(file)
         || file.contains("/lib/python3.") && !is_installed.iter().any(|one| file.contains(one))
+}
+
+fn is_gevent(file: &str) -> bool {
+    file.contains("/site-packages/gevent/") || file.contains("/dist-packages/gevent/")
 }
 
 /// What the samples of one thread found, frame by frame.
 #[derive(Default)]
 struct Seen {
     samples: Vec<Sample>,
+    /// All, but those of the hub.
     of_samples: u64,
+    /// Samples of gevent's hub, which turns from one greenlet to the next.
+    in_hub: u64,
     codes: Vec<SeenCode>,
 }
 
@@ -267,8 +276,12 @@ impl Seen {
             if !matches!(key.wait.kind(), state::ON_CPU_USER | state::ON_CPU_KERNEL) {
                 continue;
             }
-            seen.of_samples += totals.count;
             let stack = stacks.by_hash(key.stack).unwrap_or(StackId(0));
+            if is_hub(stacks, stack) {
+                seen.in_hub += totals.count;
+                continue;
+            }
+            seen.of_samples += totals.count;
             let mut sample = Sample {
                 places: Vec::new(),
                 count: totals.count,
@@ -316,10 +329,20 @@ impl Seen {
             of_samples: self.of_samples,
             looks_at,
             sleeps: waiting.sleeps,
+            gives_way: waiting.sleeps && self.in_hub > 0,
             functions_below: waiting.functions_below,
             values: None,
         })
     }
+}
+
+/// Whether all frames of a stack are gevent's own.
+fn is_hub(stacks: &Stacks, stack: StackId) -> bool {
+    let mut files = stacks.spots(stack).map(|(frame, _)| {
+        let function = frame.function.and_then(|id| stacks.function_name(id));
+        function.is_some_and(|function| is_gevent(&function.file))
+    });
+    files.next().is_some_and(|first| first) && files.all(|one| one)
 }
 
 fn look(call: &NamedCall) -> Option<Look> {

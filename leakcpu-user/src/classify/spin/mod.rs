@@ -11,7 +11,7 @@ mod waiting_loop;
 pub(super) use micro_sleep::{is_timed_wait, most_frequent as most_frequent_sleep};
 
 use super::Thresholds;
-use crate::model::{Frame, NativeId, Process, Thread, WaitingLoop};
+use crate::model::{Frame, NativeId, Process, Stack, Thread, WaitingLoop};
 
 /// What a thread's busy-wait consists of.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +26,8 @@ pub enum Spin {
         useless_share: f64,
         /// Calls seen.
         calls: u64,
+        /// An event loop makes them between its tasks.
+        under_loop: bool,
         /// They read, and found the end: of a file, or of what the other end sends.
         at_end: bool,
     },
@@ -69,6 +71,8 @@ pub enum LoopOf {
     Clock,
     /// What the kernel says.
     SystemCalls,
+    /// The program's own state, after other greenlets had their turn.
+    Turns,
 }
 
 /// The proof that `thread` busy-waits, if there is one.
@@ -99,6 +103,22 @@ impl Spin {
             Self::Native { .. } | Self::Loop { .. } => None,
         }
     }
+}
+
+/// The innermost frame of the user's own code that an event loop written in Python has
+/// called.
+pub(super) fn task_frame(process: &Process, stack: &Stack) -> Option<Frame> {
+    let is_loop = |frame: &Frame| {
+        let function = frame.function.and_then(|id| process.function(id));
+        function.is_some_and(|function| is_event_loop(&function.file))
+    };
+    let outermost = stack.frames.iter().rposition(is_loop)?;
+    let mut inside = stack.frames[..outermost].iter().copied();
+    inside.find(|frame| process.is_own_frame(*frame))
+}
+
+fn is_event_loop(file: &str) -> bool {
+    file.contains("/asyncio/") || file.ends_with("/selectors.py")
 }
 
 /// Whether a thread wants a CPU for so much of the time that it may spin: on a contended

@@ -1,6 +1,6 @@
 //! System calls that ask without waiting and find nothing.
 
-use super::{Spin, seconds, wants_cpu};
+use super::{Spin, is_event_loop, seconds, wants_cpu};
 use crate::{
     classify::Thresholds,
     model::{Process, StackTimeKind, SyscallTally, Thread},
@@ -22,34 +22,45 @@ pub(super) fn prove(process: &Process, thread: &Thread, limits: &Thresholds) -> 
             let useless_share = useless / tally.calls as f64;
             let cpu_per_call_ns = cpu_share / rate * 1e9;
             let is_tight = cpu_per_call_ns <= limits.poll_spin_tight_cpu_per_call_ns as f64;
-            let is_proved = useless_share >= limits.poll_spin_min_useless_share
+            let is_frequent = useless_share >= limits.poll_spin_min_useless_share
                 && rate >= limits.poll_spin_min_rate
-                && cpu_per_call_ns <= limits.poll_spin_max_cpu_per_call_ns as f64
-                && samples_agree(process, thread, &tally.syscall, is_tight, limits);
-            let spin = || Spin::Poll {
+                && cpu_per_call_ns <= limits.poll_spin_max_cpu_per_call_ns as f64;
+            let caller = caller(process, thread, &tally.syscall, is_tight, limits);
+            let under_loop = caller.filter(|_| is_frequent)? == Caller::EventLoop;
+            let spin = Spin::Poll {
                 syscall: tally.syscall.clone(),
                 rate,
                 useless_share,
                 calls: tally.calls,
+                under_loop,
                 at_end: tally.at_end > tally.calls / 2,
             };
-            is_proved.then(|| (rate, spin()))
+            Some((rate, spin))
         })
         .max_by(|a, b| a.0.total_cmp(&b.0))?;
     Some(spin)
 }
 
-/// Whether the samples show a loop that mostly asks. A scheduler of tasks (asyncio,
+/// Who asks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Caller {
+    /// A loop of the program, or it is not known.
+    Program,
+    /// An event loop, between its tasks.
+    EventLoop,
+}
+
+/// Who asks; `None` if the samples do not show a loop that mostly asks. A scheduler of tasks (asyncio,
 /// gevent) also polls without waiting on every turn while its tasks do real work:
 /// then the samples are in the tasks, and the calls prove nothing. Outside of one, a loop
 /// that is so tight that there is no room for anything else needs no samples.
-fn samples_agree(
+fn caller(
     process: &Process,
     thread: &Thread,
     syscall: &str,
     is_tight: bool,
     limits: &Thresholds,
-) -> bool {
+) -> Option<Caller> {
     let (mut all, mut in_call, mut in_tasks, mut in_loop) = (0_u64, 0_u64, 0_u64, 0_u64);
     for entry in &thread.stack_times {
         if !entry.kind.is_on_cpu() {
@@ -76,18 +87,15 @@ fn samples_agree(
         }
     }
     if all < limits.poll_spin_min_samples {
-        return true; // too few to object
+        return Some(Caller::Program); // too few to object
     }
     let share = |part: u64| part as f64 / all as f64;
     if in_loop + in_tasks > all / 2 {
-        share(in_tasks) <= limits.poll_spin_max_task_share
+        (share(in_tasks) <= limits.poll_spin_max_task_share).then_some(Caller::EventLoop)
     } else {
-        is_tight || share(in_call) >= limits.poll_spin_min_in_call_share
+        let is_in_call = share(in_call) >= limits.poll_spin_min_in_call_share;
+        (is_tight || is_in_call).then_some(Caller::Program)
     }
-}
-
-fn is_event_loop(file: &str) -> bool {
-    file.contains("/asyncio/") || file.ends_with("/selectors.py")
 }
 
 fn useless_calls(tally: &SyscallTally) -> u64 {

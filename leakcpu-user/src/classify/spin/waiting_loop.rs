@@ -45,7 +45,9 @@ fn kind(thread: &Thread, waiting: &WaitingLoop, limits: &Thresholds) -> LoopOf {
     }
     let looks_at_clock_only = !waiting.looks_at.is_empty()
         && waiting.looks_at.iter().all(|look| look.at == LookAt::Clock);
-    if in_calls as f64 >= limits.loop_spin_min_syscall_share * all as f64 {
+    if waiting.gives_way {
+        LoopOf::Turns
+    } else if in_calls as f64 >= limits.loop_spin_min_syscall_share * all as f64 {
         LoopOf::SystemCalls
     } else if looks_at_clock_only {
         LoopOf::Clock
