@@ -8,7 +8,7 @@ use crate::{
     fault::{FaultKey, Faults},
     native::LeafKey,
     process::{CHANGEABLE_SLOTS, PyProcess},
-    python::PyLayout,
+    python::{FramePlan, PyLayout},
     rival::{Rival, RivalKey},
     stack::RawFrame,
     syscall::{SyscallSpec, SyscallTally, TallyKey},
@@ -40,7 +40,11 @@ const _: () = assert!(size_of::<WakeKey>() == 40);
 const _: () = assert!(size_of::<Wake>() == 24);
 const _: () = assert!(size_of::<GilRelease>() == 32);
 const _: () = assert!(size_of::<GilLog>() == 24 + GIL_RELEASES * 32);
-const _: () = assert!(size_of::<PyProcess>() == size_of::<PyLayout>() + 40 + CHANGEABLE_SLOTS);
+const _: () = assert!(
+    size_of::<PyProcess>()
+        == size_of::<PyLayout>() + size_of::<FramePlan>() + 40 + CHANGEABLE_SLOTS
+);
+const _: () = assert!(size_of::<FramePlan>() == 13 * 8);
 const _: () = assert!(align_of::<PyProcess>() == 8);
 const _: () = assert!(size_of::<PyLayout>() == 88);
 // The widest window that a layout needs: `f_back` at 24 to `f_lasti` at 104 in 3.8.

@@ -27,7 +27,7 @@ pub struct Scratch {
     pub code: CodeEvent,
     pub frame_window: FrameWindow,
     pub wide: [u64; WIDE_WINDOW_WORDS],
-    /// Single words that are read, and those that the verifier is to forget.
+    /// Single words that are read.
     pub small: [u64; SMALL_WORDS],
     /// The thread whose stack is captured.
     pub pid: u32,
