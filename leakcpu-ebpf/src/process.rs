@@ -19,6 +19,7 @@ use crate::{
     globals::{FOLLOW_CHILDREN, WATCH_EVERY_EXEC},
     maps::{EVENTS, NO_WAKEUP, PROCESSES, THREADS, stopped},
     task::Task,
+    totals,
 };
 
 #[inline(always)]
@@ -50,6 +51,7 @@ fn emit(kind: u32, task: Task, parent_pid: u32, now_ns: u64) {
 fn watch(tid: u32, state: ThreadState) {
     if THREADS.get_ptr(tid).is_some() {
         count::one(Counter::ThreadSlotReused);
+        totals::settle(tid);
     }
     if THREADS.insert(tid, state, 0).is_err() {
         count::one(Counter::ThreadsFull);
@@ -155,6 +157,7 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
             thread.flags & thread_flags::FORK_COPY == 0 && PROCESSES.get_ptr(task.pid()).is_some();
         thread.flags &= !thread_flags::FORK_COPY;
         if thread.flags & thread_flags::FROM_BIRTH != 0 && !was_python {
+            totals::settle(tid);
             begin_anew(thread, now_ns);
         }
         if thread.run_state == run_state::DEAD {
@@ -178,6 +181,7 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
         let old = unsafe { &mut *old };
         old.run_state = run_state::DEAD;
         old.ended_ns = now_ns;
+        totals::settle(old_tid);
     }
     emit(kind::EXEC, task, 0, now_ns);
     #[cfg(feature = "log")]

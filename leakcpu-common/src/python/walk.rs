@@ -245,9 +245,10 @@ pub fn walk_frames<M: MemRead, S: FrameSink, const MAX: usize>(
     let mut anchor = leaf;
     let mut frames = MAX;
     let mut ended = flags::TRUNCATED;
-    let mut was_late = 0;
-    let mut cycles = 0;
     let mut led_to = leaf;
+    // What is rare is noted in memory: a variable would be set anew for each frame.
+    clear(&mut end.was_late);
+    clear(&mut end.cycles);
     clear(&mut end.last);
     clear(&mut end.seen_border);
     for i in 0..MAX {
@@ -261,7 +262,7 @@ pub fn walk_frames<M: MemRead, S: FrameSink, const MAX: usize>(
             }
             if i % FRAMES_AT_A_TIME == 0 && mem.is_late() {
                 frames = i;
-                was_late = 1;
+                keep(&mut end.was_late, 1);
                 break;
             }
         }
@@ -292,7 +293,7 @@ pub fn walk_frames<M: MemRead, S: FrameSink, const MAX: usize>(
         );
         if at == anchor {
             frames = i + 1;
-            cycles = 1;
+            keep(&mut end.cycles, 1);
             break;
         }
     }
@@ -302,8 +303,6 @@ pub fn walk_frames<M: MemRead, S: FrameSink, const MAX: usize>(
     end.not_root = kind & plan.root_mask;
     end.frames = frames as u64;
     end.ended = u64::from(ended);
-    end.was_late = was_late;
-    end.cycles = cycles;
     end.at = at;
     end.led_to = led_to;
 }

@@ -6,6 +6,7 @@ mod loops;
 mod ring;
 mod samples;
 mod snapshot;
+mod totals;
 mod unwalked;
 
 pub use baseline::Baseline;
