@@ -23,7 +23,7 @@ use crate::{
     maps::{PROCESSES, SYSCALLS, THREADS, running, stopped},
     python::{self, Captured, Limits},
     rivals,
-    task::{Task, UserRegisters, reg},
+    task::{Task, reg},
     throttle, totals, wakers,
 };
 
@@ -163,7 +163,8 @@ fn switch_out(
             bench::time_walk(now_ns);
         }
     }
-    let stack = captured.hash;
+    // Not kept until the end: the stack of this function is full.
+    thread.wait_stack = if is_walked { captured.hash } else { NOT_WALKED };
     let blocked = !preempted && prev_state & STATE_WAITS != 0;
     thread.run_state = if blocked {
         run_state::BLOCKED
@@ -204,7 +205,7 @@ fn switch_out(
             wait.state |= state::BY_CHANCE;
         }
         if is_walked || wait.state & state::BY_CHANCE == 0 {
-            read_reason(thread, &mut wait);
+            read_reason(thread, task, &mut wait);
             if thread.flags & thread_flags::IN_LOOP_WAIT != 0 {
                 loops::loop_gap_ends(thread.tid, now_ns);
             }
@@ -228,7 +229,6 @@ fn switch_out(
     }
     thread.flags &= !thread_flags::AFTER_GIL_WAIT;
     thread.wait = wait;
-    thread.wait_stack = if is_walked { stack } else { NOT_WALKED };
 }
 
 /// Makes good for a switch to the CPU that `task` is on, if that was not seen: the
@@ -266,8 +266,8 @@ pub fn make_good(thread: &mut ThreadState, task: Task, now_ns: u64) {
 
 /// Fills in the system call the thread waits in and what its arguments name.
 #[inline(always)]
-fn read_reason(thread: &mut ThreadState, wait: &mut Wait) {
-    let Some(regs) = UserRegisters::current() else {
+fn read_reason(thread: &mut ThreadState, task: Task, wait: &mut Wait) {
+    let Some(regs) = task.registers() else {
         count::one(Counter::RegistersUnreadable);
         return;
     };

@@ -15,8 +15,8 @@ use crate::{
 /// that are like the one before are added up in the thread's entry, without a look-up.
 #[inline(always)]
 pub fn add_interval(thread: &mut ThreadState, wait: Wait, blocked_ns: u64, runnable_ns: u64) {
-    let stack = thread.wait_stack;
-    let mut of = key(thread, stack, wait);
+    let mut stack = thread.wait_stack;
+    let mut wait = wait;
     let mut sum = Totals::one(blocked_ns, runnable_ns);
     let more = thread.stands_for.saturating_sub(1);
     if more == 0 {
@@ -30,11 +30,9 @@ pub fn add_interval(thread: &mut ThreadState, wait: Wait, blocked_ns: u64, runna
             }
             return;
         }
-        of.stack = pending.stack;
-        of.wait = pending.wait;
         sum = pending.totals();
-        pending.stack = stack;
-        pending.wait = wait;
+        (stack, pending.stack) = (pending.stack, stack);
+        (wait, pending.wait) = (pending.wait, wait);
         pending.count = 1;
         pending.blocked_ns = blocked_ns;
         pending.runnable_ns = runnable_ns;
@@ -46,7 +44,7 @@ pub fn add_interval(thread: &mut ThreadState, wait: Wait, blocked_ns: u64, runna
     } else {
         sum.stands_for = StandsFor::one(more, blocked_ns, runnable_ns);
     }
-    add(of, &sum);
+    add(key(thread, stack, wait), &sum);
 }
 
 /// Adds what is pending of thread `tid`, which is not switched now, to the totals: its entry
@@ -81,11 +79,11 @@ pub extern "C" fn settle(tid: u32) -> u32 {
 /// map and counts a failure.
 #[inline(always)]
 pub fn add(key: TotalsKey, sum: &Totals) {
-    if let Some(totals) = TOTALS.get_ptr_mut(key) {
+    if let Some(totals) = TOTALS.get_ptr_mut(&key) {
         // SAFETY: one thread's key is changed by that thread's own switches and
         // samples only, which never overlap.
         unsafe { (*totals).add(sum) };
-    } else if TOTALS.insert(key, *sum, 0).is_err() {
+    } else if TOTALS.insert(&key, sum, 0).is_err() {
         count::one(Counter::TotalsFull);
     }
 }
