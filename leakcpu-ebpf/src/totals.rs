@@ -77,6 +77,10 @@ pub extern "C" fn settle(tid: u32) -> u32 {
 
 /// Adds to the entry of a key in place; the first sight of one inserts into the preallocated
 /// map and counts a failure.
+#[expect(
+    clippy::needless_borrows_for_generic_args,
+    reason = "by value the key would be copied, on a stack that is full"
+)]
 #[inline(always)]
 pub fn add(key: TotalsKey, sum: &Totals) {
     if let Some(totals) = TOTALS.get_ptr_mut(&key) {
