@@ -3,20 +3,22 @@
 use core::mem::{align_of, size_of};
 
 use crate::{
+    config::Control,
     event::{CodeEvent, EventHeader, ProcessEvent, STACK_EVENT_HEAD_BYTES, Segment, StackEvent},
     event_loop::{GapTimes, LoopKey, LoopState},
     fault::{FaultKey, Faults},
     native::LeafKey,
     process::{CHANGEABLE_SLOTS, PyProcess},
-    python::PyLayout,
+    python::{FramePlan, PyLayout},
     rival::{Rival, RivalKey},
     stack::RawFrame,
     syscall::{SyscallSpec, SyscallTally, TallyKey},
     thread::ThreadState,
-    totals::{Totals, TotalsKey, Wait},
+    totals::{Pending, Totals, TotalsKey, Wait},
     wake::{GIL_RELEASES, GilLog, GilRelease, Wake, WakeKey, WakeState},
 };
 
+const _: () = assert!(size_of::<Control>() == 32);
 const _: () = assert!(size_of::<RawFrame>() == 24);
 const _: () = assert!(size_of::<EventHeader>() == 24);
 const _: () = assert!(STACK_EVENT_HEAD_BYTES == 40);
@@ -31,8 +33,11 @@ const _: () = assert!(size_of::<LeafKey>() == 48);
 const _: () = assert!(size_of::<TallyKey>() == 8);
 const _: () = assert!(size_of::<SyscallTally>() == 56);
 const _: () = assert!(size_of::<SyscallSpec>() == 8);
-const _: () =
-    assert!(size_of::<ThreadState>() == 20 * 8 + 8 + 6 * 4 + 6 * 8 + size_of::<WakeState>());
+const _: () = assert!(size_of::<Pending>() == 56);
+const _: () = assert!(
+    size_of::<ThreadState>()
+        == 20 * 8 + 8 + 6 * 4 + 6 * 8 + size_of::<Pending>() + size_of::<WakeState>()
+);
 const _: () = assert!(size_of::<RivalKey>() == 16);
 const _: () = assert!(size_of::<Rival>() == 32);
 const _: () = assert!(size_of::<WakeState>() == 80);
@@ -40,7 +45,11 @@ const _: () = assert!(size_of::<WakeKey>() == 40);
 const _: () = assert!(size_of::<Wake>() == 24);
 const _: () = assert!(size_of::<GilRelease>() == 32);
 const _: () = assert!(size_of::<GilLog>() == 24 + GIL_RELEASES * 32);
-const _: () = assert!(size_of::<PyProcess>() == size_of::<PyLayout>() + 40 + CHANGEABLE_SLOTS);
+const _: () = assert!(
+    size_of::<PyProcess>()
+        == size_of::<PyLayout>() + size_of::<FramePlan>() + 40 + CHANGEABLE_SLOTS
+);
+const _: () = assert!(size_of::<FramePlan>() == 13 * 8);
 const _: () = assert!(align_of::<PyProcess>() == 8);
 const _: () = assert!(size_of::<PyLayout>() == 88);
 // The widest window that a layout needs: `f_back` at 24 to `f_lasti` at 104 in 3.8.

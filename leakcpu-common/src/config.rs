@@ -53,18 +53,6 @@ pub const MAX_TSTATE_SEARCH: usize = 64;
 /// System-call numbers that have a [`crate::syscall::SyscallSpec`].
 pub const MAX_SYSCALLS: usize = 512;
 
-/// Index of the word in the `CONTROL` map that, once not zero, ends the window:
-/// programs leave without touching any state.
-pub const CONTROL_STOPPED: u32 = 0;
-
-/// Index of the word that degrades: the time between two walks of a thread's stack at
-/// switches that is aimed at, in nanoseconds; 0 where every switch is walked.
-pub const CONTROL_WALK_GAP_NS: u32 = 1;
-
-/// Index of the word that, once not zero, makes switches that are not walked keep their
-/// times only: no registers are read, so that they have no reason.
-pub const CONTROL_COUNTERS_ONLY: u32 = 2;
-
 /// Switches that one walk stands for at most: a thirty-second of a walk is a tenth of what a
 /// switch costs anyway, and each walk more makes the estimates better.
 pub const MAX_STANDS_FOR: u64 = 32;
@@ -74,12 +62,24 @@ pub const LONGEST_TIMED_WALK_NS: u64 = 50_000;
 
 /// Of 64 bits the lowest that decide whether a walk at a switch is timed: one in 16 is.
 pub const TIMED_WALK_SHIFT: u32 = 60;
-/// Index of the word that is when the window began, and 0 before: what cannot be taken off
-/// afterwards, as a longest one, is not looked at until then.
-pub const CONTROL_BEGUN: u32 = 3;
 
-/// Words of the `CONTROL` map.
-pub const CONTROL_WORDS: u32 = 4;
+/// The only entry of the map `CONTROL`: what user space tells the programs that run. One
+/// look-up has all of it.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Control {
+    /// Once not zero, the window has ended: programs leave without touching any state.
+    pub stopped_ns: u64,
+    /// When the window began, and 0 before: what cannot be taken off afterwards, as a longest
+    /// one, is not looked at until then.
+    pub begun_ns: u64,
+    /// Degrades: the time between two walks of a thread's stack at switches that is aimed at;
+    /// 0 where every switch is walked.
+    pub walk_gap_ns: u64,
+    /// Once not zero, switches that are not walked keep their times only: no registers are
+    /// read, so that they have no reason.
+    pub counters_only: u64,
+}
 
 /// Names of the globals that the loader overrides before load. Constants to the
 /// verifier, so that field offsets and absent kernel features cost nothing.

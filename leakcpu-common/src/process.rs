@@ -1,6 +1,6 @@
 //! What the kernel side must know of one Python process.
 
-use crate::python::PyLayout;
+use crate::python::{FramePlan, PyLayout};
 
 /// Slots of [`PyProcess::changeable`].
 pub const CHANGEABLE_SLOTS: usize = 1024;
@@ -18,6 +18,8 @@ pub mod process_flags {
 pub struct PyProcess {
     /// Offsets of this interpreter.
     pub layout: PyLayout,
+    /// What follows from them for the walk.
+    pub plan: FramePlan,
     /// Run-time address of `_PyRuntime`.
     pub runtime: u64,
     /// Address of the main `PyInterpreterState`.
@@ -41,6 +43,7 @@ impl Default for PyProcess {
     fn default() -> Self {
         Self {
             layout: PyLayout::default(),
+            plan: FramePlan::default(),
             runtime: 0,
             main_interpreter: 0,
             gil_start: 0,

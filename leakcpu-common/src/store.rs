@@ -9,3 +9,11 @@ pub fn clear(word: &mut u64) {
     // SAFETY: a reference is valid for writes.
     unsafe { core::ptr::from_mut(word).write_volatile(0) }
 }
+
+/// Writes a word to memory at once, and not only when its register is wanted for something
+/// else: there the verifier does not follow what is known of it.
+#[inline(always)]
+pub fn keep(word: &mut u64, value: u64) {
+    // SAFETY: a reference is valid for writes.
+    unsafe { core::ptr::from_mut(word).write_volatile(value) }
+}

@@ -1,7 +1,10 @@
 //! The state machine of one watched thread, changed in place by the scheduler's
 //! tracepoints and read by user space.
 
-use crate::{totals::Wait, wake::WakeState};
+use crate::{
+    totals::{Pending, Wait},
+    wake::WakeState,
+};
 
 /// What a thread is doing, as far as the scheduler said.
 pub mod run_state {
@@ -121,6 +124,8 @@ pub struct ThreadState {
     pub suspect_samples: u64,
     /// When its event loop's last wait ended; 0 while it waits, or runs none.
     pub gap_since_ns: u64,
+    /// Its last waits, as long as they are alike: not in the totals yet.
+    pub pending: Pending,
     /// Its waits for locks and the GIL, and who ended them.
     pub wake: WakeState,
 }

@@ -52,7 +52,7 @@ pub const NOT_READ: i16 = -2;
 
 /// Why a thread left the CPU, as far as the saved registers say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[repr(C)]
+#[repr(C, align(8))]
 pub struct Wait {
     /// System-call number, [`NO_SYSCALL`] or [`NOT_READ`].
     pub syscall: i16,
@@ -65,6 +65,13 @@ pub struct Wait {
 }
 
 impl Wait {
+    /// All of it in one word, by which two are compared in one go.
+    #[inline(always)]
+    pub const fn word(self) -> u64 {
+        // SAFETY: eight bytes without padding (`abi` asserts the size).
+        unsafe { core::mem::transmute(self) }
+    }
+
     /// One of [`state`], without the mark.
     #[inline(always)]
     pub const fn kind(self) -> u8 {
@@ -109,6 +116,71 @@ pub struct Totals {
     pub stands_for: StandsFor,
 }
 
+impl Totals {
+    /// One interval.
+    #[inline(always)]
+    pub const fn one(blocked_ns: u64, runnable_ns: u64) -> Self {
+        Self {
+            count: 1,
+            blocked_ns,
+            runnable_ns,
+            max_blocked_ns: blocked_ns,
+            stands_for: StandsFor::NONE,
+        }
+    }
+
+    /// Adds what has the same key.
+    #[inline(always)]
+    pub const fn add(&mut self, other: &Self) {
+        self.count += other.count;
+        self.blocked_ns += other.blocked_ns;
+        self.runnable_ns += other.runnable_ns;
+        if other.max_blocked_ns > self.max_blocked_ns {
+            self.max_blocked_ns = other.max_blocked_ns;
+        }
+        if other.stands_for.count != 0 {
+            self.stands_for.add(other.stands_for);
+        }
+    }
+}
+
+/// Intervals of a thread, one after the other, that have one key: they are added up in the
+/// thread's own entry, which its switches have at hand, and to the map of the totals once the
+/// next one has another key. What is still here when the window ends is read from here.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Pending {
+    /// `TotalsKey::stack`.
+    pub stack: u64,
+    /// `TotalsKey::wait`.
+    pub wait: Wait,
+    /// As in [`Totals`], of which they are a part; 0 if there are none.
+    pub count: u64,
+    /// As in [`Totals`].
+    pub blocked_ns: u64,
+    /// As in [`Totals`].
+    pub runnable_ns: u64,
+    /// As in [`Totals`].
+    pub max_blocked_ns: u64,
+    /// How often that was: who reads both maps while switches go on sees by it whether what
+    /// was here is there by now.
+    pub moved: u64,
+}
+
+impl Pending {
+    /// What they add to the totals.
+    #[inline(always)]
+    pub const fn totals(&self) -> Totals {
+        Totals {
+            count: self.count,
+            blocked_ns: self.blocked_ns,
+            runnable_ns: self.runnable_ns,
+            max_blocked_ns: self.max_blocked_ns,
+            stands_for: StandsFor::NONE,
+        }
+    }
+}
+
 /// What intervals that were not walked are estimated by: each that was, times the number of
 /// intervals that it stands for besides itself. All 0 where every switch is walked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -131,6 +203,14 @@ pub const SQUARE_SHIFT: u32 = 10;
 const SQUARE_LIMIT: u64 = 1 << 28;
 
 impl StandsFor {
+    /// For no others.
+    pub const NONE: Self = Self {
+        count: 0,
+        blocked_ns: 0,
+        runnable_ns: 0,
+        blocked_squares: 0,
+    };
+
     /// What one interval stands for that was walked for `more` others.
     #[inline(always)]
     pub const fn one(more: u64, blocked_ns: u64, runnable_ns: u64) -> Self {

@@ -1,6 +1,7 @@
 //! `Pod` for the types that user space reads from and writes to maps.
 
 use crate::{
+    config::Control,
     event_loop::{LoopKey, LoopState},
     fault::{FaultKey, Faults},
     native::LeafKey,
@@ -21,6 +22,7 @@ macro_rules! pod {
 }
 
 pod!(
+    Control,
     FaultKey,
     Faults,
     LeafKey,

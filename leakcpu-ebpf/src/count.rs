@@ -14,6 +14,19 @@ pub fn add(counter: Counter, n: u64) {
     }
 }
 
+/// Adds one to a counter of this CPU and says what it is then.
+#[inline(always)]
+pub fn next(counter: Counter) -> u64 {
+    let Some(slot) = COUNTERS.get_ptr_mut(counter as u32) else {
+        return 0;
+    };
+    // SAFETY: as above.
+    unsafe {
+        *slot += 1;
+        slot.read_volatile()
+    }
+}
+
 /// Adds one to a counter of this CPU.
 #[inline(always)]
 pub fn one(counter: Counter) {

@@ -6,7 +6,7 @@ use aya_ebpf::{
     maps::{Array, HashMap, PerCpuArray, RingBuf},
 };
 use leakcpu_common::{
-    config::{CONTROL_BEGUN, CONTROL_STOPPED, CONTROL_WORDS, MAX_CODE_COPIES, MAX_SYSCALLS},
+    config::{Control, MAX_CODE_COPIES, MAX_SYSCALLS},
     counters::Counter,
     event::{CodeEvent, StackEvent},
     process::PyProcess,
@@ -27,7 +27,7 @@ pub struct Scratch {
     pub code: CodeEvent,
     pub frame_window: FrameWindow,
     pub wide: [u64; WIDE_WINDOW_WORDS],
-    /// Single words that are read, and those that the verifier is to forget.
+    /// Single words that are read.
     pub small: [u64; SMALL_WORDS],
     /// The thread whose stack is captured.
     pub pid: u32,
@@ -91,7 +91,7 @@ pub const NO_WAKEUP: u64 = BPF_RB_NO_WAKEUP as u64;
 pub static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Counter::COUNT, 0);
 
 #[map]
-pub static CONTROL: Array<u64> = Array::with_max_entries(CONTROL_WORDS, 0);
+pub static CONTROL: Array<Control> = Array::with_max_entries(1, 0);
 
 #[map]
 pub static SYSCALLS: Array<SyscallSpec> = Array::with_max_entries(MAX_SYSCALLS as u32, 0);
@@ -105,14 +105,20 @@ pub static TALLIES: HashMap<TallyKey, SyscallTally> = HashMap::with_max_entries(
 #[map]
 pub static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 
+/// What user space says; `None` once it has ended the window.
+#[inline(always)]
+pub fn running() -> Option<&'static Control> {
+    CONTROL.get(0).filter(|control| control.stopped_ns == 0)
+}
+
 /// True once user space has ended the window.
 #[inline(always)]
 pub fn stopped() -> bool {
-    CONTROL.get(CONTROL_STOPPED).is_some_and(|word| *word != 0)
+    running().is_none()
 }
 
 /// True once user space has begun the window.
 #[inline(always)]
 pub fn has_begun() -> bool {
-    CONTROL.get(CONTROL_BEGUN).is_some_and(|word| *word != 0)
+    CONTROL.get(0).is_some_and(|control| control.begun_ns != 0)
 }

@@ -15,7 +15,7 @@ use leakcpu_common::{
     counters::Counter,
     native::{LeafKey, MAX_NATIVE_FRAMES, NO_STACK, SAMPLE_RING_BYTES},
     thread::ThreadState,
-    totals::{NO_SYSCALL, Wait, state},
+    totals::{NO_SYSCALL, Totals, Wait, state},
 };
 
 use crate::{
@@ -78,7 +78,7 @@ pub fn add(ctx: &PerfEventContext, thread: &ThreadState, stack: u64, wait: Wait)
     }
     if SAMPLES.output::<LeafKey>(key, NO_WAKEUP).is_err() {
         count::one(Counter::SampleRingFull);
-        totals::add(thread, (stack, 0), wait, 0, 0);
+        totals::add(key.totals, &Totals::one(0, 0));
     }
 }
 

@@ -5,10 +5,11 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use leakcpu_common::{
-    config::{MAX_SWITCH_FRAMES, MAX_SWITCH_LOOKS, MAX_SYSCALLS, SWITCH_BUDGET_NS},
+    config::{Control, MAX_SWITCH_FRAMES, MAX_SWITCH_LOOKS, MAX_SYSCALLS, SWITCH_BUDGET_NS},
     counters::Counter,
     rival::MIN_RIVAL_WAIT_NS,
     stack::{NOT_WALKED, flags},
+    store::keep,
     syscall::{pollfd, wait_arg},
     thread::{GIL_REARM_NS, ThreadState, run_state, thread_flags},
     totals::{NO_SYSCALL, NOT_READ, Wait, state, wait_flags},
@@ -19,10 +20,10 @@ use crate::{
     bench, count, degrade,
     globals::{FRAME_LIMIT, HAS_LAST_ARRIVAL, HAS_PREV_STATE_ARG, SWITCH_WALKS_TIMED},
     loops,
-    maps::{PROCESSES, SYSCALLS, THREADS, stopped},
+    maps::{PROCESSES, SYSCALLS, THREADS, running, stopped},
     python::{self, Captured, Limits},
     rivals,
-    task::{Task, UserRegisters, reg},
+    task::{Task, reg},
     throttle, totals, wakers,
 };
 
@@ -48,9 +49,9 @@ pub fn sched_switch(ctx: BtfTracePointContext) -> i32 {
     // the scheduler's own accounts (`exec_start` is set before the tracepoint).
     let mut now_ns = 0;
     if let Some(thread) = watched(prev.tid()) {
-        if stopped() {
+        let Some(control) = running() else {
             return 0;
-        }
+        };
         now_ns = now();
         let preempted = ctx.arg::<u64>(0) & 0xff != 0;
         let prev_state = if HAS_PREV_STATE_ARG.load() == 1 {
@@ -64,14 +65,14 @@ pub fn sched_switch(ctx: BtfTracePointContext) -> i32 {
         let thread = unsafe { &mut *thread };
         make_good(thread, prev, now_ns);
         loops::came_back(thread, thread.state_since_ns);
-        switch_out(thread, prev, preempted, prev_state, now_ns);
+        switch_out(thread, prev, preempted, prev_state, now_ns, control);
     }
     // Looked up only now: the verifier would follow the walk once for each outcome.
     if let Some(thread) = watched(next.tid()) {
-        if stopped() {
-            return 0;
-        }
         if now_ns == 0 {
+            if stopped() {
+                return 0;
+            }
             now_ns = now();
         }
         // SAFETY: as above.
@@ -123,7 +124,14 @@ fn note_initial(thread: &mut ThreadState, was: u32, span_ns: u64) {
 }
 
 #[inline(always)]
-fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state: u32, now_ns: u64) {
+fn switch_out(
+    thread: &mut ThreadState,
+    task: Task,
+    preempted: bool,
+    prev_state: u32,
+    now_ns: u64,
+    control: &Control,
+) {
     let burst_ns = now_ns.saturating_sub(thread.state_since_ns);
     note_initial(thread, run_state::ON_CPU, burst_ns);
     thread.on_cpu_ns += burst_ns;
@@ -131,26 +139,32 @@ fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state:
     if prev_state & STATE_DEAD != 0 {
         thread.run_state = run_state::DEAD;
         thread.ended_ns = now_ns;
+        totals::settle(thread.tid);
         return;
     }
-    thread.stands_for = match thread.off_since_ns {
-        0 => degrade::stands_for(0),
-        last_ns => degrade::stands_for(now_ns - last_ns),
+    let nth = count::next(Counter::SwitchesWatched);
+    let stands_for = match thread.off_since_ns {
+        0 => degrade::stands_for(control, 0),
+        last_ns => degrade::stands_for(control, now_ns - last_ns),
     };
+    keep(&mut thread.stands_for, stands_for);
     thread.off_since_ns = now_ns;
     thread.off_blocked_ns = 0;
     wakers::leave(thread);
     // Before anything is decided that the verifier would follow apart.
     let mut captured = Captured::none(0);
-    let is_walked = thread.stands_for != 0;
+    // Read again, so that its outcome is not followed apart either.
+    // SAFETY: a reference is readable.
+    let is_walked = unsafe { (&raw const thread.stands_for).read_volatile() } != 0;
     if is_walked && thread.flags & thread_flags::EXITING == 0 {
         captured = python::capture(thread, task.fsbase(), now_ns, limits(now_ns));
-        degrade::note_walk(now_ns);
+        degrade::note_walk(now_ns, nth);
         if SWITCH_WALKS_TIMED.load() == 1 {
             bench::time_walk(now_ns);
         }
     }
-    let stack = captured.hash;
+    // Not kept until the end: the stack of this function is full.
+    thread.wait_stack = if is_walked { captured.hash } else { NOT_WALKED };
     let blocked = !preempted && prev_state & STATE_WAITS != 0;
     thread.run_state = if blocked {
         run_state::BLOCKED
@@ -187,11 +201,11 @@ fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state:
             wait.flags |= wait_flags::IN_IOWAIT;
         }
         thread.flags &= !thread_flags::IN_LOOP_WAIT;
-        if degrade::counters_only() {
+        if control.counters_only != 0 {
             wait.state |= state::BY_CHANCE;
         }
         if is_walked || wait.state & state::BY_CHANCE == 0 {
-            read_reason(thread, &mut wait);
+            read_reason(thread, task, &mut wait);
             if thread.flags & thread_flags::IN_LOOP_WAIT != 0 {
                 loops::loop_gap_ends(thread.tid, now_ns);
             }
@@ -215,7 +229,6 @@ fn switch_out(thread: &mut ThreadState, task: Task, preempted: bool, prev_state:
     }
     thread.flags &= !thread_flags::AFTER_GIL_WAIT;
     thread.wait = wait;
-    thread.wait_stack = if is_walked { stack } else { NOT_WALKED };
 }
 
 /// Makes good for a switch to the CPU that `task` is on, if that was not seen: the
@@ -253,8 +266,8 @@ pub fn make_good(thread: &mut ThreadState, task: Task, now_ns: u64) {
 
 /// Fills in the system call the thread waits in and what its arguments name.
 #[inline(always)]
-fn read_reason(thread: &mut ThreadState, wait: &mut Wait) {
-    let Some(regs) = UserRegisters::current() else {
+fn read_reason(thread: &mut ThreadState, task: Task, wait: &mut Wait) {
+    let Some(regs) = task.registers() else {
         count::one(Counter::RegistersUnreadable);
         return;
     };
@@ -382,13 +395,7 @@ fn switch_in(thread: &mut ThreadState, task: Task, rival: Option<Task>, mut now_
         loops::loop_was_off(thread.tid, now_ns.saturating_sub(thread.off_since_ns));
     }
     wakers::end_wait(thread, blocked_ns);
-    totals::add(
-        thread,
-        (thread.wait_stack, thread.stands_for.saturating_sub(1)),
-        wait,
-        blocked_ns,
-        runnable_ns,
-    );
+    totals::add_interval(thread, wait, blocked_ns, runnable_ns);
 }
 
 // sched_wakeup(struct task_struct *p): after the task is on a run queue, so that

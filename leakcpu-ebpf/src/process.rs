@@ -19,6 +19,7 @@ use crate::{
     globals::{FOLLOW_CHILDREN, WATCH_EVERY_EXEC},
     maps::{EVENTS, NO_WAKEUP, PROCESSES, THREADS, stopped},
     task::Task,
+    totals,
 };
 
 #[inline(always)]
@@ -46,29 +47,53 @@ fn emit(kind: u32, task: Task, parent_pid: u32, now_ns: u64) {
     }
 }
 
+/// Watches a thread from its birth on.
 #[inline(always)]
-fn watch(tid: u32, state: ThreadState) {
+fn watch(task: Task, now_ns: u64, run_state: u32, tstate: u64, flags: u32) {
+    let tid = task.tid();
     if THREADS.get_ptr(tid).is_some() {
         count::one(Counter::ThreadSlotReused);
+        totals::settle(tid);
     }
-    if THREADS.insert(tid, state, 0).is_err() {
-        count::one(Counter::ThreadsFull);
-    }
+    insert(
+        u64::from(task.pid()) << 32 | u64::from(tid),
+        task.start_boottime_ns(),
+        now_ns,
+        tstate,
+        u64::from(flags) << 32 | u64::from(run_state),
+    );
 }
 
-#[inline(always)]
-fn newborn(task: Task, now_ns: u64, run_state: u32) -> ThreadState {
-    ThreadState {
-        start_boottime_ns: task.start_boottime_ns(),
+/// Makes the entry of a newborn thread, the process in the upper half of `ids`, and bits of
+/// `thread_flags` in that of `state`.
+///
+/// A global function, so that the entry is on no other's stack.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn insert(
+    ids: u64,
+    start_boottime_ns: u64,
+    now_ns: u64,
+    tstate: u64,
+    state: u64,
+) -> u32 {
+    let thread = ThreadState {
+        start_boottime_ns,
         watched_since_ns: now_ns,
         state_since_ns: now_ns,
-        pid: task.pid(),
-        tid: task.tid(),
-        run_state,
-        initial_state: run_state,
-        flags: thread_flags::FROM_BIRTH,
+        tstate,
+        pid: (ids >> 32) as u32,
+        tid: ids as u32,
+        run_state: state as u32,
+        initial_state: state as u32,
+        flags: (state >> 32) as u32 | thread_flags::FROM_BIRTH,
         ..ThreadState::default()
+    };
+    if THREADS.insert(ids as u32, thread, 0).is_err() {
+        count::one(Counter::ThreadsFull);
+        return 0;
     }
+    1
 }
 
 // sched_process_fork(struct task_struct *parent, struct task_struct *child):
@@ -86,18 +111,18 @@ pub fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the parent is current and inside fork: its entry is not changing.
     let parent_thread = unsafe { &*parent_thread };
     let now_ns = now();
-    let mut state = newborn(child, now_ns, run_state::RUNNABLE);
+    let (mut tstate, mut flags) = (0, 0);
     if child.pid() != parent.pid() {
         if FOLLOW_CHILDREN.load() == 0 {
             return 0;
         }
         // The child is a copy: same image, same addresses, one thread.
-        state.tstate = parent_thread.tstate;
-        state.flags |= thread_flags::FORK_COPY;
+        tstate = parent_thread.tstate;
+        flags = thread_flags::FORK_COPY;
         copy_process(parent.pid(), child.pid());
         emit(kind::FORK, child, parent.pid(), now_ns);
     }
-    watch(child.tid(), state);
+    watch(child, now_ns, run_state::RUNNABLE, tstate, flags);
     #[cfg(feature = "log")]
     aya_log_ebpf::debug!(
         &ctx,
@@ -155,6 +180,7 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
             thread.flags & thread_flags::FORK_COPY == 0 && PROCESSES.get_ptr(task.pid()).is_some();
         thread.flags &= !thread_flags::FORK_COPY;
         if thread.flags & thread_flags::FROM_BIRTH != 0 && !was_python {
+            totals::settle(tid);
             begin_anew(thread, now_ns);
         }
         if thread.run_state == run_state::DEAD {
@@ -165,7 +191,7 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
         }
         let _ = PROCESSES.remove(task.pid());
     } else if WATCH_EVERY_EXEC.load() == 1 {
-        watch(tid, newborn(task, now_ns, run_state::ON_CPU));
+        watch(task, now_ns, run_state::ON_CPU, 0, 0);
     } else {
         return 0;
     }
@@ -178,6 +204,7 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
         let old = unsafe { &mut *old };
         old.run_state = run_state::DEAD;
         old.ended_ns = now_ns;
+        totals::settle(old_tid);
     }
     emit(kind::EXEC, task, 0, now_ns);
     #[cfg(feature = "log")]

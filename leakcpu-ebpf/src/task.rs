@@ -124,6 +124,18 @@ impl Task {
         comm
     }
 
+    /// Its saved user registers, if it is the current task; `None` where neither way works.
+    #[inline(always)]
+    pub fn registers(self) -> Option<UserRegisters> {
+        if HAS_TASK_PT_REGS.load() == 0 {
+            return UserRegisters::current();
+        }
+        // SAFETY: the helper takes a trusted task; the branch is dead to the verifier on
+        // kernels without it.
+        let base = unsafe { bpf_task_pt_regs(self.0.cast_mut()) } as *const u64;
+        Some(UserRegisters { base })
+    }
+
     /// The bit `in_iowait`.
     #[inline(always)]
     pub fn in_iowait(self) -> bool {

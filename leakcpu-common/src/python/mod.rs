@@ -5,6 +5,7 @@
 
 mod code;
 mod layout;
+mod plan;
 mod walk;
 mod window;
 
@@ -13,6 +14,7 @@ pub use layout::{
     FRAME_READ_BYTES, FRAME_WINDOW_WORDS, NO_DATASTACK, NO_PLACEHOLDER, PyLayout, WIDE_READ_BYTES,
     WIDE_READ_WORDS, WIDE_WINDOW_WORDS,
 };
+pub use plan::FramePlan;
 pub use walk::{
     FrameSink, Leaf, MemRead, TstateWords, WalkEnd, Walked, find_tstate, leaf_frame, read_tstate,
     root_frame, walk_frames,

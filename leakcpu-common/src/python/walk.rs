@@ -1,9 +1,13 @@
 //! The bounded frame walk.
 
-use super::layout::{FRAME_WINDOW_WORDS, NO_DATASTACK, PyLayout, WIDE_WINDOW_WORDS};
+use super::{
+    layout::{FRAME_WINDOW_WORDS, NO_DATASTACK, PyLayout, WIDE_WINDOW_WORDS},
+    plan::FramePlan,
+};
 use crate::{
-    config::MAX_CHUNKS,
+    config::{MAX_CHUNKS, MIN_FRAMES},
     stack::{CALLED_FROM_C, RawFrame, flags},
+    store::{clear, keep},
 };
 
 /// Reads the target's memory. A failed read is `None`; nothing else may happen.
@@ -14,10 +18,6 @@ pub trait MemRead {
     fn read_frame(&mut self, addr: u64) -> Option<&[u64; FRAME_WINDOW_WORDS]>;
     /// Reads [`super::WIDE_READ_BYTES`] into another such buffer.
     fn read_wide(&mut self, addr: u64) -> Option<&[u64; WIDE_WINDOW_WORDS]>;
-
-    /// Returns the words unchanged, but so that the verifier forgets what it knows of
-    /// them: what it knows and sees compared, it follows apart from there on.
-    fn forget<const N: usize>(&mut self, words: [u64; N]) -> [u64; N];
 
     /// Whether the time that a walk may take is over; asked every [`FRAMES_AT_A_TIME`].
     fn is_late(&self) -> bool;
@@ -33,6 +33,13 @@ pub trait MemRead {
 /// them, if they are in the CPU's caches.
 const FRAMES_AT_A_TIME: usize = 32;
 
+/// Frames after which the first is no longer what those to come are compared with; the
+/// shortest walk that may be asked for is twice as long.
+const ANCHOR_FRAMES: usize = 8;
+
+const _: () = assert!(FRAMES_AT_A_TIME.is_multiple_of(ANCHOR_FRAMES));
+const _: () = assert!(2 * ANCHOR_FRAMES <= MIN_FRAMES);
+
 /// Receives frames, leaf first.
 pub trait FrameSink {
     /// Stores frame number `index` of the walk.
@@ -41,10 +48,10 @@ pub trait FrameSink {
 
 /// The word that holds `offset`; the buffer's size is a power of two.
 #[inline(always)]
-pub(super) fn word<const N: usize>(buf: &[u64; N], offset: u16) -> u64 {
+pub(super) fn word<const N: usize>(buf: &[u64; N], offset: impl Into<u64>) -> u64 {
     const { assert!(N.is_power_of_two()) };
     // A wrong layout reads another word, never outside the buffer.
-    let at = offset as usize & (8 * N - 8);
+    let at = offset.into() as usize & (8 * N - 8);
     // SAFETY: the mask keeps `at` a multiple of 8 below the buffer's size. Indexing
     // would leave a panic that the verifier refuses.
     unsafe { buf.as_ptr().byte_add(at).read() }
@@ -55,13 +62,6 @@ pub(super) fn word<const N: usize>(buf: &[u64; N], offset: u16) -> u64 {
 #[inline(always)]
 pub(super) fn field<const N: usize>(buf: &[u64; N], offset: u16) -> u64 {
     word(buf, offset) >> ((offset & 7) << 3)
-}
-
-/// Sign-extends a value whose upper `spare_bits` do not count.
-#[inline(always)]
-const fn sign_extend(value: u64, spare_bits: u16) -> u64 {
-    let spare = spare_bits & 63;
-    ((value << spare).cast_signed() >> spare).cast_unsigned()
 }
 
 /// What a `PyThreadState` says of its thread.
@@ -82,7 +82,7 @@ pub fn read_tstate<M: MemRead>(mem: &mut M, layout: &PyLayout, tstate: u64) -> O
             buf,
             layout.tstate_thread_id.wrapping_sub(layout.tstate_frame),
         ),
-        frame: word(buf, 0),
+        frame: word(buf, 0_u16),
     })
 }
 
@@ -190,56 +190,44 @@ pub struct WalkEnd {
     ended: u64,
     /// 1 if the time was over.
     was_late: u64,
-    /// The topmost bit is set if a frame led to one before it, as stale pointers may.
+    /// 1 if a frame led to one before it, as stale pointers may.
     cycles: u64,
     /// Address of the frame that would have come next.
     at: u64,
-    borders: Borders,
-}
-
-/// What the walk has seen of borders between C and Python: arithmetic, not branches,
-/// for each would double what the verifier follows; and forgotten after each frame, for
-/// it follows apart what it knows to differ.
-#[derive(Clone, Copy, Debug, Default)]
-#[repr(C)]
-struct Borders {
-    /// Bits, see below.
-    bits: u64,
-    /// Where the frame at the first border leads; until then where the last frame does.
+    /// All addresses that frames led to, one over the other: none is odd.
+    led_to: u64,
+    /// Of the last frame, the word that says what kind it is; then whether it was at a border
+    /// between C and Python.
+    last: u64,
+    /// Not 0 if the last frame cannot be outermost.
+    not_root: u64,
+    /// 1 once a border was passed.
+    seen_border: u64,
+    /// Where the frame at the first border leads.
     below_first: u64,
 }
 
-impl Borders {
-    /// A border was passed.
-    const SEEN: u64 = 1;
-    /// The last frame was at a border.
-    const LAST: u64 = 2;
-    /// The last frame cannot be outermost.
-    const NOT_ROOT: u64 = 4;
-
+impl WalkEnd {
+    /// A border was passed, of which the frame leads to `below`. Few frames are at one.
+    ///
+    /// In memory, where the verifier does not follow it: that of one frame there is a border
+    /// and of another none is the same to it from here on.
     #[inline(always)]
-    fn pass<M: MemRead>(self, mem: &mut M, is_border: u64, previous: u64, not_root: u64) -> Self {
-        let seen = self.bits & Self::SEEN;
-        let keep = 0_u64.wrapping_sub(seen);
-        let is_not_root = (not_root | 0_u64.wrapping_sub(not_root)) >> 63;
-        let [bits, below_first] = mem.forget([
-            seen | is_border | is_border << 1 | is_not_root << 2,
-            (self.below_first & keep) | (previous & !keep),
-        ]);
-        Self { bits, below_first }
-    }
-
-    #[inline(always)]
-    const fn has(self, bit: u64) -> bool {
-        self.bits & bit != 0
+    fn pass_border(&mut self, below: u64) {
+        // SAFETY: a reference is readable.
+        if unsafe { (&raw const self.seen_border).read_volatile() } == 0 {
+            keep(&mut self.below_first, below);
+        }
+        keep(&mut self.seen_border, 1);
     }
 }
 
 /// Walks the frame chain from `leaf`, at most `limit` frames and never more than
 /// `MAX`, and no further once the time is over.
 ///
-/// A chain that leads into itself is found as by Brent: each frame is compared with the
-/// last one whose number was a power of two.
+/// A chain that leads into itself is found as by Brent: each frame is compared with an
+/// earlier one, the first or the last whose number was a power of two from
+/// [`ANCHOR_FRAMES`] on.
 ///
 /// Placeholder frames are put as records with `code == 0`, so that the record
 /// index is the loop's own variable: a separate counter multiplies the states
@@ -247,74 +235,89 @@ impl Borders {
 #[inline(always)]
 pub fn walk_frames<M: MemRead, S: FrameSink, const MAX: usize>(
     mem: &mut M,
-    layout: &PyLayout,
-    leaf: Leaf,
+    plan: &FramePlan,
+    leaf: u64,
     limit: usize,
     sink: &mut S,
-) -> WalkEnd {
-    let mut at = leaf.frame;
-    let mut borders = Borders::default();
+    end: &mut WalkEnd,
+) {
+    let mut at = leaf;
+    let mut anchor = leaf;
     let mut frames = MAX;
     let mut ended = flags::TRUNCATED;
-    let mut was_late = 0;
-    let mut anchor = leaf.frame;
-    let mut cycles = 0;
+    let mut led_to = leaf;
+    // What is rare is noted in memory: a variable would be set anew for each frame.
+    clear(&mut end.was_late);
+    clear(&mut end.cycles);
+    clear(&mut end.last);
+    clear(&mut end.seen_border);
     for i in 0..MAX {
         if at == 0 || i >= limit {
             frames = i;
             break;
         }
-        if i != 0 && i % FRAMES_AT_A_TIME == 0 && mem.is_late() {
-            frames = i;
-            was_late = 1;
-            break;
+        if i % ANCHOR_FRAMES == 0 && i != 0 {
+            if i.is_power_of_two() {
+                anchor = at;
+            }
+            if i % FRAMES_AT_A_TIME == 0 && mem.is_late() {
+                frames = i;
+                keep(&mut end.was_late, 1);
+                break;
+            }
         }
-        if i.is_power_of_two() {
-            anchor = at;
-        }
-        let Some(buf) = mem.read_frame(at.wrapping_add(u64::from(layout.frame_base))) else {
+        let Some(buf) = mem.read_frame(at.wrapping_add(plan.base)) else {
             frames = i;
             ended = flags::READ_FAILED;
             break;
         };
-        let owner = field(buf, layout.frame_owner) & 0xff;
-        // All ones for a placeholder: a branch would double what the verifier follows.
-        let is_placeholder = u64::from(layout.placeholder_owner)
-            .wrapping_sub(1)
-            .wrapping_sub(owner)
-            .cast_signed()
-            >> 63;
-        let kept = !is_placeholder.cast_unsigned();
-        let is_entry = field(buf, layout.frame_entry) & u64::from(layout.frame_entry_mask);
-        let code = word(buf, layout.frame_code) & !u64::from(layout.code_tag_mask)
-            | is_entry << CALLED_FROM_C.trailing_zeros();
-        // `f_lasti` is an int, -1 before the first instruction.
-        let instr = sign_extend(
-            field(buf, layout.frame_instr),
-            layout.frame_instr_spare_bits,
-        );
-        at = word(buf, layout.frame_previous);
-        // A bit and no branch, as above.
-        cycles |= (at ^ anchor).wrapping_sub(1) & !(at ^ anchor);
-        let not_root = field(buf, layout.frame_root) & layout.frame_root_mask;
-        borders = borders.pass(mem, is_entry | (!kept & 1), at, not_root);
+        let kind = word(buf, plan.kind_at);
+        keep(&mut end.last, kind);
+        let entry = entry_bit(plan, kind);
+        let placeholder = placeholder_bits(plan, kind);
+        let code = word(buf, plan.code_at) & plan.code_mask | entry;
+        let instr = word(buf, plan.instr_at).wrapping_shl(plan.instr_left as u32);
+        let instr = instr.cast_signed().wrapping_shr(plan.instr_right as u32);
+        at = word(buf, plan.previous_at);
+        led_to |= at;
+        if entry | placeholder != 0 {
+            end.pass_border(at);
+        }
         sink.put(
             i,
             RawFrame {
-                code: code & kept,
-                instr: instr & kept,
+                code: code & !placeholder,
+                instr: instr.cast_unsigned() & !placeholder,
                 witness: 0,
             },
         );
+        if at == anchor {
+            frames = i + 1;
+            keep(&mut end.cycles, 1);
+            break;
+        }
     }
-    WalkEnd {
-        frames: frames as u64,
-        ended: u64::from(ended),
-        was_late,
-        cycles,
-        at,
-        borders,
-    }
+    // SAFETY: a reference is readable.
+    let kind = unsafe { (&raw const end.last).read_volatile() };
+    end.last = entry_bit(plan, kind) | placeholder_bits(plan, kind);
+    end.not_root = kind & plan.root_mask;
+    end.frames = frames as u64;
+    end.ended = u64::from(ended);
+    end.at = at;
+    end.led_to = led_to;
+}
+
+/// The topmost bit ([`CALLED_FROM_C`]) if that kind of frame was called from C.
+#[inline(always)]
+const fn entry_bit(plan: &FramePlan, kind: u64) -> u64 {
+    kind.wrapping_shl(plan.entry_left as u32) & plan.entry_mask
+}
+
+/// All ones for a placeholder, else 0: a branch would double what the verifier follows.
+#[inline(always)]
+const fn placeholder_bits(plan: &FramePlan, kind: u64) -> u64 {
+    let owner = kind.wrapping_shr(plan.owner_right as u32) & 0xff;
+    (plan.last_owner.wrapping_sub(owner).cast_signed() >> 63).cast_unsigned()
 }
 
 impl WalkEnd {
@@ -327,25 +330,29 @@ impl WalkEnd {
             was_late,
             cycles,
             at,
-            borders,
+            led_to,
+            last,
+            not_root,
+            seen_border,
+            below_first,
         } = self;
         let is_unreadable = ended & u64::from(flags::READ_FAILED) != 0;
         let is_complete = at == 0 && !is_unreadable;
         let mut flags = if is_complete { 0 } else { ended } as u32 | leaf.flags as u32;
-        if cycles >> 63 != 0 {
+        if cycles != 0 || led_to & 7 != 0 {
             flags |= flags::IN_TRANSITION;
         }
         if leaf.frame != 0 {
             // A frame chain ends with the frame that C called first.
-            let is_root = borders.has(Borders::LAST) && !borders.has(Borders::NOT_ROOT);
+            let is_root = last != 0 && not_root == 0;
             if is_complete && root_is_entry == 1 && !is_root {
                 flags |= flags::IN_TRANSITION;
             }
             // Before 3.11 the interpreter itself may not know the root.
-            if is_complete && root_is_entry == 0 && borders.has(Borders::NOT_ROOT) {
+            if is_complete && root_is_entry == 0 && not_root != 0 {
                 flags |= flags::TRUNCATED;
             }
-            let is_astray = borders.has(Borders::SEEN) && borders.below_first != leaf.below;
+            let is_astray = seen_border != 0 && below_first != leaf.below;
             if leaf.linked == 1 && (is_unreadable || is_astray) {
                 flags |= flags::IN_TRANSITION;
             }

@@ -26,7 +26,9 @@ pub struct FrameWindow {
     words: [u64; WORDS],
     /// Where it begins.
     lowest: u64,
-    /// Frames are in it that begin at one of so many words from there on.
+    /// Frames are in it that begin less than so many bytes above that. (One that does not
+    /// begin at a word is taken to begin at the word before: no frame does, so whoever was
+    /// led there notices by the address.)
     starts: u64,
     /// The frame that was asked for first, and last.
     first: u64,
@@ -90,8 +92,8 @@ impl FrameWindow {
         read: impl FnOnce(*mut u8, usize, u64) -> bool,
     ) -> Option<&[u64; FRAME_WINDOW_WORDS]> {
         let mut inside = addr.wrapping_sub(self.lowest);
-        // What is not at a word's beginning is so far away that it is never near.
-        if inside.rotate_right(3) >= self.starts {
+        if inside >= self.starts {
+            // What is not at a word's beginning is so far away that it is never near.
             let above = self.last.wrapping_sub(addr);
             let is_near = above.rotate_right(3) <= REACH / 8;
             let mut reach = if is_near { REACH } else { 0 };
@@ -114,7 +116,7 @@ impl FrameWindow {
                 page
             };
             inside = addr.wrapping_sub(self.lowest);
-            self.starts = inside / 8 + 1;
+            self.starts = inside + 1;
             let bytes = (inside & OFFSETS) as usize + FRAME_READ_BYTES;
             if !read((&raw mut self.words).cast(), bytes, self.lowest) {
                 self.forget();

@@ -59,17 +59,6 @@ impl MemRead for UserMemory {
     }
 
     #[inline(always)]
-    fn forget<const N: usize>(&mut self, words: [u64; N]) -> [u64; N] {
-        const { assert!(N <= SMALL_WORDS) };
-        let slot = self.small.cast::<[u64; N]>();
-        // SAFETY: N words of this CPU's scratch.
-        unsafe {
-            slot.write_volatile(words);
-            slot.read_volatile()
-        }
-    }
-
-    #[inline(always)]
     fn is_late(&self) -> bool {
         // SAFETY: this CPU's scratch; the helper has no preconditions.
         unsafe { bpf_ktime_get_ns() > self.until_ns.read() }

@@ -163,7 +163,6 @@ pub extern "C" fn walk_stack(thread_id: u64, now_ns: u64, limit: u64) -> u32 {
             return 0;
         }
     }
-    let layout = &process.layout;
     let mut recorder = Recorder {
         event: &raw mut scratch.event,
         process,
@@ -171,15 +170,16 @@ pub extern "C" fn walk_stack(thread_id: u64, now_ns: u64, limit: u64) -> u32 {
         may_change: 0,
     };
     memory.begin(scratch.frames_reach);
-    scratch.walk_end = walk_frames::<_, _, MAX_FRAMES>(
+    walk_frames::<_, _, MAX_FRAMES>(
         &mut memory,
-        layout,
-        scratch.leaf,
+        &process.plan,
+        scratch.leaf.frame,
         limit as usize,
         &mut recorder,
+        &mut scratch.walk_end,
     );
     scratch.frames_reach = memory.reach();
-    scratch.root_is_entry = u64::from(layout.root_is_entry);
+    scratch.root_is_entry = u64::from(process.layout.root_is_entry);
     scratch.hash = recorder.hash;
     scratch.may_change = recorder.may_change;
     1

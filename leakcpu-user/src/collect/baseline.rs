@@ -13,7 +13,10 @@ use leakcpu_common::{
     wake::{Wake, WakeKey},
 };
 
-use super::snapshot::{ThreadRecord, generation};
+use super::{
+    snapshot::{ThreadRecord, generation},
+    totals::read_totals,
+};
 use crate::probes::{KernelMaps, ProbeError};
 
 /// Looks at a thread that is being switched, until two show the same.
@@ -35,12 +38,9 @@ impl Baseline {
     pub fn read(maps: &KernelMaps<'_>, start_ns: u64) -> Result<Self, ProbeError> {
         let mut baseline = Self {
             start_ns,
+            totals: read_totals(maps)?,
             ..Self::default()
         };
-        for entry in &maps.totals {
-            let (key, totals) = entry?;
-            baseline.totals.insert(key, totals);
-        }
         for entry in &maps.rivals {
             let (key, rival) = entry?;
             baseline.rivals.insert(key, rival);

@@ -7,6 +7,7 @@ mod ring;
 mod samples;
 mod snapshot;
 mod thinned;
+mod totals;
 mod unwalked;
 
 pub use baseline::Baseline;

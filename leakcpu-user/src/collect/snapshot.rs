@@ -14,7 +14,7 @@ use leakcpu_common::{
     wake::{Wake, WakeKey},
 };
 
-use super::{Baseline, Samples, loops::LoopRecord};
+use super::{Baseline, Samples, loops::LoopRecord, totals::read_totals};
 use crate::{
     model::{Loss, Lost, UserLoss},
     probes::{KernelMaps, ProbeError},
@@ -132,8 +132,7 @@ impl Snapshot {
             let record = LoopRecord::new(state, thread.as_ref(), end_ns);
             snapshot.loops.insert((tid, of), record);
         }
-        for entry in &maps.totals {
-            let (key, totals) = entry?;
+        for (key, totals) in read_totals(maps)? {
             let Some(totals) = baseline.totals(&key, totals) else {
                 continue;
             };

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use leakcpu_common::process::PyProcess;
+use leakcpu_common::{process::PyProcess, python::FramePlan};
 
 use super::{
     PythonVersion, RemoteError, RemoteMemory, VersionError,
@@ -232,6 +232,7 @@ impl Interpreters {
             version,
             kernel: PyProcess {
                 layout: layout.walk,
+                plan: FramePlan::of(&layout.walk),
                 runtime,
                 main_interpreter: main,
                 gil_start: at_gil(layout.gil.cond),

@@ -174,10 +174,6 @@ impl MemRead for RemoteReader {
         self.read(addr)
     }
 
-    fn forget<const N: usize>(&mut self, words: [u64; N]) -> [u64; N] {
-        words
-    }
-
     fn is_late(&self) -> bool {
         // It stops nobody.
         false

@@ -2,7 +2,9 @@
 
 use leakcpu_common::{
     config::MAX_FRAMES,
-    python::{FrameSink, Walked, leaf_frame, read_code, read_tstate, root_frame, walk_frames},
+    python::{
+        FrameSink, WalkEnd, Walked, leaf_frame, read_code, read_tstate, root_frame, walk_frames,
+    },
     stack::{RawFrame, flags},
 };
 
@@ -28,12 +30,14 @@ pub fn read_stack(process: &PythonProcess, tstate: u64, limit: usize) -> (Vec<Ra
         return (Vec::new(), flags::TSTATE_UNREADABLE);
     };
     let mut collected = Collected(Vec::new());
-    let end = walk_frames::<_, _, MAX_FRAMES>(
+    let mut end = WalkEnd::default();
+    walk_frames::<_, _, MAX_FRAMES>(
         &mut reader,
-        layout,
-        leaf,
+        &process.kernel.plan,
+        leaf.frame,
         limit.min(MAX_FRAMES),
         &mut collected,
+        &mut end,
     );
     let Walked { mut flags, .. } = end.judge(layout.root_is_entry, leaf);
     let mut frames = collected.0;

@@ -7,7 +7,7 @@ use aya::{
     maps::{Array, HashMap, Map, MapData, PerCpuArray, StackTraceMap},
 };
 use leakcpu_common::{
-    config::{CONTROL_BEGUN, CONTROL_COUNTERS_ONLY, CONTROL_STOPPED, CONTROL_WALK_GAP_NS},
+    config::Control,
     counters::Counter,
     event_loop::{LoopKey, LoopState},
     fault::{FaultKey, Faults},
@@ -35,8 +35,8 @@ pub struct KernelMaps<'a> {
     pub totals: HashMap<&'a mut MapData, TotalsKey, Totals>,
     /// Per-CPU counters.
     pub counters: PerCpuArray<&'a mut MapData, u64>,
-    /// Control words.
-    pub control: Array<&'a mut MapData, u64>,
+    /// What the programs are told while they run.
+    pub control: Array<&'a mut MapData, Control>,
     /// System-call meanings.
     pub syscalls: Array<&'a mut MapData, SyscallSpec>,
     /// Threads whose system calls are tallied.
@@ -122,13 +122,19 @@ impl<'a> KernelMaps<'a> {
 
     /// Begins the window: what cannot be taken off at its end is noted from now on.
     pub fn begin(&mut self, now_ns: u64) -> Result<(), ProbeError> {
-        Ok(self.control.set(CONTROL_BEGUN, now_ns, 0)?)
+        self.tell(|control| control.begun_ns = now_ns)
+    }
+
+    fn tell(&mut self, what: impl FnOnce(&mut Control)) -> Result<(), ProbeError> {
+        let mut control = self.control.get(&0, 0)?;
+        what(&mut control);
+        Ok(self.control.set(0, control, 0)?)
     }
 
     /// Ends the window: the programs stop changing state. Those that had begun before
     /// have ended when this returns, so no entry is read half changed.
     pub fn stop(&mut self, now_ns: u64) -> Result<(), ProbeError> {
-        self.control.set(CONTROL_STOPPED, now_ns, 0)?;
+        self.tell(|control| control.stopped_ns = now_ns)?;
         wait_for_running_programs();
         Ok(())
     }
@@ -137,10 +143,10 @@ impl<'a> KernelMaps<'a> {
     /// walks of a thread's stack that is aimed at (0: walk at all), and whether switches
     /// without a walk keep their times only.
     pub fn degrade(&mut self, walk_gap_ns: u64, counters_only: bool) -> Result<(), ProbeError> {
-        self.control.set(CONTROL_WALK_GAP_NS, walk_gap_ns, 0)?;
-        self.control
-            .set(CONTROL_COUNTERS_ONLY, u64::from(counters_only), 0)?;
-        Ok(())
+        self.tell(|control| {
+            control.walk_gap_ns = walk_gap_ns;
+            control.counters_only = u64::from(counters_only);
+        })
     }
 
     /// A counter, summed over CPUs.

@@ -1,6 +1,9 @@
 //! A process with one thread, three functions on its stack, in the layout of any build.
 
-use leakcpu_common::{process::PyProcess, python::NO_PLACEHOLDER};
+use leakcpu_common::{
+    process::PyProcess,
+    python::{FramePlan, NO_PLACEHOLDER},
+};
 use pyobserve::interpreter::{
     LineTableKind, PythonProcess, PythonVersion, RemoteMemory,
     layout::{GilPlace, InstructionPointer, InterpreterLayout},
@@ -314,6 +317,7 @@ pub fn process(
         version,
         kernel: PyProcess {
             layout: layout.walk,
+            plan: FramePlan::of(&layout.walk),
             runtime,
             main_interpreter: RemoteMemory::new(std::process::id())
                 .read_u64(runtime.wrapping_add(layout.walk.runtime_main_interpreter.into()))
