@@ -1,4 +1,5 @@
-//! A socket without a fixed other end has none in the report, whomever it talks to.
+//! A socket without a fixed other end has none in the report, whomever it talks to, and neither
+//! has a number under which one connection follows the other.
 
 use leakcpu_tests::{
     interpreter, observe,
@@ -9,7 +10,7 @@ use leakcpu_tests::{
 use serde_json::Value;
 
 #[test]
-fn a_socket_that_sends_to_several_names_none_of_them() {
+fn who_talks_to_several_names_none_of_them() {
     let mut problems = Problems::new();
     let workload = Workload::start::<&str>(interpreter::newest(), "other_ends.py", &[]);
     let report = observe::classify(workload.pid, "1500ms", &[]);
@@ -17,6 +18,8 @@ fn a_socket_that_sends_to_several_names_none_of_them() {
     let (begin, end) = report.window();
     for (name, peer) in [
         ("ask_several", &Value::Null),
+        ("ask_in_turn", &Value::Null),
+        ("ask_anew", &Value::Null),
         ("ask_one", &workload.ready["one"]),
     ] {
         problems.about(name);

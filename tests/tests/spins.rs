@@ -183,14 +183,23 @@ fn spins_names_those_that_spin_and_nobody_else() {
     problems.finish();
 }
 
+/// Workloads that spin, and how: the first two for a quick test.
+const KINDS: [(&str, &[&str]); 5] = [
+    ("demo_poll.py", &[]),
+    ("python_spin.py", &["event"]),
+    ("micro_sleep.py", &[]),
+    ("python_spin.py", &["clock"]),
+    ("recv_spin.py", &[]),
+];
+
 /// Begins to spin while it is watched; how long after that it is named, in milliseconds.
 fn named_after_ms(problems: &mut Problems, rounds: usize) -> Vec<i64> {
     let running = observe::start(observe::command(&["spins", "--watch", "--json"]));
     observe::until_attached(&running);
     let mut begun = Vec::new();
     for round in 0..rounds {
-        let name = ["demo_poll.py", "recv_spin.py", "micro_sleep.py"][round % 3];
-        let workload = Workload::start::<&str>(interpreter::newest(), name, &[]);
+        let (name, args) = KINDS[round % KINDS.len()];
+        let workload = Workload::start(interpreter::newest(), name, args);
         begun.push((u64::from(workload.pid), unix_ns()));
         thread::sleep(Duration::from_secs(3));
         workload.finish();
@@ -240,9 +249,29 @@ fn spins_are_named_within_two_seconds() {
     problems.finish();
 }
 
+#[test]
+fn spins_names_loops_that_make_no_system_call() {
+    let mut problems = Problems::new();
+    let start = |kind: &str| Workload::start(interpreter::oldest(), "python_spin.py", &[kind]);
+    let (spinning, working) = (start("take_nowait"), start("proof_of_work"));
+    let outcome = observe::run(&["spins", "-d", "4s", "--json"]);
+    let named = Named::all(&outcome);
+    let of = |workload: &Workload| -> Vec<&Named> {
+        let all = named.iter();
+        all.filter(|named| named.pid() == u64::from(workload.pid))
+            .collect()
+    };
+    problems.equal("findings", &of(&spinning).len(), &1);
+    for named in of(&spinning) {
+        named.check(&spinning, &mut problems);
+    }
+    problems.equal("accusations of work", &of(&working).len(), &0);
+    problems.finish();
+}
+
 /// How many spin or compute at the same time: more, and a short window has too few samples
 /// of each.
-const AT_A_TIME: usize = 4;
+const AT_A_TIME: usize = 5;
 
 /// Loops without a system call: those that only wait are told from those that do something.
 fn check_python_loops(python: &'static Interpreter, problems: &mut Problems) {
@@ -251,7 +280,7 @@ fn check_python_loops(python: &'static Interpreter, problems: &mut Problems) {
         let start = |kind: &String| Workload::start(python, "python_spin.py", &[kind]);
         let workloads: Vec<Workload> = some.iter().map(start).collect();
         let pids: Vec<u32> = workloads.iter().map(|workload| workload.pid).collect();
-        let report = observe::classify_all(&pids, "2500ms", &[]);
+        let report = observe::classify_all(&pids, "2s", &[]);
         for (workload, kind) in workloads.iter().zip(some) {
             problems.about(format!("{} {kind}", workload.name));
             let truth = &workload.ready["truth"];

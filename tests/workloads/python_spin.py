@@ -159,6 +159,23 @@ def counting_property(settings):
         pass
 
 
+class Pump(queue.Queue):
+    """A queue that does its work where it is asked how long it is."""
+
+    def __init__(self):
+        super().__init__()
+        self.pumped = 0
+
+    def _qsize(self):
+        self.pumped += 1
+        return 0
+
+
+def pump(jobs):
+    while jobs.empty():  # here
+        pass
+
+
 def rotate(items):
     while items[0] < 0 or len(items) > 3:  # here
         items.rotate(1)
@@ -216,6 +233,7 @@ WORKS = {
     "drain": (drain, lambda: (filled(queue.Queue()),)),
     "counting_truth": (counting_truth, lambda: (Settings(),)),
     "counting_property": (counting_property, lambda: (Settings(),)),
+    "pump": (pump, lambda: (Pump(),)),
     "rotate": (rotate, lambda: (collections.deque(range(1000)),)),
     "newton": (newton, lambda: (2.0,)),
     "heap": (heap, lambda: (list(range(1000)),)),

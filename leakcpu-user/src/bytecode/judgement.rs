@@ -195,10 +195,10 @@ pub enum Does {
 impl FunctionJudgement {
     /// What it does if it was seen at these offsets and nowhere else; `None` if that is
     /// more than to look.
-    pub fn does<'a>(&self, offsets: impl Iterator<Item = &'a u32> + Clone) -> Option<Does> {
+    pub fn does(&self, offsets: &[u32]) -> Option<Does> {
         let are_on = |ranges: &[Range<u32>]| {
-            let mut offsets = offsets.clone();
-            offsets.all(|offset| ranges.iter().any(|range| range.contains(offset)))
+            let is_on = |offset: &u32| ranges.iter().any(|range| range.contains(offset));
+            offsets.iter().all(is_on)
         };
         if are_on(&self.returning) {
             Some(Does::Nothing)

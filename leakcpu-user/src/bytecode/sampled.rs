@@ -230,17 +230,24 @@ fn gather<'a>(
     (unnamed * MAX_UNNAMED_PART <= all).then_some((own, below))
 }
 
-/// The outermost of some frames that does what its name says. The call of it is judged by
-/// that name, like one of a function in C.
+/// The outermost of some frames that does what its name says, and in which nothing runs but
+/// what comes with it: no method that the program has put in the place of another. The call of
+/// it is judged by that name, like one of a function in C.
 fn trusted<'a>(
     places: &[Option<Place>],
     code: &mut impl FnMut(u32) -> Option<&'a SampledCode<'a>>,
 ) -> Option<usize> {
-    places.iter().rposition(|place| {
-        place
-            .and_then(|place| code(place.code))
-            .is_some_and(SampledCode::is_trusted)
-    })
+    let mut found = None;
+    for (depth, place) in places.iter().enumerate() {
+        let of = place.and_then(|place| code(place.code));
+        let Some(of) = of.filter(|of| of.is_standard) else {
+            break;
+        };
+        if of.is_trusted() {
+            found = Some(depth);
+        }
+    }
+    found
 }
 
 /// What each function below the loop does; `None` if one of them does more than look. They
@@ -255,7 +262,8 @@ fn judge_below<'a>(
         for (id, seen) in below {
             let callees = callees(&seen.calls, &does, code);
             let judged = code(*id)?.analysis.judge_function(&callees);
-            let now = judged.does(seen.offsets.keys())?;
+            let offsets: Vec<u32> = seen.offsets.keys().copied().collect();
+            let now = judged.does(&offsets)?;
             // It only ever grows.
             let known = does.entry(*id).or_insert(now);
             is_changed |= now > *known;

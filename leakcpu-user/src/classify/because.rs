@@ -152,22 +152,21 @@ impl Subject<'_> {
         reasons
     }
 
-    /// `99 % of that in a loop of await_reload whose rounds leave nothing behind`
+    /// `99 % of that in a loop of await_reload whose rounds change nothing: while not done:`
     fn looping(&self, share: f64, waiting: &WaitingLoop) -> Because {
         let function = self.process.function(waiting.function);
         let of = function.map_or(String::new(), |function| format!(" of {}", function.name));
-        let mut looks = waiting
-            .looks_at
-            .iter()
-            .map(|look| format!("{}()", look.name));
-        let with = match (looks.next(), looks.len()) {
+        let mut looks = waiting.looks_at.iter();
+        let asks = match (looks.next(), looks.len()) {
             (None, _) => String::new(),
-            (Some(one), 0) => format!(" but ask {one}"),
-            (Some(one), more) => format!(" but ask {one} and {more} more"),
+            (Some(one), 0) => format!(" but ask {}()", one.name),
+            (Some(one), more) => format!(" but ask {}() and {more} more", one.name),
         };
+        let text = waiting.text.as_deref();
+        let asks = text.map_or(asks, |text| format!(": {text}"));
         reason(
             format!(
-                "{} of that in a loop{of} whose rounds change nothing{with}",
+                "{} of that in a loop{of} whose rounds change nothing{asks}",
                 percent(share)
             ),
             "loop_share",

@@ -31,6 +31,9 @@ pub(super) fn of_thread(
                         *part.code.entry(native.code).or_default() += leaf.count;
                     }
                 }
+                if is_guess(proof) {
+                    part.guessed_ns = charge.on_cpu_ns;
+                }
                 seen_on_cpu_ns += charge.on_cpu_ns;
             }
             StackTimeKind::Blocked {
@@ -83,6 +86,11 @@ pub(super) fn of_thread(
     };
     spent.add(unseen, times.blocked_ns.saturating_sub(seen_blocked_ns));
     spent
+}
+
+/// Whether a loop is proved by its bytecode only, its variables not having been seen.
+fn is_guess(proof: Option<&Spin>) -> bool {
+    matches!(proof, Some(Spin::Loop { waiting, .. }) if waiting.values.is_none() && !waiting.gives_way)
 }
 
 fn cpu_bucket(proof: Option<&Spin>, in_kernel: bool) -> Bucket {

@@ -1,7 +1,7 @@
 //! What a rule finds.
 
 use crate::classify::{Because, Blame};
-use crate::model::{Process, Tid};
+use crate::model::{Process, Thread, Tid};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,6 +57,19 @@ pub struct Finding {
     pub fix: String,
     /// What the fix can give back at most, per second of wall time.
     pub recoverable_ns_per_s: Option<u64>,
+}
+
+impl Finding {
+    /// Those of a process' threads that it is about.
+    pub fn threads_of<'a>(&'a self, process: &'a Process) -> impl Iterator<Item = &'a Thread> {
+        let threads = process.threads.iter();
+        threads.filter(|thread| self.threads.contains(&thread.tid))
+    }
+
+    /// The share of one core that these threads took.
+    pub fn cores(&self, process: &Process) -> f64 {
+        self.threads_of(process).map(Thread::on_cpu_share).sum()
+    }
 }
 
 /// The id of a finding: 64 bits of FNV-1a over what does not change between windows.

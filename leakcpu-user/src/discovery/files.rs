@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap, fs, os::unix::fs::FileTypeExt as _, os::unix::fs::MetadataExt as _,
+    path::Path,
 };
 
 use nix::sys::stat::major;
@@ -59,6 +60,20 @@ impl Mounts {
         let mount = procfile::status_value(&info, "mnt_id")?.parse().ok()?;
         self.0.get(&mount).map(String::as_str)
     }
+}
+
+/// Whether a path, as the process sees it, is on a file system that may not answer; so is one
+/// of which that cannot be known.
+pub(super) fn is_remote(pid: u32, path: &Path) -> bool {
+    let mounts = i32::try_from(pid)
+        .ok()
+        .and_then(|pid| Process::new(pid).ok()?.mountinfo().ok());
+    mounts
+        .into_iter()
+        .flatten()
+        .filter(|mount| path.starts_with(&mount.mount_point))
+        .max_by_key(|mount| mount.mount_point.as_os_str().len())
+        .is_none_or(|mount| REMOTE.iter().any(|mark| mount.fs_type.starts_with(mark)))
 }
 
 /// What descriptor `fd`, whose link is `path`, is.

@@ -20,6 +20,7 @@ mod procfile;
 mod regions;
 mod scan;
 mod socket_diag;
+mod source_line;
 mod thread;
 
 pub use binary::FileId;
@@ -40,6 +41,7 @@ pub use scan::{Discovery, Inspection, PythonImage, PythonTarget, Scan};
 pub use socket_diag::{
     SocketDiag, TcpSocket, Traffic, UnixSocket, epoll_members, network_namespace, socket_inode,
 };
+pub use source_line::{SourcePlace, source_line};
 pub use thread::{
     SchedStat, SyscallState, ThreadFacts, ThreadIds, sched_stat, syscall_state, thread_facts,
     thread_ids, threads,

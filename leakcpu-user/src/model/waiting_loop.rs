@@ -12,6 +12,8 @@ pub struct WaitingLoop {
     pub function: FunctionId,
     /// The line with the most samples, functions that it calls included.
     pub line: Option<u32>,
+    /// The text of that line, where the program's source is there and is what it runs.
+    pub text: Option<String>,
     /// On-CPU samples in it, those in functions that it calls included ...
     pub samples: u64,
     /// ... of so many of the thread.

@@ -19,10 +19,14 @@ use crate::{
 /// look-ups for each.
 const THREADS_A_TICK: u32 = 16;
 
+/// Looks at a descriptor that follow each other at once: enough to tell one that is used for
+/// one end after the other from one that stays what it is.
+const FIRST_LOOKS: u32 = 8;
+
 impl Session {
     /// Looks at what threads wait for now. New descriptors every few ticks, the more
     /// threads there are the fewer: one that is closed before anybody looked has no
-    /// name. Those known already once a second, for a number may be used again.
+    /// name. Those seen a few times already once a second, for a number may be used again.
     pub(super) fn look_up_current(&mut self) -> Result<(), SessionError> {
         let again = self.ticks % DESCRIPTOR_TICKS == DESCRIPTOR_TICKS / 4;
         if !again && !self.ticks.is_multiple_of(self.look_up_ticks) {
@@ -115,7 +119,7 @@ impl Session {
         self.look_up_children(&parents, false);
     }
 
-    /// Looks up descriptors, those known already only if `again`; returns how many are
+    /// Looks up descriptors, those known well already only if `again`; returns how many are
     /// gone unseen.
     fn look_up(&mut self, mut wanted: Vec<(u32, u32, i32)>, again: bool) -> u64 {
         wanted.sort_unstable();
@@ -126,8 +130,9 @@ impl Session {
             let Some(watched) = self.watched.get_mut(&pid) else {
                 continue;
             };
-            let is_known = watched.descriptors.contains_key(&(tid, fd));
-            if is_known && !again {
+            let known = watched.descriptors.get(&(tid, fd));
+            let is_known = known.is_some();
+            if known.is_some_and(|known| known.total() >= FIRST_LOOKS) && !again {
                 continue;
             }
             match discovery::descriptor(pid, fd, tables.entry(pid).or_default()) {

@@ -258,14 +258,19 @@ impl Session {
         self.watched.values().any(Watched::is_starting)
     }
 
-    fn tick(&mut self) -> Result<(), SessionError> {
+    /// What every tick has to do, whatever the run is for.
+    fn keep_up(&mut self) -> Result<(), SessionError> {
         self.ticks += 1;
         self.probes.flush_log();
         self.probes.follow_cpus()?;
         self.drain()?;
         self.retry_pending()?;
         self.end_copying()?;
-        self.reap()?;
+        self.reap()
+    }
+
+    fn tick(&mut self) -> Result<(), SessionError> {
+        self.keep_up()?;
         self.look_at_code();
         self.look_at_unknown_code()?;
         self.meter.tick(self.ticks, &self.probes);

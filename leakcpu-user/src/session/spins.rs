@@ -60,13 +60,7 @@ impl Session {
     }
 
     fn tick_for_spins(&mut self) -> Result<(), SessionError> {
-        self.ticks += 1;
-        self.probes.flush_log();
-        self.probes.follow_cpus()?;
-        self.drain()?;
-        self.retry_pending()?;
-        self.end_copying()?;
-        self.reap()?;
+        self.keep_up()?;
         self.meter.tick(self.ticks, &self.probes);
         self.keep_budget()?;
         self.look_for_suspects(LOOK_TICKS)

@@ -15,12 +15,13 @@ use crate::{
         waiting_loop,
     },
     collect::ThreadRecord,
+    discovery::{SourcePlace, source_line},
     interpreter::{
         CodeError, CodeParts, FrameValues, MAX_VALUES, PythonProcess, frame_values, read_parts,
         read_witness,
     },
     model::{FunctionId, Look, LookAt, Pid, Process, StackId, SteadyValues, Tid, WaitingLoop},
-    symbolize::{CodeId, FunctionName},
+    symbolize::{CodeId, FunctionName, library_dir},
 };
 
 /// Fewer samples say nothing about a loop.
@@ -84,7 +85,8 @@ impl LoopLooks {
             return None;
         }
         let waiting = self.judge(watched, process, &seen)?;
-        let in_model = seen.in_model(&waiting)?;
+        let mut in_model = seen.in_model(&waiting)?;
+        in_model.text = text_of(watched, &in_model);
         // Greenlets take turns, each with a frame of its own.
         if !in_model.gives_way && self.waiting.len() < MAX_VALUE_THREADS {
             let code = seen.codes[waiting.code as usize].id;
@@ -138,7 +140,7 @@ impl LoopLooks {
     ) -> Option<Waiting> {
         let cells = || seen.codes.iter().map(|_| OnceCell::new()).collect();
         let parts: Vec<OnceCell<Option<CodeParts>>> = cells();
-        let analyses: Vec<OnceCell<Option<SampledCode<'_>>>> =
+        let taken_apart: Vec<OnceCell<Option<SampledCode<'_>>>> =
             seen.codes.iter().map(|_| OnceCell::new()).collect();
         let names: Vec<Option<&FunctionName>> = seen
             .codes
@@ -160,7 +162,7 @@ impl LoopLooks {
                 }).ok()
             });
             let parts = parts.as_ref()?;
-            let analysis = analyses[number].get_or_init(|| {
+            let sampled = taken_apart[number].get_or_init(|| {
                 let analysis = Analysis::of(parts.code()).map_err(|why| {
                     tracing::debug!(pid = process.pid, %why, "instructions not understood");
                     self.unreadable += 1;
@@ -172,7 +174,7 @@ impl LoopLooks {
                     is_standard: is_standard(&name.file),
                 })
             });
-            analysis.as_ref()
+            sampled.as_ref()
         };
         let least = (seen.of_samples * MIN_SHARE_PCT).div_ceil(100);
         waiting_loop(&seen.samples, least, &mut code)
@@ -240,6 +242,18 @@ struct SeenCode {
     lines: BTreeMap<u32, u64>,
 }
 
+/// The loop's line as it is written.
+fn text_of(watched: &Watched, waiting: &WaitingLoop) -> Option<String> {
+    let function = watched.stacks.function_name(waiting.function)?;
+    let place = SourcePlace {
+        file: &function.file,
+        function: last_part(&function.name),
+        first_line: function.first_line,
+        line: waiting.line?,
+    };
+    source_line(watched.facts.pid, watched.facts.start_boottime_ns, place)
+}
+
 /// `co_name` of a qualified name.
 fn last_part(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
@@ -247,10 +261,10 @@ fn last_part(name: &str) -> &str {
 
 /// Whether a file is the standard library's, or gevent's, by its name.
 fn is_standard(file: &str) -> bool {
-    let is_installed = ["/site-packages/", "/dist-packages/"];
+    let is_installed = |dir: &str| dir.ends_with("-packages");
     file.starts_with("<frozen ")
         || is_gevent(file)
-        || file.contains("/lib/python3.") && !is_installed.iter().any(|one| file.contains(one))
+        || library_dir(file).is_some_and(|dir| !is_installed(dir))
 }
 
 fn is_gevent(file: &str) -> bool {
@@ -325,6 +339,7 @@ impl Seen {
             line: lines
                 .max_by_key(|(_, count)| **count)
                 .map(|(line, _)| *line),
+            text: None,
             samples: waiting.samples,
             of_samples: self.of_samples,
             looks_at,

@@ -78,7 +78,7 @@ fn functions_do_as_their_names_say() {
                 .instructions()
                 .first()
                 .map_or(0, |first| first.offset);
-            let does = judgement.does([begin].iter());
+            let does = judgement.does(&[begin]);
             *judged.entry(does).or_default() += 1;
             if does != expected {
                 wrong.push(format!("{} is judged {judgement:?}", record.name));

@@ -5,11 +5,12 @@ use std::collections::HashSet;
 
 use leakcpu_common::python::{FRAME_READ_BYTES, find_tstate};
 use pyobserve::{
+    bytecode::{Analysis, Code, Constant, SeenCallees},
     elf::{Image, Wanted, needs_libpython, python_elf},
     interpreter::{
         LineTableKind, PythonVersion, RemoteReader,
         layout::{InterpreterLayout, check::check},
-        line_for, read_code, read_stack, threads,
+        line_for, read_code, read_parts, read_stack, threads,
     },
 };
 
@@ -23,12 +24,13 @@ use crate::{
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them; the names are those of the fuzz targets and of the corpus' folders.
-pub const ALL: [Target; 5] = [
+pub const ALL: [Target; 6] = [
     ("elf", elf),
     ("debug_offsets", debug_offsets),
     ("line_table", line_table),
     ("text", text),
     ("objects", objects),
+    ("bytecode", bytecode),
 ];
 
 /// A file: header, segments, sections, symbols, notes, and what makes it a CPython.
@@ -143,10 +145,62 @@ pub fn objects(bytes: &[u8]) {
     assert!(frames.len() <= limit + 1);
     let mut seen = HashSet::new();
     for frame in frames {
-        if seen.insert(frame.address())
-            && let Ok(code) = read_code(&process.memory(), &process, frame.address())
-        {
+        if !seen.insert(frame.address()) {
+            continue;
+        }
+        if let Ok(code) = read_code(&process.memory(), &process, frame.address()) {
             code.lines.line(frame.instr);
         }
+        if let Ok(parts) = read_parts(&process.memory(), &process, frame.address()) {
+            judge(parts.code());
+        }
     }
+}
+
+/// One byte for the minor version, two for the length of the exception table, then that
+/// table and the instructions.
+pub fn bytecode(bytes: &[u8]) {
+    let Some((head, rest)) = bytes.split_first_chunk::<3>() else {
+        return;
+    };
+    let length = usize::from(u16::from_le_bytes([head[1], head[2]]));
+    let (exception_table, instructions) = rest.split_at(length.min(rest.len()));
+    let texts = ["time", "done", "is_set", "lock", "sleep", "get_nowait"].map(str::to_owned);
+    judge(Code {
+        minor: head[0],
+        bytes: instructions,
+        exception_table,
+        names: &texts,
+        constants: &[
+            Constant::None,
+            Constant::Bool(false),
+            Constant::Int(1),
+            Constant::Text("job".to_owned()),
+            Constant::Names(vec!["block".to_owned()]),
+        ],
+        locals: &texts,
+        cells: &texts,
+    });
+}
+
+/// Everything that is asked of a code object: what is said lies within it.
+fn judge(code: Code<'_>) {
+    let Ok(analysis) = Analysis::of(code) else {
+        return;
+    };
+    let within = |ranges: &[std::ops::Range<u32>]| {
+        let is_within = |range: &std::ops::Range<u32>| {
+            range.start < range.end && range.end as usize <= code.bytes.len()
+        };
+        assert!(ranges.iter().all(is_within));
+    };
+    let none = SeenCallees::default();
+    for (one, judged) in analysis.loops().iter().zip(analysis.judge_all()) {
+        within(&one.ranges);
+        within(judged.quiet.as_deref().unwrap_or_default());
+        let _ = analysis.written(one);
+    }
+    let whole = analysis.judge_function(&none);
+    within(&whole.returning);
+    within(&whole.raising);
 }

@@ -61,10 +61,32 @@ fn an_event_loop_that_only_turns_spins_and_one_with_work_does_not() {
     let spinning = verdicts(event_loop(120)).verdict;
     assert_eq!(
         (spinning.class, spinning.detail),
-        (Class::BusyWaiting, Some(Detail::PollSpin))
+        (Class::BusyWaiting, Some(Detail::AsyncSpin))
     );
     assert_eq!(spinning.blame.unwrap().function, "wait_until_ready");
     assert_eq!(class(event_loop(700)), Class::CpuBound);
+}
+
+/// `selectors` is the program's tool here, no event loop's.
+#[test]
+fn a_loop_of_the_programs_own_over_a_selector_polls() {
+    let mut p = ProcessBuilder::new(7, "3.11.7", &["python", "a.py"]);
+    let run = p.frame("Dispatcher.run", "/srv/app/a.py", 1, 5);
+    let select = p.frame(
+        "EpollSelector.select",
+        "/usr/lib/python3.11/selectors.py",
+        450,
+        468,
+    );
+    let mut t = ThreadBuilder::new(7, "python", s(10));
+    t.on_cpu(s(9) + ms(900));
+    t.user(p.stack(&[run]), 100);
+    t.user(p.stack(&[select, run]), 700);
+    t.kernel(p.stack(&[select, run]), "epoll_wait", 180);
+    t.tally("epoll_wait", ms(200), 20_000, 19_990);
+    let verdict = verdicts(p.thread(t).build()).verdict;
+    assert_eq!(verdict.detail, Some(Detail::PollSpin));
+    assert_eq!(verdict.blame.unwrap().function, "Dispatcher.run");
 }
 
 #[test]

@@ -13,4 +13,5 @@ mod machine;
 mod rollup;
 mod stacks;
 mod text;
+mod waiting_loops;
 mod wakes;

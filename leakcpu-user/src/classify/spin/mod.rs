@@ -118,7 +118,11 @@ pub(super) fn task_frame(process: &Process, stack: &Stack) -> Option<Frame> {
 }
 
 fn is_event_loop(file: &str) -> bool {
-    file.contains("/asyncio/") || file.ends_with("/selectors.py")
+    is_asyncio(file) || file.ends_with("/selectors.py")
+}
+
+fn is_asyncio(file: &str) -> bool {
+    file.contains("/asyncio/")
 }
 
 /// Whether a thread wants a CPU for so much of the time that it may spin: on a contended

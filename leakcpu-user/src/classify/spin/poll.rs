@@ -1,6 +1,6 @@
 //! System calls that ask without waiting and find nothing.
 
-use super::{Spin, is_event_loop, seconds, wants_cpu};
+use super::{Spin, is_asyncio, is_event_loop, seconds, wants_cpu};
 use crate::{
     classify::Thresholds,
     model::{Process, StackTimeKind, SyscallTally, Thread},
@@ -62,6 +62,7 @@ fn caller(
     limits: &Thresholds,
 ) -> Option<Caller> {
     let (mut all, mut in_call, mut in_tasks, mut in_loop) = (0_u64, 0_u64, 0_u64, 0_u64);
+    let mut under_asyncio = 0_u64;
     for entry in &thread.stack_times {
         if !entry.kind.is_on_cpu() {
             continue;
@@ -73,12 +74,14 @@ fn caller(
         {
             in_call += entry.count;
         }
-        let mut files = process
-            .stack(entry.stack)
-            .frames
+        let frames = &process.stack(entry.stack).frames;
+        let functions = frames
             .iter()
-            .filter_map(|frame| process.function(frame.function?))
-            .map(|function| function.file.as_str());
+            .filter_map(|frame| process.function(frame.function?));
+        let mut files = functions.map(|function| function.file.as_str());
+        if files.clone().any(is_asyncio) {
+            under_asyncio += entry.count;
+        }
         let leaf = files.next().unwrap_or_default();
         if is_event_loop(leaf) {
             in_loop += entry.count;
@@ -91,7 +94,13 @@ fn caller(
     }
     let share = |part: u64| part as f64 / all as f64;
     if in_loop + in_tasks > all / 2 {
-        (share(in_tasks) <= limits.poll_spin_max_task_share).then_some(Caller::EventLoop)
+        // A loop of the program's own uses the module `selectors`, too.
+        let caller = if under_asyncio > all / 2 {
+            Caller::EventLoop
+        } else {
+            Caller::Program
+        };
+        (share(in_tasks) <= limits.poll_spin_max_task_share).then_some(caller)
     } else {
         let is_in_call = share(in_call) >= limits.poll_spin_min_in_call_share;
         (is_tight || is_in_call).then_some(Caller::Program)

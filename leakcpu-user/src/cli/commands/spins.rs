@@ -18,12 +18,11 @@ use crate::{
         output::{terminal_width, wants_color},
     },
     diagnose::{Finding, diagnose, proved_spins},
-    model::{Process, Profile, Thread},
-    probes::{LoadConfig, MapSizes},
+    model::{Process, Profile},
+    probes::LoadConfig,
     report::{ReportError, TextOptions, write_spin_json, write_spin_text},
     session::{Purpose, Session, Targets},
 };
-use leakcpu_common::config::DEFAULT_FRAMES;
 
 /// How long it watches unless told otherwise.
 const DEFAULT_DURATION: Duration = Duration::from_secs(5);
@@ -80,14 +79,10 @@ async fn watch(args: &Args, spins: &SpinsArgs) -> Result<Exit, Failure> {
 fn load_config(targets: &Targets) -> LoadConfig {
     let all = matches!(targets, Targets::All);
     LoadConfig {
-        frame_limit: DEFAULT_FRAMES,
         follow_children: all,
         watch_every_exec: all,
-        sizes: MapSizes::DEFAULT,
         rate_hz: RATE_HZ,
-        native_stacks: false,
-        kernel_stacks: false,
-        time_switch_walks: false,
+        ..LoadConfig::default()
     }
 }
 
@@ -143,9 +138,7 @@ impl Said {
         process: &Process,
         finding: &Finding,
     ) -> Result<(), ReportError> {
-        let threads = process.threads.iter();
-        let threads = threads.filter(|thread| finding.threads.contains(&thread.tid));
-        let share = threads.map(Thread::on_cpu_share).sum();
+        let share = finding.cores(process);
         self.largest_share = Some(
             self.largest_share
                 .map_or(share, |known: f64| known.max(share)),

@@ -41,8 +41,6 @@ pub fn write_spin_json(
     finding: &Finding,
     out: &mut dyn Write,
 ) -> Result<(), ReportError> {
-    let threads = process.threads.iter();
-    let threads = threads.filter(|thread| finding.threads.contains(&thread.tid));
     let document = SpinDto {
         schema_version: SCHEMA_VERSION,
         kind: "spin",
@@ -50,7 +48,8 @@ pub fn write_spin_json(
         window: profile.window.clone(),
         loss: profile.loss.clone(),
         process: IdentityDto::from(process),
-        threads: threads
+        threads: finding
+            .threads_of(process)
             .map(|thread| SpinningThreadDto {
                 tid: thread.tid.0,
                 ns_tid: thread.ns_tid,

@@ -26,12 +26,8 @@ pub fn write_spin_text(
     out: &mut dyn Write,
 ) -> Result<(), ReportError> {
     let width = options.width.max(MIN_WIDTH);
-    let threads: Vec<&Thread> = process
-        .threads
-        .iter()
-        .filter(|thread| finding.threads.contains(&thread.tid))
-        .collect();
-    let cores: f64 = threads.iter().map(|thread| thread.on_cpu_share()).sum();
+    let threads: Vec<&Thread> = finding.threads_of(process).collect();
+    let cores = finding.cores(process);
     let mut head = Line::new();
     let kind = finding.rule.split_once('.').map_or("", |(_, kind)| kind);
     head.push(&format!("{} ", process.pid), Look::Strong)
