@@ -1,5 +1,5 @@
-//! A socket without a fixed other end has none in the report, whomever it talks to, and neither
-//! has a number under which one connection follows the other.
+//! A socket without a fixed other end has none in the report, whomever it talks to; where one
+//! connection follows the other under a number, each has its part of the waits.
 
 use leakcpu_tests::{
     interpreter, observe,
@@ -10,28 +10,41 @@ use leakcpu_tests::{
 use serde_json::Value;
 
 #[test]
-fn who_talks_to_several_names_none_of_them() {
+fn each_wait_names_whom_it_waited_for_or_nobody() {
     let mut problems = Problems::new();
     let workload = Workload::start::<&str>(interpreter::newest(), "other_ends.py", &[]);
     let report = observe::classify(workload.pid, "1500ms", &[]);
     let process = report.process(workload.pid);
     let (begin, end) = report.window();
-    for (name, peer) in [
-        ("ask_several", &Value::Null),
-        ("ask_in_turn", &Value::Null),
-        ("ask_anew", &Value::Null),
-        ("ask_one", &workload.ready["one"]),
+    let none = [Value::Null];
+    let each = list(&workload.ready, "streams");
+    for (name, peers) in [
+        ("ask_several", none.as_slice()),
+        ("ask_in_turn", none.as_slice()),
+        ("ask_anew", each),
+        ("ask_one", std::slice::from_ref(&workload.ready["one"])),
     ] {
         problems.about(name);
-        let mut waited_ns = 0;
-        for wait in list(process, "waits") {
+        let waits = list(process, "waits").iter().filter(|wait| {
             let function = wait["function"].as_str();
-            if wait["reason"] == "net-recv" && function.is_some_and(|f| is_called(f, name)) {
-                problems.equal("the other end", &wait["peer"], peer);
-                waited_ns += ns(wait, "total_ns");
-            }
+            wait["reason"] == "net-recv" && function.is_some_and(|f| is_called(f, name))
+        });
+        let waits: Vec<&Value> = waits.collect();
+        for wait in &waits {
+            let is_known = peers.contains(&wait["peer"]);
+            problems.check(is_known, format!("the other end is {}", wait["peer"]));
         }
-        problems.between("waited", waited_ns, (end - begin) / 2, end - begin);
+        for peer in peers {
+            let of_peer = waits.iter().filter(|wait| wait["peer"] == *peer);
+            let waited_ns: i64 = of_peer.map(|wait| ns(wait, "total_ns")).sum();
+            let part = (end - begin) / peers.len() as i64;
+            problems.between(
+                format!("waited for {peer}"),
+                waited_ns,
+                part / 2,
+                part * 3 / 2,
+            );
+        }
     }
     problems.finish();
 }

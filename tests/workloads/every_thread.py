@@ -53,7 +53,7 @@ def in_sleep(_):
     time.sleep(100_000)
 
 
-PLACES = ((in_recv, "net-recv"), (in_lock, "lock"), (in_event, "lock"), (in_sleep, "sleep"))
+PLACES = ((in_recv, "pipe"), (in_lock, "lock"), (in_event, "lock"), (in_sleep, "sleep"))
 
 
 def further(frames, function, source):
@@ -187,11 +187,11 @@ def evaluated_blocks(source):
 
 
 WAITING = (
-    (task_blocks, "net-recv"),
+    (task_blocks, "pipe"),
     (loop_waits, "poll-wait"),
-    (generator_blocks, "net-recv"),
-    (callback_blocks, "net-recv"),
-    (evaluated_blocks, "net-recv"),
+    (generator_blocks, "pipe"),
+    (callback_blocks, "pipe"),
+    (evaluated_blocks, "pipe"),
 )
 
 
@@ -279,7 +279,7 @@ def deep():
     def deep_waiting(source):
         further(DEPTH, in_recv, source)
 
-    run((deep_computing,), [("deep", deep_waiting, "net-recv")])
+    run((deep_computing,), [("deep", deep_waiting, "pipe")])
 
 
 def named(waits):
@@ -308,8 +308,8 @@ elif mode == "greenlets":
         ),
         named(
             (
-                (greenlet_blocks, "net-recv"),
-                (gevent_blocks, "net-recv"),
+                (greenlet_blocks, "pipe"),
+                (gevent_blocks, "pipe"),
                 (gevent_waits, "poll-wait"),
             )
         ),

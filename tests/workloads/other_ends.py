@@ -86,8 +86,11 @@ def main():
     }
     for work, peers in askers.items():
         threading.Thread(target=work, args=(peers,), daemon=True).start()
-    peer = "%s:%d" % askers[ask_one][0]
-    print(json.dumps({"ready": True, "pid": os.getpid(), "one": peer}), flush=True)
+    names = {
+        "one": "%s:%d" % askers[ask_one][0],
+        "streams": ["%s:%d" % name for name in streams],
+    }
+    print(json.dumps({"ready": True, "pid": os.getpid(), **names}), flush=True)
     sys.stdin.read()
 
 

@@ -9,10 +9,12 @@ const PEERS: usize = 8;
 /// What looks at one kind of wait found.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Awaited {
+    /// Looks that found that work was waited for.
     work: u64,
-    answer: u64,
-    /// Whose answer, and how often.
-    peers: Vec<(String, u64)>,
+    /// Whose answer was, and in how many looks.
+    answers: Vec<(String, u64)>,
+    /// Answers of others than those kept.
+    of_others: u64,
 }
 
 impl Awaited {
@@ -23,74 +25,79 @@ impl Awaited {
 
     /// The answer of `peer` was.
     pub(super) fn add_answer(&mut self, peer: &str) {
-        self.answer += 1;
-        if let Some((_, count)) = self.peers.iter_mut().find(|(known, _)| known == peer) {
-            *count += 1;
-        } else if self.peers.len() < PEERS {
-            self.peers.push((peer.to_owned(), 1));
+        self.add_answers(peer, 1);
+    }
+
+    fn add_answers(&mut self, peer: &str, looks: u64) {
+        if let Some((_, count)) = self.answers.iter_mut().find(|(known, _)| known == peer) {
+            *count += looks;
+        } else if self.answers.len() < PEERS {
+            self.answers.push((peer.to_owned(), looks));
+        } else {
+            self.of_others += looks;
         }
     }
 
     /// Adds what was found of another kind of wait.
     pub(super) fn merge(&mut self, other: &Self) {
         self.work += other.work;
-        self.answer += other.answer;
-        for (peer, count) in &other.peers {
-            match self.peers.iter_mut().find(|(known, _)| known == peer) {
-                Some((_, known)) => *known += count,
-                None => self.peers.push((peer.clone(), *count)),
-            }
+        self.of_others += other.of_others;
+        for (peer, looks) in &other.answers {
+            self.add_answers(peer, *looks);
         }
     }
 
     /// What most looks found; `None` without any.
     pub(super) fn mostly(&self) -> Option<Awaits> {
-        match (self.work, self.answer) {
+        let answer: u64 = self.answers.iter().map(|(_, looks)| looks).sum();
+        match (self.work, answer + self.of_others) {
             (0, 0) => None,
             (work, answer) if answer >= work => Some(Awaits::Answer),
             _ => Some(Awaits::Work),
         }
     }
 
-    /// Whose answer was waited for most often.
-    pub(super) fn peer(&self) -> Option<&str> {
-        let most = self.peers.iter().max_by_key(|(_, count)| *count);
-        most.map(|(peer, _)| peer.as_str())
+    /// Whose answers were waited for, and in how many looks; without those of whom nothing
+    /// was kept.
+    pub(super) fn answers(&self) -> &[(String, u64)] {
+        &self.answers
     }
 
-    /// Splits the waits of one stack by what they waited for, their time in proportion to
-    /// the looks.
+    /// Splits the waits of one stack by what and whom they waited for, their time in
+    /// proportion to the looks.
     pub(super) fn split(&self, all: StackTime) -> Vec<StackTime> {
-        if self.work + self.answer == 0 {
+        let answers = self.answers.iter();
+        let found: Vec<(Awaits, Option<&str>, u64)> = [(Awaits::Work, None, self.work)]
+            .into_iter()
+            .chain(answers.map(|(peer, looks)| (Awaits::Answer, Some(peer.as_str()), *looks)))
+            .chain([(Awaits::Answer, None, self.of_others)])
+            .filter(|(_, _, looks)| *looks > 0)
+            .collect();
+        if found.is_empty() {
             return vec![all];
         }
-        let looks = [self.work, self.answer];
-        [Awaits::Work, Awaits::Answer]
-            .into_iter()
-            .zip(all.parted(&looks))
-            .zip(looks)
-            .filter(|(_, looks)| *looks > 0)
-            .map(|((awaits, part), _)| StackTime {
-                kind: self.kind(part.kind.clone(), awaits),
-                awaits: Some(awaits),
-                ..part
-            })
-            .collect()
-    }
-
-    /// An answer is waited for with the reason of a receive, however.
-    fn kind(&self, mut kind: StackTimeKind, awaits: Awaits) -> StackTimeKind {
-        if let StackTimeKind::Blocked { reason, peer, .. } = &mut kind
-            && awaits == Awaits::Answer
-        {
-            if *reason == Reason::PollWait {
-                *reason = Reason::NetRecv;
-                *peer = self.peer().map(str::to_owned);
-            } else if peer.is_none() {
-                *peer = self.peer().map(str::to_owned);
+        let looks: Vec<u64> = found.iter().map(|(_, _, looks)| *looks).collect();
+        let mut parts = all.parted(&looks);
+        for (part, (awaits, whose, _)) in parts.iter_mut().zip(found) {
+            part.awaits = Some(awaits);
+            if awaits == Awaits::Answer {
+                answer(&mut part.kind, whose);
             }
         }
-        kind
+        parts
+    }
+}
+
+/// An answer is waited for with the reason of a receive, however.
+fn answer(kind: &mut StackTimeKind, whose: Option<&str>) {
+    if let StackTimeKind::Blocked { reason, peer, .. } = kind {
+        if *reason == Reason::PollWait {
+            *reason = Reason::NetRecv;
+            *peer = None;
+        }
+        if let Some(whose) = whose {
+            *peer = Some(whose.to_owned());
+        }
     }
 }
 
@@ -100,7 +107,7 @@ mod tests {
     use crate::model::StackId;
 
     #[test]
-    fn time_is_split_by_the_looks() {
+    fn time_is_split_by_what_and_whom_the_looks_found() {
         let mut awaited = Awaited::default();
         let all = StackTime {
             stack: StackId(1),
@@ -123,15 +130,22 @@ mod tests {
         };
         assert_eq!(awaited.split(all.clone()), std::slice::from_ref(&all));
         awaited.add_work();
-        for _ in 0..3 {
+        for _ in 0..2 {
             awaited.add_answer("10.0.0.5:5432");
         }
+        awaited.add_answer("10.0.0.6:5432");
         let parts = awaited.split(all);
         let times: Vec<u64> = parts.iter().map(|part| part.blocked_ns).collect();
-        assert_eq!(times, [250, 750]);
+        assert_eq!(times, [250, 500, 250]);
         assert_eq!(parts[0].kind.reason(), Some(Reason::PollWait));
         assert_eq!(parts[1].kind.reason(), Some(Reason::NetRecv));
-        assert_eq!(parts[1].count, 6);
+        assert_eq!(parts[1].count, 4);
         assert_eq!(parts[0].max_blocked_ns, 250);
+        let peers = parts.iter().map(|part| match &part.kind {
+            StackTimeKind::Blocked { peer, .. } => peer.as_deref(),
+            _ => None,
+        });
+        let peers: Vec<Option<&str>> = peers.collect();
+        assert_eq!(peers, [None, Some("10.0.0.5:5432"), Some("10.0.0.6:5432")]);
     }
 }

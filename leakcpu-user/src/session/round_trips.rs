@@ -24,6 +24,22 @@ struct Receives {
     max_ns: u64,
 }
 
+impl Receives {
+    /// As many parts as there are weights, in proportion to them.
+    fn parted(self, weights: &[u64]) -> Vec<Self> {
+        let waits = apportion(self.waits, weights);
+        let blocked_ns = apportion(self.blocked_ns, weights);
+        let parts = waits.into_iter().zip(blocked_ns);
+        parts
+            .map(|(waits, blocked_ns)| Self {
+                waits,
+                blocked_ns,
+                max_ns: self.max_ns.min(blocked_ns),
+            })
+            .collect()
+    }
+}
+
 /// Whether a wait is one for bytes of one socket.
 fn receives(wait: Wait) -> bool {
     let has = |flag| wait.flags & flag != 0;
@@ -97,16 +113,23 @@ pub(super) fn round_trips<'a>(
         let first = of_fd().map(|(of, _)| of.peer.as_str()).min();
         let mut by_peer: BTreeMap<String, BTreeMap<StackId, Receives>> = BTreeMap::new();
         for (stack, place) in places {
-            let found = match place.awaited.mostly() {
-                Some(Awaits::Answer) => place.awaited.peer().map(str::to_owned),
+            let answers = place.awaited.answers();
+            match place.awaited.mostly() {
+                Some(Awaits::Answer) if !answers.is_empty() => {
+                    let looks: Vec<u64> = answers.iter().map(|(_, looks)| *looks).collect();
+                    let parts = place.receives.parted(&looks);
+                    for ((of, _), part) in answers.iter().zip(parts) {
+                        let of_peer = by_peer.entry(of.clone()).or_default();
+                        of_peer.insert(*stack, part);
+                    }
+                    continue;
+                }
                 // A server's: its waits are for requests.
                 Some(Awaits::Work) => continue,
                 None if is_served => continue,
-                None => None,
-            };
-            let other_end = found
-                .or_else(|| first.map(str::to_owned))
-                .or_else(|| peer(watched, *fd));
+                _ => {}
+            }
+            let other_end = first.map(str::to_owned).or_else(|| peer(watched, *fd));
             if let Some(other_end) = other_end {
                 let of_peer = by_peer.entry(other_end).or_default();
                 of_peer.insert(*stack, place.receives);
