@@ -56,7 +56,7 @@ def middle(source):
     return inner(source)
 
 
-@case("net-recv")
+@case("pipe")
 def functions(source):
     return [middle(source)]
 
@@ -74,7 +74,7 @@ class Service:
         cls().run(source)
 
 
-@case("net-recv")
+@case("pipe")
 def methods(source):
     Service.start(source)
 
@@ -89,7 +89,7 @@ def branches(source):
     yield from leaves(source)
 
 
-@case("net-recv")
+@case("pipe")
 def generators(source):
     for _ in branches(source):
         pass
@@ -100,12 +100,12 @@ def größe(quelle):
     while 数える(quelle): pass  # fmt: skip
 
 
-@case("net-recv")
+@case("pipe")
 def Ünïcödé_ключ(source):
     größe(source)
 
 
-@case("net-recv")
+@case("pipe")
 def class_body(source):
     class Body:
         while source.recv(1): pass  # fmt: skip
@@ -121,7 +121,7 @@ class Client:
         self.answer = closure()
 
 
-@case("net-recv")
+@case("pipe")
 def init_and_closure(source):
     Client(source)
 
@@ -135,22 +135,22 @@ async def outer_coroutine(source):
     return await leaf_coroutine(source)
 
 
-@case("net-recv")
+@case("pipe")
 def coroutines(source):
     asyncio.run(outer_coroutine(source))
 
 
-@case("net-recv")
+@case("pipe")
 def comprehension(source):
     return [middle(source) for _ in range(1)]
 
 
-@case("net-recv")
+@case("pipe")
 def called_from_c(source):
     return sorted([source], key=lambda item: middle(item))
 
 
-@case("net-recv")
+@case("pipe")
 def call_over_lines(source):
     return functools.partial(
         middle,
@@ -159,7 +159,7 @@ def call_over_lines(source):
     )
 
 
-@case("net-recv")
+@case("pipe")
 def executed(source):
     exec("def f(s):\n\n    return middle(s)\n\nf(source)", {"middle": middle, "source": source})
 
@@ -170,13 +170,13 @@ def closing(source):
     middle(source)
 
 
-@case("net-recv")
+@case("pipe")
 def leaving_with(source):
     with closing(source):
         pass
 
 
-@case("net-recv")
+@case("pipe")
 def handling(source):
     try:
         raise ValueError
@@ -235,7 +235,7 @@ def in_child(_):
     child.wait()
 
 
-@case("net-recv")
+@case("pipe")
 def in_import(source):
     MODULE.source = source
     with tempfile.TemporaryDirectory() as folder:
