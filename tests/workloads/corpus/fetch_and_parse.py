@@ -22,25 +22,25 @@ def parse(pieces):
     return depth
 
 
-def pieces_in(seconds):
-    """How much is parsed in that time, here and now: the best of some tries."""
-    best = min(timed(100_000) for _ in range(5))
-    return int(100_000 * seconds / best)
-
-
-def timed(pieces):
+def fetch_and_parse(connection, pieces):
+    """How many pieces take as long as this fetch took, by how long these took."""
+    began = time.monotonic()
+    fetch(connection)
+    fetched = time.monotonic() - began
     began = time.thread_time()
     parse(pieces)
-    return time.thread_time() - began
+    parsed = time.thread_time() - began
+    return round(pieces * min(max(fetched / parsed, 0.8), 1.25))
 
 
 def main():
     connection = socket.create_connection(Peer("line", WAIT_S).address)
-    pieces = pieces_in(WAIT_S)
+    pieces = 10_000
+    for _ in range(40):
+        pieces = fetch_and_parse(connection, pieces)
     own_clocks.ready()
     while True:
-        fetch(connection)
-        parse(pieces)
+        pieces = fetch_and_parse(connection, pieces)
 
 
 main()
