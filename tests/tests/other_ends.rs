@@ -37,7 +37,8 @@ fn each_wait_names_whom_it_waited_for_or_nobody() {
         for peer in peers {
             let of_peer = waits.iter().filter(|wait| wait["peer"] == *peer);
             let waited_ns: i64 = of_peer.map(|wait| ns(wait, "total_ns")).sum();
-            let part = (end - begin) / peers.len() as i64;
+            let several = i64::try_from(peers.len()).expect("there are a few");
+            let part = (end - begin) / several;
             problems.between(
                 format!("waited for {peer}"),
                 waited_ns,

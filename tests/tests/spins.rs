@@ -269,6 +269,29 @@ fn spins_names_loops_that_make_no_system_call() {
     problems.finish();
 }
 
+/// Its code objects were read while it was there.
+#[test]
+fn a_loop_is_judged_after_its_process_has_ended() {
+    let mut problems = Problems::new();
+    let workload = Workload::start(interpreter::newest(), "python_spin.py", &["event"]);
+    let truth = workload.ready["truth"].clone();
+    let pid = workload.pid;
+    let args = ["classify", "--json", "-d", "10s", "-p", &pid.to_string()];
+    let running = observe::start(observe::command(&args));
+    observe::until_attached(&running);
+    thread::sleep(Duration::from_millis(1_500));
+    workload.finish();
+    let report = running.wait().report();
+    let process = report.process(pid);
+    problems.equal("exited", &process["exited"], &Value::Bool(true));
+    for name in ["class", "detail"] {
+        problems.equal(name, &process["verdict"][name], &truth[name]);
+    }
+    let line = &process["verdict"]["blame"]["line"];
+    problems.equal("line", line, &truth["line"]);
+    problems.finish();
+}
+
 /// How many spin or compute at the same time: more, and a short window has too few samples
 /// of each.
 const AT_A_TIME: usize = 5;

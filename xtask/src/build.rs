@@ -23,6 +23,9 @@ pub struct Arguments {
     release: bool,
 }
 
+/// What is judged and measured.
+const PYOBSERVE: &str = "pyobserve";
+
 /// The environment variable that turns a missing BPF toolchain into an error.
 pub const REQUIRE_EBPF: (&str, &str) = ("PYOBSERVE_REQUIRE_EBPF", "1");
 
@@ -41,7 +44,7 @@ pub fn run(host: &Host, arguments: &Arguments) -> Result<ExitCode> {
 pub fn pyobserve(host: &Host, release: bool) -> Result<PathBuf> {
     let mut cargo = host.cargo();
     cargo
-        .args(["build", "--package", "leakcpu-user", "--bin", "pyobserve"])
+        .args(["build", "--package", "leakcpu-user", "--bin", PYOBSERVE])
         .env(REQUIRE_EBPF.0, REQUIRE_EBPF.1);
     if release {
         cargo.arg("--release");
@@ -50,6 +53,25 @@ pub fn pyobserve(host: &Host, release: bool) -> Result<PathBuf> {
         .pop()
         .map(|artifact| artifact.path)
         .context("cargo built no pyobserve")
+}
+
+/// Builds pyobserve and a program of the tests that runs it, in one go: apart they would
+/// have other features, and be built twice. Their paths, in that order.
+pub fn with_pyobserve(host: &Host, program: &str) -> Result<[PathBuf; 2]> {
+    let mut cargo = host.cargo();
+    cargo
+        .args(["build", "--package", "leakcpu-user"])
+        .args(["--package", "leakcpu-tests"])
+        .args(["--bin", PYOBSERVE, "--bin", program])
+        .env(REQUIRE_EBPF.0, REQUIRE_EBPF.1);
+    let built = executables(&mut cargo)?;
+    let path = |name: &str| {
+        let found = built.iter().find(|executable| executable.name == name);
+        found
+            .map(|executable| executable.path.clone())
+            .with_context(|| format!("cargo built no {name}"))
+    };
+    Ok([path(PYOBSERVE)?, path(program)?])
 }
 
 /// Something cargo built that can be run.

@@ -22,6 +22,7 @@ mod marks;
 mod offsets;
 mod opcodes;
 mod origin;
+mod pyperformance;
 mod roots;
 mod servers;
 mod setup;
@@ -79,6 +80,8 @@ enum Task {
     Opcodes,
     /// Judge every loop of the standard library and of installed packages: does it only wait?
     Loops(loops::Arguments),
+    /// Watch pyperformance's benchmarks: none of them may be called busy-waiting
+    Pyperformance(pyperformance::Arguments),
     /// Fuzz the decoders of foreign files and memory
     Fuzz(fuzz::Arguments),
 }
@@ -109,6 +112,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Task::Offsets => offsets::run(&host),
         Task::Opcodes => opcodes::run(&host),
         Task::Loops(arguments) => loops::run(&host, &arguments),
+        Task::Pyperformance(arguments) => pyperformance::run(&host, &arguments),
         Task::Fuzz(arguments) => fuzz::run(&host, &arguments),
     }
 }

@@ -124,6 +124,21 @@ impl Samples {
         sums
     }
 
+    /// Samples of threads that are wanted, by thread and the hash of the stack.
+    pub fn stacks_of(&self, is_wanted: impl Fn(u32) -> bool) -> HashMap<u32, Vec<(u64, u64)>> {
+        let mut sums: HashMap<(u32, u64), u64> = HashMap::new();
+        for (key, count) in &self.counts {
+            if is_wanted(key.totals.tid) {
+                *sums.entry((key.totals.tid, key.totals.stack)).or_default() += count;
+            }
+        }
+        let mut by_thread: HashMap<u32, Vec<(u64, u64)>> = HashMap::new();
+        for ((tid, stack), count) in sums {
+            by_thread.entry(tid).or_default().push((stack, count));
+        }
+        by_thread
+    }
+
     /// Each combination and its samples.
     pub(super) fn iter(&self) -> impl Iterator<Item = (LeafKey, u64)> {
         self.counts.iter().map(|(key, count)| (*key, *count))

@@ -19,6 +19,7 @@ mod exchanges;
 mod faults;
 mod gaps;
 mod gil;
+mod hot_code;
 mod kernel_entry;
 mod life;
 mod lock_waits;

@@ -76,8 +76,11 @@ impl Session {
             self.look_again()?;
         }
         let watched = &self.watched;
-        Ok(self
-            .suspects
-            .look(&mut self.probes, |pid| watched.contains_key(&pid))?)
+        self.suspects
+            .look(&mut self.probes, |pid| watched.contains_key(&pid))?;
+        if self.purpose == Purpose::Report {
+            self.keep_hot_code();
+        }
+        Ok(())
     }
 }

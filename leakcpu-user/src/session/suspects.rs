@@ -1,7 +1,7 @@
 //! Arming the system-call tracepoint: only for threads that samples or wake-up
 //! rates name, only for a moment, because it taxes every process of the host.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use leakcpu_common::{
     syscall::SyscallTally,
@@ -33,6 +33,7 @@ const MIN_SUSPECT_SHARE: f64 = 0.04;
 const MIN_WAITS_PER_S: f64 = 200.0;
 /// Threads tallied at once.
 const MAX_SUSPECTS: usize = 256;
+
 /// A thread at one look.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Seen {
@@ -103,6 +104,8 @@ pub(super) struct Evidence {
 #[derive(Default)]
 pub(super) struct Suspects {
     seen: HashMap<u32, Seen>,
+    /// Threads that were busy between the last two looks, by process.
+    busy: BTreeSet<(u32, u32)>,
     /// In continuous use.
     pub trials: Option<Trials>,
     /// By tid.
@@ -125,6 +128,12 @@ impl Suspects {
     /// Whether the tracepoint is armed.
     pub(super) const fn is_armed(&self) -> bool {
         !self.armed.is_empty()
+    }
+
+    /// Threads of a process that were busy between the last two looks.
+    pub(super) fn busy_threads(&self, pid: u32) -> impl Iterator<Item = u32> {
+        let of_process = self.busy.range((pid, 0)..=(pid, u32::MAX));
+        of_process.map(|(_, tid)| *tid)
     }
 
     /// Whether a profile is to have this process.
@@ -164,6 +173,7 @@ impl Suspects {
         }
         let mut suspects = Vec::new();
         let known = std::mem::take(&mut self.seen);
+        self.busy.clear();
         {
             let maps = probes.maps()?;
             for entry in &maps.threads {
@@ -177,6 +187,10 @@ impl Suspects {
                 let Some(before) = known.get(&tid) else {
                     continue;
                 };
+                let is_busy = seen.is_busy_since(before);
+                if is_busy {
+                    self.busy.insert((state.pid, tid));
+                }
                 let is_suspect = seen.is_suspect_since(before) && self.may_be_suspect(tid, &seen);
                 if is_suspect {
                     let moments = self.evidence.get(&tid).map_or(0, |e| e.moments);
@@ -187,9 +201,7 @@ impl Suspects {
                 };
                 if is_suspect {
                     trials.accuse(tid, seen, Charge::Calls);
-                } else if seen.is_busy_since(before)
-                    && trials.may_be_tried(tid, &seen, Charge::Busy)
-                {
+                } else if is_busy && trials.may_be_tried(tid, &seen, Charge::Busy) {
                     trials.accuse(tid, seen, Charge::Busy);
                 }
             }

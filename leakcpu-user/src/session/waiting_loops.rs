@@ -3,6 +3,7 @@
 use std::{
     cell::OnceCell,
     collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -25,7 +26,7 @@ use crate::{
 };
 
 /// Fewer samples say nothing about a loop.
-const MIN_SAMPLES: u64 = 20;
+pub(super) const MIN_SAMPLES: u64 = 20;
 /// Part of its time that a thread is on a CPU at least; less is no spin, even where others
 /// have the CPU most of the time.
 const MIN_ON_CPU_PART: u64 = 20;
@@ -75,7 +76,7 @@ impl LoopLooks {
         if record.state.on_cpu_ns < record.wall_ns() / MIN_ON_CPU_PART {
             return None;
         }
-        let process = watched.python().filter(|_| !watched.exited)?;
+        let process = watched.python()?;
         let seen = Seen::of(&watched.stacks, totals);
         if seen.of_samples < MIN_SAMPLES {
             return None;
@@ -88,15 +89,18 @@ impl LoopLooks {
         let mut in_model = seen.in_model(&waiting)?;
         in_model.text = text_of(watched, &in_model);
         // Greenlets take turns, each with a frame of its own.
-        if !in_model.gives_way && self.waiting.len() < MAX_VALUE_THREADS {
-            let code = seen.codes[waiting.code as usize].id;
+        let code = seen.codes[waiting.code as usize].id;
+        let address = watched.stacks.whereabouts(code).map(|(address, _)| address);
+        if let Some(address) = address.filter(|_| !watched.exited && !in_model.gives_way)
+            && self.waiting.len() < MAX_VALUE_THREADS
+        {
             let mut variables = waiting.steady;
             variables.truncate(MAX_VALUES);
             self.waiting.push(Frames {
                 pid: Pid(record.state.pid),
                 tid: Tid(record.state.tid),
                 tstate: record.state.tstate,
-                code: watched.stacks.whereabouts(code)?.0,
+                code: address,
                 process: process.clone(),
                 variables,
                 found: Vec::new(),
@@ -138,8 +142,8 @@ impl LoopLooks {
         process: &PythonProcess,
         seen: &Seen,
     ) -> Option<Waiting> {
-        let cells = || seen.codes.iter().map(|_| OnceCell::new()).collect();
-        let parts: Vec<OnceCell<Option<CodeParts>>> = cells();
+        let parts: Vec<OnceCell<Option<Arc<CodeParts>>>> =
+            seen.codes.iter().map(|_| OnceCell::new()).collect();
         let taken_apart: Vec<OnceCell<Option<SampledCode<'_>>>> =
             seen.codes.iter().map(|_| OnceCell::new()).collect();
         let names: Vec<Option<&FunctionName>> = seen
@@ -156,7 +160,7 @@ impl LoopLooks {
                 if reads > MAX_READ {
                     return None;
                 }
-                read(process, &watched.stacks, of.id).map_err(|why| {
+                read_or_kept(process, watched, of.id).map_err(|why| {
                     tracing::debug!(pid = process.pid, %why, "code object not read for its loops");
                     self.unreadable += 1;
                 }).ok()
@@ -213,7 +217,9 @@ impl Frames {
 
 /// Why a code object cannot be judged.
 #[derive(Debug, thiserror::Error)]
-enum Unjudged {
+pub(super) enum Unjudged {
+    #[error("its process has ended")]
+    Ended,
     #[error("another may have been at its address")]
     Replaced,
     #[error(transparent)]
@@ -222,7 +228,26 @@ enum Unjudged {
     Bytes(#[from] DecodeError),
 }
 
-fn read(process: &PythonProcess, stacks: &Stacks, code: CodeId) -> Result<CodeParts, Unjudged> {
+/// Reads a code object, or takes what was read of it while it was there.
+fn read_or_kept(
+    process: &PythonProcess,
+    watched: &Watched,
+    code: CodeId,
+) -> Result<Arc<CodeParts>, Unjudged> {
+    let now = if watched.exited {
+        Err(Unjudged::Ended)
+    } else {
+        read(process, &watched.stacks, code).map(Arc::new)
+    };
+    now.or_else(|why| watched.hot_code.get(code).ok_or(why))
+}
+
+/// Reads the parts of a code object that was sampled.
+pub(super) fn read(
+    process: &PythonProcess,
+    stacks: &Stacks,
+    code: CodeId,
+) -> Result<CodeParts, Unjudged> {
     let (address, witness) = stacks.whereabouts(code).ok_or(Unjudged::Replaced)?;
     let parts = read_parts(&process.memory(), process, address)?;
     // The same object as the one that was sampled.

@@ -6,6 +6,7 @@ use leakcpu_common::totals::Wait;
 
 use super::{
     awaited::Awaited,
+    hot_code::HotCode,
     native::CodeLooks,
     sightings::Sightings,
     stacks::{Source, Stacks},
@@ -83,6 +84,8 @@ pub(super) struct Watched {
     /// Born while watching, by fork.
     pub forked: bool,
     pub stacks: Stacks,
+    /// Code objects that its busy threads run.
+    pub hot_code: HotCode,
     /// Stacks that came before the interpreter was attached.
     early: Vec<RawStack>,
     /// What code it has mapped, and when to look again.
@@ -118,6 +121,7 @@ impl Watched {
             parent: None,
             forked: false,
             stacks: Stacks::default(),
+            hot_code: HotCode::default(),
             early: Vec::new(),
             code: AddressSpace::default(),
             code_looks: CodeLooks::default(),

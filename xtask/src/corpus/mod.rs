@@ -59,9 +59,6 @@ pub struct Arguments {
 /// The program of the tests that runs the corpus.
 const PROGRAM: &str = "corpus";
 
-/// What is judged.
-const PYOBSERVE: &str = "pyobserve";
-
 /// Where the tables stand.
 const DOCUMENT: &str = "docs/corpus.md";
 
@@ -102,7 +99,7 @@ pub fn run(host: &Host, arguments: &Arguments) -> Result<ExitCode> {
     }
     setup::ensure(host)?;
     servers::ensure(host);
-    let [pyobserve, program] = build_both(host)?;
+    let [pyobserve, program] = build::with_pyobserve(host, PROGRAM)?;
     let run = watch(host, arguments, &pyobserve, &program)?;
     let file = keep(host, &run)?;
     let text = table::document(std::slice::from_ref(&run));
@@ -118,30 +115,6 @@ pub fn run(host: &Host, arguments: &Arguments) -> Result<ExitCode> {
     } else {
         ExitCode::SUCCESS
     })
-}
-
-/// Builds pyobserve and the program, in one go: apart they would have other features, and
-/// be built twice.
-fn build_both(host: &Host) -> Result<[PathBuf; 2]> {
-    let mut cargo = host.cargo();
-    cargo
-        .args([
-            "build",
-            "--package",
-            "leakcpu-user",
-            "--package",
-            "leakcpu-tests",
-        ])
-        .args(["--bin", PYOBSERVE, "--bin", PROGRAM])
-        .env(build::REQUIRE_EBPF.0, build::REQUIRE_EBPF.1);
-    let built = build::executables(&mut cargo)?;
-    let path = |name: &str| {
-        let found = built.iter().find(|executable| executable.name == name);
-        found
-            .map(|executable| executable.path.clone())
-            .with_context(|| format!("cargo built no {name}"))
-    };
-    Ok([path(PYOBSERVE)?, path(PROGRAM)?])
 }
 
 /// Runs the programs as root, for what is watched by eBPF.

@@ -1,0 +1,283 @@
+//! pyperformance's benchmarks under observation: none of them waits, so none may be called
+//! busy-waiting. `cargo xtask pyperformance` builds it and runs it as root; docs/spins.md has
+//! what was found.
+
+use std::{
+    fs,
+    io::Write as _,
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::Parser;
+use leakcpu_tests::{
+    interpreter::{self, Interpreter},
+    observe,
+    report::{Report, list, ns, text},
+    venv,
+};
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Watches pyperformance's benchmarks.
+#[derive(Parser)]
+struct Arguments {
+    /// The interpreter: 3.11, or 3.11.7 [default: the newest that is started directly]
+    #[arg(long)]
+    python: Option<String>,
+    /// Only this benchmark (repeat for more)
+    #[arg(long)]
+    only: Vec<String>,
+    /// How long each is watched
+    #[arg(long, default_value_t = 3)]
+    seconds: u32,
+}
+
+/// Accusations that are right, by benchmark and function, and why.
+const RIGHTLY: [(&str, &str, &str); 0] = [];
+
+/// Parts of one benchmark at most.
+const MAX_PARTS: u32 = 32;
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(why) => {
+            eprintln!("error: {why:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether nobody was accused falsely.
+fn run(arguments: &Arguments) -> Result<bool> {
+    let wanted = |python: &&&Interpreter| match &arguments.python {
+        Some(named) => python.version == *named || *named == format!("3.{}", python.minor),
+        None => python.version == interpreter::newest().version,
+    };
+    let pythons = interpreter::supported();
+    let python = pythons
+        .iter()
+        .filter(|python| python.is_local() && !interpreter::is_debian(python))
+        .find(wanted)
+        .context("there is no such CPython here that is started directly")?;
+    let mut sums = Sums::default();
+    for benchmark in benchmarks(python)? {
+        if arguments.only.is_empty() || arguments.only.contains(&benchmark.name) {
+            sums.add(&benchmark, benchmark.watch(python, arguments.seconds))?;
+        }
+    }
+    ensure!(sums.parts > 0, "no benchmark could be run");
+    say(&format!(
+        "{python}: {} parts of {} benchmarks watched for {} s each, {} called busy-waiting, {} of them rightly; {} not run",
+        sums.parts, sums.benchmarks, arguments.seconds, sums.accused, sums.rightly, sums.not_run,
+    ))?;
+    Ok(sums.accused == sums.rightly)
+}
+
+#[derive(Default)]
+struct Sums {
+    benchmarks: u32,
+    parts: u32,
+    not_run: u32,
+    accused: usize,
+    rightly: usize,
+}
+
+impl Sums {
+    fn add(&mut self, benchmark: &Benchmark, watched: Result<Vec<Vec<String>>>) -> Result<()> {
+        let name = &benchmark.name;
+        match watched {
+            Err(why) => {
+                self.not_run += 1;
+                say(&format!("{name}: not run: {why:#}"))
+            }
+            Ok(parts) => {
+                self.benchmarks += 1;
+                for (number, accused) in parts.iter().enumerate() {
+                    self.parts += 1;
+                    say(&format!("{name}.{number}: {} accused", accused.len()))?;
+                    for one in accused {
+                        let reason = RIGHTLY
+                            .iter()
+                            .find(|(of, place, _)| of == name && one.contains(place));
+                        self.accused += 1;
+                        self.rightly += usize::from(reason.is_some());
+                        let reason = reason.map_or("FALSE, or to be judged", |(_, _, why)| why);
+                        say(&format!("    {one}: {reason}"))?;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// One benchmark as pyperformance's list has it.
+struct Benchmark {
+    name: String,
+    script: PathBuf,
+    options: Vec<String>,
+    packages: Vec<String>,
+}
+
+/// What a benchmark's `pyproject.toml` or its variant of it says.
+#[derive(Default, Deserialize)]
+struct Metadata {
+    #[serde(default)]
+    project: Project,
+    #[serde(default)]
+    tool: Tool,
+}
+
+#[derive(Default, Deserialize)]
+struct Project {
+    #[serde(default)]
+    dependencies: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct Tool {
+    #[serde(default)]
+    pyperformance: Options,
+}
+
+#[derive(Default, Deserialize)]
+struct Options {
+    #[serde(default)]
+    extra_opts: Vec<String>,
+}
+
+/// The benchmarks of pyperformance's list.
+fn benchmarks(python: &Interpreter) -> Result<Vec<Benchmark>> {
+    let with = venv::with_packages(python, &["pyperformance"])
+        .context("pyperformance cannot be installed")?;
+    let libraries = with.path.parent().and_then(Path::parent);
+    let folder = libraries
+        .context("a virtual environment has a bin folder")?
+        .join(format!(
+            "lib/python3.{}/site-packages/pyperformance/data-files/benchmarks",
+            python.minor
+        ));
+    let list = folder.join("MANIFEST");
+    let list = fs::read_to_string(&list).with_context(|| list.display().to_string())?;
+    let entries = list.lines().filter_map(|line| line.split_once('\t'));
+    entries
+        .filter(|(_, file)| file.starts_with("<local"))
+        .map(|(name, file)| {
+            let of = file
+                .strip_prefix("<local:")
+                .and_then(|of| of.strip_suffix('>'));
+            let folder = folder.join(format!("bm_{}", of.unwrap_or(name)));
+            Benchmark::read(name, &folder, of.is_some())
+                .with_context(|| format!("the benchmark {name}"))
+        })
+        .collect()
+}
+
+impl Benchmark {
+    fn read(name: &str, folder: &Path, is_variant: bool) -> Result<Self> {
+        let read = |file: &str| -> Result<Metadata> {
+            let file = folder.join(file);
+            let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+            Ok(toml::from_str(&text)?)
+        };
+        let project = read("pyproject.toml")?;
+        let tool = if is_variant {
+            read(&format!("bm_{name}.toml"))?.tool
+        } else {
+            project.tool
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            script: folder.join("run_benchmark.py"),
+            options: tool.pyperformance.extra_opts,
+            packages: project.project.dependencies,
+        })
+    }
+
+    /// Watches one part of it after the other; who was accused in each.
+    fn watch(&self, python: &Interpreter, seconds: u32) -> Result<Vec<Vec<String>>> {
+        let packages: Vec<&str> = self.packages.iter().map(String::as_str).collect();
+        let with = venv::with_packages(python, &packages).context("its packages")?;
+        let mut parts = Vec::new();
+        for part in 0..MAX_PARTS {
+            let report = self.part(&with, part, seconds)?;
+            // There is no such part.
+            if ns(&report.0["window"], "duration_ns") < i64::from(seconds) * 900_000_000 {
+                break;
+            }
+            parts.push(accused(&report));
+        }
+        if parts.is_empty() {
+            bail!("it ends at once: {:?}", self.options);
+        }
+        Ok(parts)
+    }
+
+    /// Runs one part of it, over and over, and watches.
+    fn part(&self, python: &Interpreter, part: u32, seconds: u32) -> Result<Report> {
+        let folder = tempfile::tempdir()?;
+        let mut command = observe::command(&["classify", "--json", "--all", "-d"]);
+        command
+            .arg(format!("{seconds}s"))
+            // What it prints must not keep our pipe open.
+            .args(["--", "sh", "-c", "exec \"$@\" > /dev/null 2>&1", "sh"])
+            .arg(&python.path)
+            .arg(&self.script)
+            .args(["--worker", "--warmups", "0", "--loops", "1"])
+            .args(["--values", "1000000", "--worker-task"])
+            .arg(part.to_string())
+            .args(&self.options)
+            .current_dir(folder.path())
+            .process_group(0);
+        let running = observe::start(command);
+        let group = Pid::from_raw(i32::try_from(running.child.id())?);
+        let outcome = running.wait();
+        // It goes on without us; or it has ended.
+        let _ = killpg(group, Signal::SIGKILL);
+        ensure!(outcome.code() == 0, "pyobserve says: {}", outcome.stderr);
+        Ok(outcome.report())
+    }
+}
+
+/// Processes, threads and findings that say busy-waiting.
+fn accused(report: &Report) -> Vec<String> {
+    let mut accused = Vec::new();
+    for process in list(&report.0, "processes") {
+        let mut judge = |what: &str, verdict: &Value| {
+            if text(verdict, "class") == "busy-waiting" {
+                accused.push(format!(
+                    "{what} is {}, {}",
+                    verdict["detail"], verdict["blame"]
+                ));
+            }
+        };
+        judge("process", &process["verdict"]);
+        for thread in list(process, "threads") {
+            judge("thread", &thread["verdict"]);
+        }
+        for finding in list(process, "findings") {
+            if text(finding, "rule").starts_with("busy-wait.") {
+                accused.push(format!(
+                    "{} in {} {}:{}",
+                    finding["rule"], finding["function"], finding["file"], finding["line"]
+                ));
+            }
+        }
+    }
+    accused
+}
+
+fn say(line: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    stdout.flush().context("cannot write to stdout")
+}
