@@ -15,6 +15,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
 use crate::report::Report;
 
 /// No run of a test takes longer.
@@ -195,6 +200,13 @@ fn open_files(folder: &str, kind: &str) -> usize {
 }
 
 impl Running {
+    /// Presses Ctrl-C, as it were, and waits for its end.
+    pub fn interrupt(self) -> Outcome {
+        let pid = i32::try_from(self.child.id()).expect("a pid is small");
+        kill(Pid::from_raw(pid), Signal::SIGINT).expect("our own child can be signalled");
+        self.wait()
+    }
+
     /// Waits for its end.
     pub fn wait(mut self) -> Outcome {
         let started = Instant::now();

@@ -161,7 +161,10 @@ fn times(problems: &mut Problems) -> Answer {
         let runnable = ns(time, "runnable_ns");
         problems.near(format!("{role}: runnable"), runnable, delay, allowed);
     }
-    for (name, role, reason) in [("nap", "sleep", "sleep"), ("receive", "receive", "pipe")] {
+    for (name, role, reason) in [
+        ("nap", "sleep", "sleep"),
+        ("receive", "receive", "net-recv"),
+    ] {
         let spans = truth["waits"][role].as_array().expect("waits are a list");
         let line = ns(&ready["lines"], name);
         let tid = ns(&ready["tids"], role);

@@ -103,11 +103,6 @@ fn watching(options: &[&str]) -> observe::Running {
     running
 }
 
-fn interrupted(running: observe::Running) -> Report {
-    signal(running.child.id(), Signal::SIGINT);
-    running.wait().report()
-}
-
 #[test]
 fn a_command_is_watched_from_its_exec_to_its_end() {
     let mut problems = Problems::new();
@@ -391,7 +386,7 @@ fn processes_that_begin_while_watched_are_reported_on_every_interpreter() {
         assert!(status.success(), "{python} failed: {status}");
         truths.push((python, json(file.as_ref())));
     }
-    let report = interrupted(running);
+    let report = running.interrupt().report();
     for (python, truth) in truths {
         problems.about(&python.version);
         let Some(process) = report.find_process(pid_of(&truth)) else {
@@ -432,7 +427,7 @@ fn forked_workers_of_a_running_process_are_watched_system_wide_only() {
         let running = watching(&["-p", &pid][..if by_pid { 2 } else { 0 }]);
         parent.go();
         let truth = parent.next_line();
-        let report = interrupted(running);
+        let report = running.interrupt().report();
         problems.check(report.find_process(parent.pid).is_some(), "no parent");
         if by_pid {
             problems.equal("processes", &report.processes().len(), &1);
@@ -482,7 +477,7 @@ fn becomes(python: &Interpreter, kind: &str, by_pid: bool, problems: &mut Proble
         });
         std::thread::sleep(Duration::from_millis(200));
     }
-    let report = interrupted(running);
+    let report = running.interrupt().report();
     // What it did as Python before is in the report in any case.
     let Some(process) = report.find_process(workload.pid) else {
         problems.add("it is missing");
@@ -569,7 +564,7 @@ fn two_observers_see_the_same() {
     let first = watching(&["-p", &pid]);
     let second = watching(&["-p", &pid, "-r", "499"]);
     std::thread::sleep(Duration::from_millis(1500));
-    let reports = [interrupted(first), interrupted(second)];
+    let reports = [first.interrupt().report(), second.interrupt().report()];
     let kernel = sampler.stop();
     for (n, report) in reports.iter().enumerate() {
         problems.about(format!("observer {n}"));

@@ -20,10 +20,6 @@ use leakcpu_tests::{
     report::{Report, find_function, largest, list, ns, text},
     workload::{self, Workload},
 };
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -184,7 +180,7 @@ fn files_replaced_or_removed_while_they_run_do_not_matter() {
             observe::until_attached(&running);
             replace(folder.path(), is_replaced.then_some(other));
             std::thread::sleep(Duration::from_millis(700));
-            let before = interrupted(running);
+            let before = running.interrupt().report();
             problems.about(format!("{python}, attached before"));
             let process = before.process(workload.pid);
             // Its clock is compared below.
@@ -225,12 +221,6 @@ fn replace(folder: &Path, by: Option<&Interpreter>) {
         }
     }
     assert!(count > 0, "nothing was replaced in {}", folder.display());
-}
-
-fn interrupted(running: observe::Running) -> Report {
-    let pid = Pid::from_raw(i32::try_from(running.child.id()).expect("a pid fits"));
-    kill(pid, Signal::SIGINT).expect("our own child can be signalled");
-    running.wait().report()
 }
 
 #[test]
@@ -322,7 +312,7 @@ fn workers_of_multiprocessing_are_followed_from_their_start() {
         observe::until_attached(&running);
         workload.go();
         let said = workload.next_line();
-        let report = interrupted(running);
+        let report = running.interrupt().report();
         for child in list(&said, "children") {
             problems.about(format!("{python} {child}"));
             let pid = u32::try_from(ns(child, "pid")).expect("a pid fits");
@@ -471,7 +461,7 @@ fn processes_that_live_for_200_ms_keep_their_names() {
             all.push((python, said));
         }
     }
-    let report = interrupted(running);
+    let report = running.interrupt().report();
     for (python, said) in &all {
         problems.about(format!("{python}, pid {}", said["pid"]));
         brief(&report, said, &mut problems);

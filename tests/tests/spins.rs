@@ -9,15 +9,11 @@ use std::{
 use leakcpu_tests::{
     compiler::{self, Symbols},
     interpreter::{self, Interpreter},
-    observe::{self, Outcome, Running},
+    observe::{self, Outcome},
     problems::Problems,
     report::{list, ns, text},
     verdict,
     workload::{self, Workload},
-};
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -123,12 +119,6 @@ impl Named {
     }
 }
 
-fn interrupted(running: Running) -> Outcome {
-    let pid = i32::try_from(running.child.id()).expect("a pid is small");
-    kill(Pid::from_raw(pid), Signal::SIGINT).expect("our own child can be signalled");
-    running.wait()
-}
-
 #[test]
 fn spins_names_those_that_spin_and_nobody_else() {
     let mut problems = Problems::new();
@@ -205,7 +195,7 @@ fn named_after_ms(problems: &mut Problems, rounds: usize) -> Vec<i64> {
         workload.finish();
     }
     let pid = running.child.id();
-    let outcome = interrupted(running);
+    let outcome = running.interrupt();
     problems.equal("exit code", &outcome.code(), &0);
     problems.equal("programs attached", &observe::links(pid), &0);
     let named = Named::all(&outcome);

@@ -203,9 +203,9 @@ fn functions(report: &Report, pid: u32, ready: &Value, truth: &Value, problems: 
     }
     for (name, reason) in [
         ("nap", "sleep"),
-        ("receive", "pipe"),
+        ("receive", "net-recv"),
         ("rest", "sleep"),
-        ("park", "pipe"),
+        ("park", "net-recv"),
     ] {
         let of_reason = ns(&function(process, name)["blocked_by_reason"], reason);
         let all = ns(function(process, name), "self_blocked_ns");

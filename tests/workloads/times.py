@@ -96,8 +96,16 @@ def until_end():
         pass
 
 
-inbox, outbox = socket.socketpair()
-never, other_end = socket.socketpair()
+def connected():
+    """Both ends of a connection."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ours = socket.create_connection(server.getsockname())
+        theirs, _ = server.accept()
+        return ours, theirs
+
+
+inbox, outbox = connected()
+never, other_end = connected()
 threads = {
     "compute": threading.Thread(target=compute, daemon=True),
     "sleep": threading.Thread(target=nap, daemon=True),

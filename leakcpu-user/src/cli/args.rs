@@ -80,6 +80,10 @@ pub struct ClassifyArgs {
     #[arg(short, long, value_parser = quantity::duration)]
     pub duration: Option<Duration>,
 
+    /// Keep watching: a report for every duration, until Ctrl-C or the end of the command
+    #[arg(short, long, conflicts_with = "output")]
+    pub watch: bool,
+
     /// Samples a second and CPU, 1 to 10,000: 99, 1khz
     #[arg(short, long, visible_alias = "freq", default_value = "99", value_parser = quantity::rate_hz)]
     pub rate: u32,
@@ -215,6 +219,7 @@ mod tests {
             "classify --format pdf",
             "classify --json --format text",
             "classify --exit-status",
+            "classify --watch -o report",
             "classify -p 1 -- true",
             "classify --fail-on slow",
             "observe",

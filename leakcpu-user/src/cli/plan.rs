@@ -34,6 +34,8 @@ pub struct Plan {
     pub what: What,
     /// How long; `None`: until the command ends.
     pub duration: Option<Duration>,
+    /// Whether another window begins when one ends.
+    pub watch: bool,
     /// What the programs are told.
     pub load: LoadConfig,
     /// Distinct (thread, stack, instruction) combinations counted.
@@ -62,6 +64,12 @@ impl Plan {
         } else {
             classify.format
         };
+        if classify.watch && !matches!(format, Format::Text | Format::Json) {
+            return Err(Failure::Usage(
+                "--watch writes one report after the other: as text, or with --json a line for each"
+                    .to_owned(),
+            ));
+        }
         let what = if !classify.command.is_empty() {
             What::Command(classify.command.clone())
         } else if classify.pids.is_empty() {
@@ -73,7 +81,7 @@ impl Plan {
             What::Pids(pids)
         };
         let duration = match (&what, classify.duration) {
-            (What::Command(_), duration) => duration,
+            (What::Command(_), duration) if !classify.watch => duration,
             (_, duration) => Some(duration.unwrap_or(DEFAULT_DURATION)),
         };
         let load = LoadConfig {
@@ -96,6 +104,7 @@ impl Plan {
             destination: destination(format, classify.output.clone(), args)?,
             what,
             duration,
+            watch: classify.watch,
             load,
             max_leaves: classify.max_leaves as usize,
             budget_share: classify.budget,

@@ -34,8 +34,9 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// Reads the maps; `start_ns` is when the window begins, and is now.
-    pub fn read(maps: &KernelMaps<'_>, start_ns: u64) -> Result<Self, ProbeError> {
+    /// Reads the maps; `start_ns` is when the window begins, and is now. What was lost
+    /// before the first window counts as lost in it.
+    pub fn read(maps: &KernelMaps<'_>, start_ns: u64, is_first: bool) -> Result<Self, ProbeError> {
         let mut baseline = Self {
             start_ns,
             totals: read_totals(maps)?,
@@ -63,7 +64,10 @@ impl Baseline {
             }
             baseline.add_thread(&state);
         }
-        for counter in Counter::ALL.into_iter().filter(|c| !c.is_loss()) {
+        for counter in Counter::ALL
+            .into_iter()
+            .filter(|c| !is_first || !c.is_loss())
+        {
             baseline.counters.push((counter, maps.counter(counter)?));
         }
         Ok(baseline)
@@ -131,7 +135,7 @@ impl Baseline {
         wake
     }
 
-    /// A counter that is no loss, since the window began; losses are kept whole.
+    /// A counter since the window began; losses of the first window are kept whole.
     pub(super) fn counter(&self, counter: Counter, n: u64) -> u64 {
         let before = self.counters.iter().find(|(c, _)| *c == counter);
         n.saturating_sub(before.map_or(0, |(_, n)| *n))

@@ -43,6 +43,7 @@ impl Samples {
     pub fn begin(&mut self) {
         self.counts.clear();
         self.unplaced.clear();
+        self.loss.clear();
         self.thinned.forget_stacks();
     }
 

@@ -74,7 +74,7 @@ impl ThreadRecord {
 }
 
 /// Tells two owners of one tid apart; equal to the kernel side's.
-pub(super) fn generation(state: &ThreadState) -> u32 {
+pub fn generation(state: &ThreadState) -> u32 {
     // The low half, as the kernel side stores it.
     u32::try_from((state.start_boottime_ns >> 20) & u64::from(u32::MAX)).unwrap_or(0)
 }

@@ -10,6 +10,7 @@ mod per_thread;
 mod sources;
 #[cfg(test)]
 mod stack_depth;
+mod sweep;
 mod syscalls;
 mod throttle_clock;
 

@@ -132,7 +132,7 @@ impl Session {
             window: Window {
                 start_unix_ns: self.start_unix_ns,
                 duration_ns: window_ns,
-                sequence: 0,
+                sequence: self.sequence,
             },
             sampling: self.sampling(snapshot, &processes),
             loss,

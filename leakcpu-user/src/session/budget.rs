@@ -98,8 +98,14 @@ impl Budget {
     }
 
     /// The window begins.
-    pub(super) const fn begin(&mut self, load: Load) {
+    pub(super) fn begin(&mut self, load: Load) {
         self.begin_ns = load.at_ns;
+        // What holds already holds from the beginning.
+        self.steps = self.steps.pop().into_iter().collect();
+        self.steps.retain(|step| step.detail != Detail::default());
+        for step in &mut self.steps {
+            step.at_ns = 0;
+        }
         self.last = load;
     }
 

@@ -394,7 +394,7 @@ impl Exchanges {
             }
         }
         let spaces = self.spaces.drain().filter_map(|(_, space)| space);
-        let mut not_looked_at = self.not_looked_at;
+        let mut not_looked_at = std::mem::take(&mut self.not_looked_at);
         let connections = spaces
             .map(|space| {
                 not_looked_at += space.not_read;

@@ -151,6 +151,8 @@ pub struct Session {
     budget: Budget,
     /// What was counted when the kernel's statistics were switched on.
     budget_before: Option<(budget::Load, budget::Runs)>,
+    /// Windows that have ended.
+    sequence: u64,
     start_unix_ns: u64,
     start_ns: u64,
     baseline: Baseline,
@@ -205,6 +207,7 @@ impl Session {
             meter: CostMeter::default(),
             budget: Budget::new(budget_share, config.rate_hz),
             budget_before: None,
+            sequence: 0,
             start_unix_ns: unix_ns(),
             start_ns: monotonic_ns(),
             baseline: Baseline::default(),

@@ -7,12 +7,18 @@
 use std::{future::Future, time::Duration};
 
 use super::{Purpose, SPINS_TICK, Session, SessionError, trials::Trials};
-use crate::{collect::monotonic_ns, model::Profile};
+use crate::{
+    collect::{generation, monotonic_ns},
+    model::Profile,
+};
 
 /// How long the window is in which a thread is judged: some sixty samples of one that spins.
 const WINDOW: Duration = Duration::from_millis(600);
 /// Ticks between two looks for busy threads.
 const LOOK_TICKS: u32 = 3;
+/// Ticks after which the maps are cleared of threads that have ended, where nobody is
+/// suspected: about a minute.
+const SWEEP_TICKS: u32 = 600;
 
 impl Session {
     /// Watches until threads that may spin have been looked at for a moment: the profile of
@@ -45,7 +51,11 @@ impl Session {
                     self.trials().end(now_ns);
                     self.suspects.forget_evidence();
                     self.watched.retain(|_, watched| !watched.exited);
+                    self.probes.maps()?.sweep(generation)?;
                     return Ok(Some(profile));
+                }
+                None if self.ticks.is_multiple_of(SWEEP_TICKS) => {
+                    self.probes.maps()?.sweep(generation)?;
                 }
                 _ => {}
             }

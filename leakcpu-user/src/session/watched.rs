@@ -130,6 +130,14 @@ impl Watched {
         }
     }
 
+    /// Forgets what was seen of one window only.
+    pub(super) fn forget_window(&mut self) {
+        self.descriptors.clear();
+        self.awaited.clear();
+        self.children.clear();
+        self.stacks.loss.clear();
+    }
+
     /// It runs another program since now.
     pub(super) fn rejuvenate(&mut self) {
         self.young_until_ns = monotonic_ns() + YOUNG_NS;

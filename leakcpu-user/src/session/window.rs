@@ -2,7 +2,7 @@
 
 use super::{Purpose, Session, SessionError, cost::own_usage, round_trips::waited_on};
 use crate::{
-    collect::{Baseline, Snapshot, monotonic_ns, unix_ns},
+    collect::{Baseline, Snapshot, generation, monotonic_ns, unix_ns},
     model::{Profile, UserLoss},
 };
 
@@ -19,6 +19,31 @@ impl Session {
         self.profile_until(end_ns)
     }
 
+    /// Ends the window, makes its profile, and begins the next one at once.
+    pub fn next_window(&mut self) -> Result<Profile, SessionError> {
+        self.suspects.disarm(&mut self.probes)?;
+        self.look_at_all_locks()?;
+        self.end_accounts()?;
+        let profile = self.profile_until(monotonic_ns())?;
+        self.forget_window()?;
+        self.sequence += 1;
+        self.begin_window()?;
+        Ok(profile)
+    }
+
+    /// Forgets what is of one window only.
+    fn forget_window(&mut self) -> Result<(), SessionError> {
+        self.watched.retain(|_, watched| !watched.exited);
+        for watched in self.watched.values_mut() {
+            watched.forget_window();
+        }
+        self.suspects.forget_evidence();
+        self.lock_looks.past.clear();
+        self.user_loss.clear();
+        self.fault_files.clear();
+        Ok(self.probes.maps()?.sweep(generation)?)
+    }
+
     /// A window begins: what was counted until now is of none, or of the one before.
     pub(super) fn begin_window(&mut self) -> Result<(), SessionError> {
         if self.purpose == Purpose::Report {
@@ -28,7 +53,7 @@ impl Session {
         self.start_ns = monotonic_ns();
         self.drain_samples();
         self.samples.begin();
-        self.baseline = Baseline::read(&self.probes.maps()?, self.start_ns)?;
+        self.baseline = Baseline::read(&self.probes.maps()?, self.start_ns, self.sequence == 0)?;
         self.probes.maps()?.begin(self.start_ns)?;
         if self.purpose == Purpose::Report {
             self.begin_accounts()?;

@@ -6,10 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
-    classify,
+    classify::{self, Steady},
     cli::{
         args::{Args, ClassifyArgs, Format},
         child,
@@ -26,38 +26,66 @@ use crate::{
 
 pub(crate) fn run(args: &Args, classify: &ClassifyArgs) -> Result<Exit, Failure> {
     let plan = Plan::new(args, classify)?;
-    let Some((profile, status)) = runtime()?.block_on(watch(args, &plan))? else {
+    let mut reports = Reports {
+        plan: &plan,
+        quiet: args.quiet,
+        steady: Steady::default(),
+        is_met: false,
+    };
+    let Some(status) = runtime()?.block_on(watch(args, &plan, &mut reports))? else {
         return Ok(Exit::Interrupted);
     };
-    let classification = classify::classify(&profile);
-    let findings = diagnose(&profile, &classification);
-    plan.destination.write(
-        plan.format,
-        &Report {
-            profile: &profile,
-            classification: &classification,
-            findings: &findings,
-            all: plan.all,
-            borders: plan.borders,
-        },
-    )?;
-    if !args.quiet {
-        // The other formats have a place for them.
-        if matches!(plan.format, Format::Collapsed | Format::Flamegraph) {
-            for warning in &profile.warnings {
-                anstream::eprintln!("pyobserve: {warning}");
-            }
-        }
-        for path in plan.destination.files(plan.format) {
-            anstream::eprintln!("pyobserve: wrote {}", path.display());
-        }
-    }
-    if plan.fail_on.iter().any(|c| c.is_met_by(&classification)) {
+    if reports.is_met {
         return Ok(Exit::Findings);
     }
     match status {
-        Some(status) if plan.exit_status => Ok(Exit::Command(code_of(status))),
+        CommandEnd::Seen(status) if plan.exit_status => Ok(Exit::Command(code_of(status))),
         _ => Ok(Exit::Ok),
+    }
+}
+
+/// Writes a report of each window.
+struct Reports<'a> {
+    plan: &'a Plan,
+    quiet: bool,
+    steady: Steady,
+    /// A condition for exit code 3 was met in one of them.
+    is_met: bool,
+}
+
+impl Reports<'_> {
+    fn write(&mut self, profile: &Profile) -> Result<(), Failure> {
+        let plan = self.plan;
+        let mut classification = classify::classify(profile);
+        // What is to be done follows from this window, whatever the last ones were called.
+        let findings = diagnose(profile, &classification);
+        self.steady.settle(profile, &mut classification);
+        if profile.window.sequence > 0 && plan.format == Format::Text {
+            anstream::println!();
+        }
+        plan.destination.write(
+            plan.format,
+            &Report {
+                profile,
+                classification: &classification,
+                findings: &findings,
+                all: plan.all,
+                borders: plan.borders,
+            },
+        )?;
+        if !self.quiet {
+            // The other formats have a place for them.
+            if matches!(plan.format, Format::Collapsed | Format::Flamegraph) {
+                for warning in &profile.warnings {
+                    anstream::eprintln!("pyobserve: {warning}");
+                }
+            }
+            for path in plan.destination.files(plan.format) {
+                anstream::eprintln!("pyobserve: wrote {}", path.display());
+            }
+        }
+        self.is_met |= plan.fail_on.iter().any(|c| c.is_met_by(&classification));
+        Ok(())
     }
 }
 
@@ -73,12 +101,26 @@ fn code_of(status: ExitStatus) -> u8 {
 /// A run interrupted this early has seen nothing worth a report.
 const NO_DATA_BEFORE: Duration = Duration::from_millis(50);
 
-/// Watches; `None` if the user gave up before there was any data.
-async fn watch(args: &Args, plan: &Plan) -> Result<Option<(Profile, Option<ExitStatus>)>, Failure> {
+/// How the command did, if there was one.
+enum CommandEnd {
+    Seen(ExitStatus),
+    /// It goes on without us, or there is none.
+    NotSeen,
+}
+
+/// Watches, and reports; `None` if the user gave up before there was any data.
+async fn watch(
+    args: &Args,
+    plan: &Plan,
+    reports: &mut Reports<'_>,
+) -> Result<Option<CommandEnd>, Failure> {
     // Installed first, so that Ctrl-C during the start does not kill us with
     // programs attached and a command held back.
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(signals)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(signals)?;
+    let mut stop = Stop {
+        interrupt: signal(SignalKind::interrupt()).map_err(signals)?,
+        terminate: signal(SignalKind::terminate()).map_err(signals)?,
+        command: None,
+    };
     let (targets, held) = match &plan.what {
         What::Everything => (Targets::All, None),
         What::Pids(pids) => (Targets::Pids(pids.clone()), None),
@@ -95,55 +137,79 @@ async fn watch(args: &Args, plan: &Plan) -> Result<Option<(Profile, Option<ExitS
         plan.budget_share,
     )
     .map_err(with_preflight)?;
-    let mut command = held.map(child::HeldCommand::release).transpose()?;
-    let started = Instant::now();
-    let progress = Progress::new(session.process_count(), plan.duration, args.quiet);
-    let how = {
-        let end = async {
-            let mut beat = tokio::time::interval(Duration::from_millis(100));
-            loop {
-                tokio::select! {
-                    _ = interrupt.recv() => return End::Interrupted,
-                    _ = terminate.recv() => return End::Interrupted,
-                    _ = beat.tick() => {
-                        progress.tick(started.elapsed());
-                        if plan.duration.is_some_and(|limit| started.elapsed() >= limit) {
-                            return End::Duration;
-                        }
-                        if let Some(status) = command.as_mut().and_then(ended) {
-                            return End::Command(status);
-                        }
-                    }
-                }
-            }
-        };
-        let mut end = std::pin::pin!(end);
+    stop.command = held.map(child::HeldCommand::release).transpose()?;
+    let mut has_data = false;
+    loop {
+        let started = Instant::now();
+        let progress = Progress::new(session.process_count(), plan.duration, args.quiet);
         let mut how = None;
         let outcome = session
             .run(async {
-                how = Some(end.as_mut().await);
+                how = Some(stop.or_after(plan.duration, started, &progress).await);
             })
             .await;
         progress.finish();
         outcome?;
-        how
-    };
-    if matches!(how, Some(End::Interrupted)) && started.elapsed() < NO_DATA_BEFORE {
-        return Ok(None);
+        match how {
+            Some(End::Duration) if plan.watch => {
+                reports.write(&session.next_window()?)?;
+                has_data = true;
+            }
+            Some(End::Interrupted) if !has_data && started.elapsed() < NO_DATA_BEFORE => {
+                return Ok(None);
+            }
+            how => {
+                let status = match how {
+                    Some(End::Command(status)) => Some(status),
+                    // The command goes on without us, unless it has just ended.
+                    _ => stop.command.as_mut().and_then(ended),
+                };
+                reports.write(&session.finish()?)?;
+                return Ok(Some(status.map_or(CommandEnd::NotSeen, CommandEnd::Seen)));
+            }
+        }
     }
-    let status = match how {
-        Some(End::Command(status)) => Some(status),
-        // The command goes on without us, unless it has just ended.
-        _ => command.as_mut().and_then(ended),
-    };
-    Ok(Some((session.finish()?, status)))
 }
 
-/// What ended a run.
+/// What may end a window.
+struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+    command: Option<Child>,
+}
+
+/// What ended a window.
 enum End {
     Duration,
     Interrupted,
     Command(ExitStatus),
+}
+
+impl Stop {
+    /// Waits for it, or until `limit` has passed since `started`.
+    async fn or_after(
+        &mut self,
+        limit: Option<Duration>,
+        started: Instant,
+        progress: &Progress,
+    ) -> End {
+        let mut beat = tokio::time::interval(Duration::from_millis(100));
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return End::Interrupted,
+                _ = self.terminate.recv() => return End::Interrupted,
+                _ = beat.tick() => {
+                    progress.tick(started.elapsed());
+                    if limit.is_some_and(|limit| started.elapsed() >= limit) {
+                        return End::Duration;
+                    }
+                    if let Some(status) = self.command.as_mut().and_then(ended) {
+                        return End::Command(status);
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn ended(command: &mut Child) -> Option<ExitStatus> {
