@@ -181,6 +181,7 @@ impl Session {
         let events = probes.take_events()?;
         let sample_ring = probes.take_samples()?;
         probes.attach()?;
+        cost::give_back_memory();
         let mut session = Self {
             probes,
             events,
