@@ -1,4 +1,4 @@
-//! `--fail-on CLASS[>=PCT%]`.
+//! `--fail-on`: `CLASS[>=PCT%]` of `classify`, `[=PCT%]` of `spins`.
 
 use super::quantity;
 use crate::classify::{Class, Classification};

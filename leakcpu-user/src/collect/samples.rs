@@ -63,6 +63,16 @@ impl Samples {
         self.thinned.len()
     }
 
+    /// Which threads those are.
+    pub fn thinned_threads(&self) -> Vec<u32> {
+        self.thinned.tids().collect()
+    }
+
+    /// Thread `tid`, which has ended, is none of them any more.
+    pub fn unthin(&mut self, tid: u32) {
+        self.thinned.end(tid);
+    }
+
     /// Samples taken that are not counted, because there are more of their threads'.
     pub fn left_out(&self) -> u64 {
         self.thinned.left_out()

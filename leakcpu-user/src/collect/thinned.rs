@@ -48,6 +48,16 @@ impl Thinned {
         self.threads.len()
     }
 
+    /// The threads.
+    pub(super) fn tids(&self) -> impl Iterator<Item = u32> {
+        self.threads.keys().copied()
+    }
+
+    /// Thread `tid` is sampled like every other one from now on.
+    pub(super) fn end(&mut self, tid: u32) {
+        self.threads.remove(&tid);
+    }
+
     /// A window begins.
     pub(super) fn forget_stacks(&mut self) {
         for often in self.threads.values_mut() {

@@ -290,6 +290,14 @@ impl Probes {
             .map_err(|e| wrap("attach", programs::ON_CPU_SAMPLE, e))
     }
 
+    /// Samples thread `tid` like every other one again.
+    pub fn stop_sampling_thread(&mut self, tid: u32) -> Result<(), ProbeError> {
+        let program = perf_event(&mut self.ebpf, programs::ON_CPU_SAMPLE)?;
+        self.per_thread
+            .detach(program, tid)
+            .map_err(|e| wrap("detach", programs::ON_CPU_SAMPLE, e))
+    }
+
     /// Passes on what the programs logged; nothing unless built with `ebpf-log`.
     pub fn flush_log(&mut self) {
         #[cfg(feature = "ebpf-log")]

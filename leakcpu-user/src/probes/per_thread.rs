@@ -34,4 +34,12 @@ impl PerThreadEvents {
         self.links.insert(tid, link);
         Ok(())
     }
+
+    /// Takes the clock of thread `tid` away, which may have ended.
+    pub(super) fn detach(&mut self, program: &mut PerfEvent, tid: u32) -> Result<(), ProgramError> {
+        match self.links.remove(&tid) {
+            Some(link) => program.detach(link),
+            None => Ok(()),
+        }
+    }
 }

@@ -24,6 +24,7 @@ mod kernel_entry;
 mod life;
 mod lock_waits;
 mod locks;
+mod loop_samples;
 mod machine;
 mod native;
 mod rest;

@@ -6,7 +6,7 @@
 //! ticks while it runs. Those samples are kept apart, and of all samples of the thread as many
 //! are left out as there are more (`Samples::thin`): times stay what they were.
 
-use super::{Session, exchanges::Sighting};
+use super::{Session, SessionError, exchanges::Sighting};
 use crate::collect::monotonic_ns;
 
 /// As many samples of such a thread are taken as of others, times this.
@@ -36,6 +36,18 @@ impl Session {
                 Err(error) => tracing::debug!(tid = wait.tid, %error, "not sampled more often"),
             }
         }
+    }
+
+    /// Threads that have ended need no clock: others may.
+    pub(super) fn forget_ended_loops(&mut self) -> Result<(), SessionError> {
+        for tid in self.samples.thinned_threads() {
+            let has_ended = self.probes.maps()?.threads.get(&tid, 0).is_err();
+            if has_ended {
+                self.probes.stop_sampling_thread(tid)?;
+                self.samples.unthin(tid);
+            }
+        }
+        Ok(())
     }
 
     /// The part of the time that a thread was on a CPU since it is watched.

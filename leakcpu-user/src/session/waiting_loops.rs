@@ -2,27 +2,28 @@
 
 use std::{
     cell::OnceCell,
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::HashSet,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use leakcpu_common::totals::{Totals, TotalsKey, state};
+use leakcpu_common::totals::{Totals, TotalsKey};
 
-use super::{stacks::Stacks, watched::Watched};
+use super::{
+    loop_samples::{Seen, is_standard, last_part},
+    stacks::Stacks,
+    watched::Watched,
+};
 use crate::{
-    bytecode::{
-        Analysis, CallKind, DecodeError, NamedCall, Place, Sample, SampledCode, Waiting,
-        waiting_loop,
-    },
+    bytecode::{Analysis, DecodeError, SampledCode, Waiting, waiting_loop},
     collect::ThreadRecord,
     discovery::{SourcePlace, source_line},
     interpreter::{
         CodeError, CodeParts, FrameValues, MAX_VALUES, PythonProcess, frame_values, read_parts,
         read_witness,
     },
-    model::{FunctionId, Look, LookAt, Pid, Process, StackId, SteadyValues, Tid, WaitingLoop},
-    symbolize::{CodeId, FunctionName, library_dir},
+    model::{Pid, Process, SteadyValues, Tid, WaitingLoop},
+    symbolize::{CodeId, FunctionName},
 };
 
 /// Fewer samples say nothing about a loop.
@@ -259,14 +260,6 @@ pub(super) fn read(
     }
 }
 
-/// A code object that was sampled.
-struct SeenCode {
-    id: CodeId,
-    function: Option<FunctionId>,
-    /// Samples at each line.
-    lines: BTreeMap<u32, u64>,
-}
-
 /// The loop's line as it is written.
 fn text_of(watched: &Watched, waiting: &WaitingLoop) -> Option<String> {
     let function = watched.stacks.function_name(waiting.function)?;
@@ -277,123 +270,4 @@ fn text_of(watched: &Watched, waiting: &WaitingLoop) -> Option<String> {
         line: waiting.line?,
     };
     source_line(watched.facts.pid, watched.facts.start_boottime_ns, place)
-}
-
-/// `co_name` of a qualified name.
-fn last_part(name: &str) -> &str {
-    name.rsplit('.').next().unwrap_or(name)
-}
-
-/// Whether a file is the standard library's, or gevent's, by its name.
-fn is_standard(file: &str) -> bool {
-    let is_installed = |dir: &str| dir.ends_with("-packages");
-    file.starts_with("<frozen ")
-        || is_gevent(file)
-        || library_dir(file).is_some_and(|dir| !is_installed(dir))
-}
-
-fn is_gevent(file: &str) -> bool {
-    file.contains("/site-packages/gevent/") || file.contains("/dist-packages/gevent/")
-}
-
-/// What the samples of one thread found, frame by frame.
-#[derive(Default)]
-struct Seen {
-    samples: Vec<Sample>,
-    /// All, but those of the hub.
-    of_samples: u64,
-    /// Samples of gevent's hub, which turns from one greenlet to the next.
-    in_hub: u64,
-    codes: Vec<SeenCode>,
-}
-
-impl Seen {
-    fn of(stacks: &Stacks, totals: &[(TotalsKey, Totals)]) -> Self {
-        let mut seen = Self::default();
-        let mut numbers: HashMap<CodeId, u32> = HashMap::new();
-        for (key, totals) in totals {
-            if !matches!(key.wait.kind(), state::ON_CPU_USER | state::ON_CPU_KERNEL) {
-                continue;
-            }
-            let stack = stacks.by_hash(key.stack).unwrap_or(StackId(0));
-            if is_hub(stacks, stack) {
-                seen.in_hub += totals.count;
-                continue;
-            }
-            seen.of_samples += totals.count;
-            let mut sample = Sample {
-                places: Vec::new(),
-                count: totals.count,
-            };
-            for (frame, spot) in stacks.spots(stack) {
-                let place = spot.and_then(|spot| {
-                    let next = u32::try_from(seen.codes.len()).ok()?;
-                    let number = *numbers.entry(spot.code).or_insert(next);
-                    if number == next {
-                        seen.codes.push(SeenCode {
-                            id: spot.code,
-                            function: frame.function,
-                            lines: BTreeMap::new(),
-                        });
-                    }
-                    if let Some(line) = frame.line {
-                        let of = &mut seen.codes[number as usize];
-                        *of.lines.entry(line).or_default() += totals.count;
-                    }
-                    Some(Place {
-                        code: number,
-                        offset: spot.offset?,
-                        called_from_c: frame.called_from_c,
-                    })
-                });
-                sample.places.push(place);
-            }
-            seen.samples.push(sample);
-        }
-        seen
-    }
-
-    fn in_model(&self, waiting: &Waiting) -> Option<WaitingLoop> {
-        let code = self.codes.get(waiting.code as usize)?;
-        let lines = code.lines.iter();
-        let mut looks_at: Vec<Look> = waiting.calls.iter().filter_map(look).collect();
-        looks_at.sort();
-        looks_at.dedup();
-        Some(WaitingLoop {
-            function: code.function?,
-            line: lines
-                .max_by_key(|(_, count)| **count)
-                .map(|(line, _)| *line),
-            text: None,
-            samples: waiting.samples,
-            of_samples: self.of_samples,
-            looks_at,
-            sleeps: waiting.sleeps,
-            gives_way: waiting.sleeps && self.in_hub > 0,
-            functions_below: waiting.functions_below,
-            values: None,
-        })
-    }
-}
-
-/// Whether all frames of a stack are gevent's own.
-fn is_hub(stacks: &Stacks, stack: StackId) -> bool {
-    let mut files = stacks.spots(stack).map(|(frame, _)| {
-        let function = frame.function.and_then(|id| stacks.function_name(id));
-        function.is_some_and(|function| is_gevent(&function.file))
-    });
-    files.next().is_some_and(|first| first) && files.all(|one| one)
-}
-
-fn look(call: &NamedCall) -> Option<Look> {
-    let at = match call.kind {
-        CallKind::Clock => LookAt::Clock,
-        CallKind::Predicate => LookAt::State,
-        CallKind::Attempt => LookAt::Offer,
-        CallKind::Sleep | CallKind::Lock => return None,
-    };
-    Some(Look {
-        at,
-        name: call.name.clone(),
-    })
 }

@@ -41,6 +41,7 @@ impl Session {
         self.lock_looks.past.clear();
         self.user_loss.clear();
         self.fault_files.clear();
+        self.forget_ended_loops()?;
         Ok(self.probes.maps()?.sweep(generation)?)
     }
 

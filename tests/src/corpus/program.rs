@@ -56,7 +56,7 @@ pub struct Program {
     /// Its file by the name that it knows.
     pub file: PathBuf,
     /// Goes after the process.
-    _quota: Option<ControlGroup>,
+    quota: Option<ControlGroup>,
 }
 
 impl Program {
@@ -86,8 +86,14 @@ impl Program {
         Ok(Self {
             workload,
             file,
-            _quota: quota,
+            quota,
         })
+    }
+
+    /// For how long its quota has held it back since it is ready; nothing if it has none.
+    pub fn held_back_ns(&self) -> u64 {
+        let held_back = self.quota.as_ref().map_or(0, ControlGroup::throttled_ns);
+        u64::try_from(held_back).unwrap_or(0)
     }
 }
 

@@ -177,9 +177,12 @@ impl Plan {
             .as_ref()
             .and_then(|py_spy| others::active_share(py_spy, pid));
         let file = program.file.clone();
+        let held_back_ns = program.held_back_ns();
         // Its group is killed where it has children, so its status says nothing.
         let (last, _) = program.workload.end();
-        let truth = Truth::deserialize(&last).map_err(|e| format!("its last line {last}: {e}"))?;
+        let mut truth =
+            Truth::deserialize(&last).map_err(|e| format!("its last line {last}: {e}"))?;
+        truth.held_back_ns = held_back_ns;
         let right = truth.right(label, self.starvation)?;
         let report = report(&observed).map_err(Why::NoReport)?;
         let process = report
