@@ -51,6 +51,7 @@ impl Seen {
     pub(super) fn of(stacks: &Stacks, totals: &[(TotalsKey, Totals)]) -> Self {
         let mut seen = Self::default();
         let mut numbers: HashMap<CodeId, u32> = HashMap::new();
+        let mut without_frames = 0;
         for (key, totals) in totals {
             if !matches!(key.wait.kind(), state::ON_CPU_USER | state::ON_CPU_KERNEL) {
                 continue;
@@ -58,6 +59,10 @@ impl Seen {
             let stack = stacks.by_hash(key.stack).unwrap_or(StackId(0));
             if is_hub(stacks, stack) {
                 seen.in_hub += totals.count;
+                continue;
+            }
+            if stack == StackId(0) {
+                without_frames += totals.count;
                 continue;
             }
             seen.of_samples += totals.count;
@@ -89,6 +94,11 @@ impl Seen {
                 sample.places.push(place);
             }
             seen.samples.push(sample);
+        }
+        // From one greenlet to the hub and from there to the next there are two moments
+        // in which neither has a frame: less than the hub's own.
+        if without_frames > seen.in_hub {
+            seen.of_samples += without_frames;
         }
         seen
     }
