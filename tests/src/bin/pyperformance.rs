@@ -170,7 +170,7 @@ fn benchmarks(python: &Interpreter) -> Result<Vec<Benchmark>> {
     let list = fs::read_to_string(&list).with_context(|| list.display().to_string())?;
     let entries = list.lines().filter_map(|line| line.split_once('\t'));
     entries
-        .filter(|(_, file)| file.starts_with("<local"))
+        .filter(|(name, file)| !name.starts_with('#') && file.starts_with("<local"))
         .map(|(name, file)| {
             let of = file
                 .strip_prefix("<local:")
