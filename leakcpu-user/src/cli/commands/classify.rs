@@ -1,6 +1,7 @@
 //! `pyobserve classify`.
 
 use std::{
+    io::{self, Write as _},
     os::unix::process::ExitStatusExt as _,
     process::{Child, ExitStatus},
     time::{Duration, Instant},
@@ -61,7 +62,10 @@ impl Reports<'_> {
         let findings = diagnose(profile, &classification);
         self.steady.settle(profile, &mut classification);
         if profile.window.sequence > 0 && plan.format == Format::Text {
-            anstream::println!();
+            writeln!(io::stdout()).map_err(|source| Failure::Io {
+                doing: "write the report".to_owned(),
+                source,
+            })?;
         }
         plan.destination.write(
             plan.format,
