@@ -88,9 +88,8 @@ impl Label {
         }
         self.recent.push_back(verdict.class);
         let windows_of = |class: Class| self.recent.iter().filter(|c| **c == class).count();
-        let at_once = |class| matches!(class, Class::BusyWaiting | Class::Unknown);
         if verdict.class == self.class
-            || at_once(self.class)
+            || matches!(self.class, Class::BusyWaiting | Class::Unknown)
             || verdict.class == Class::BusyWaiting
             || windows_of(verdict.class) >= AGREE
         {

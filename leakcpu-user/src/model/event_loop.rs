@@ -200,8 +200,7 @@ impl Process {
         stack.frames.iter().map(|frame| {
             let function = frame.function.and_then(|id| self.function(id));
             function.map_or(("", ""), |function| {
-                let plain = function.name.rsplit('.').next().unwrap_or_default();
-                (function.file.as_str(), plain)
+                (function.file.as_str(), function.plain_name())
             })
         })
     }

@@ -46,7 +46,7 @@ pub use process::{Process, PythonFacts, Unreadable};
 pub use profile::{Cost, Detail, Host, Profile, Sampling, SamplingStep, Window};
 pub use reason::Reason;
 pub use round_trips::RoundTrips;
-pub use stack::{Awaits, Child, Frame, Function, Stack, StackTime, StackTimeKind};
+pub use stack::{Awaits, Child, Frame, Function, Stack, StackTime, StackTimeKind, plain_name};
 pub use sums::{Charge, CpuSplit};
 pub use thread::{LoopSamples, SyscallTally, Thread, ThreadTimes};
 pub use waiting_loop::{Look, LookAt, SteadyValues, WaitingLoop};

@@ -18,8 +18,13 @@ pub struct Function {
 impl Function {
     /// The name without the classes and functions around it.
     pub fn plain_name(&self) -> &str {
-        self.name.rsplit('.').next().unwrap_or_default()
+        plain_name(&self.name)
     }
+}
+
+/// A qualified name without the classes and functions around it: `co_name`.
+pub fn plain_name(qualified: &str) -> &str {
+    qualified.rsplit('.').next().unwrap_or(qualified)
 }
 
 /// One frame of a symbolized stack.

@@ -81,8 +81,8 @@ fn run_ns(probes: &Probes) -> u64 {
     stats.values().map(|stats| stats.run_time_ns).sum()
 }
 
-/// Gives back to the system what loading took: the kernel's types are some ten megabytes
-/// once they are read, and freed pieces of the heap would stay ours.
+/// Gives back to the system what loading took, the kernel's types most of it: freed pieces of
+/// the heap would stay ours (docs/bench.md, D).
 pub(super) fn give_back_memory() {
     #[cfg(target_env = "gnu")]
     // SAFETY: it takes a number, and touches only free memory of the allocator's own.

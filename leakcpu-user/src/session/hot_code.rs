@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{interpreter::CodeParts, symbolize::CodeId};
 
-/// Code objects read at one look, of all processes: each takes some 100 us.
+/// Code objects read at one look, of all processes.
 const READS_A_LOOK: usize = 32;
 /// Code objects kept of one process.
 const KEPT: usize = 64;
@@ -60,7 +60,7 @@ impl HotCode {
         true
     }
 
-    /// A look was made, and found `new` code objects.
+    /// A look was made, and found `new` code objects, read by now or not.
     fn looked(&mut self, new: usize) {
         self.last_rest = match new {
             0 => (2 * self.last_rest).clamp(1, LONGEST_REST),
@@ -110,6 +110,8 @@ fn keep(watched: &mut Watched, stacks: impl Iterator<Item = u64>, limit: usize) 
     }
     let mut read_now = HashSet::new();
     wanted.retain(|code| read_now.insert(*code));
+    // What is left for the next look is new then, too.
+    watched.hot_code.looked(wanted.len());
     wanted.truncate(limit);
     for code in &wanted {
         if watched.hot_code.is_full() {
@@ -125,7 +127,6 @@ fn keep(watched: &mut Watched, stacks: impl Iterator<Item = u64>, limit: usize) 
             }
         }
     }
-    watched.hot_code.looked(wanted.len());
     wanted.len()
 }
 

@@ -19,11 +19,6 @@ pub(super) struct SeenCode {
     lines: BTreeMap<u32, u64>,
 }
 
-/// `co_name` of a qualified name.
-pub(super) fn last_part(name: &str) -> &str {
-    name.rsplit('.').next().unwrap_or(name)
-}
-
 /// Whether a file is the standard library's, or gevent's, by its name.
 pub(super) fn is_standard(file: &str) -> bool {
     let is_installed = |dir: &str| dir.ends_with("-packages");

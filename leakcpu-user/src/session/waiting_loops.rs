@@ -10,7 +10,7 @@ use std::{
 use leakcpu_common::totals::{Totals, TotalsKey};
 
 use super::{
-    loop_samples::{Seen, is_standard, last_part},
+    loop_samples::{Seen, is_standard},
     stacks::Stacks,
     watched::Watched,
 };
@@ -22,7 +22,7 @@ use crate::{
         CodeError, CodeParts, FrameValues, MAX_VALUES, PythonProcess, frame_values, read_parts,
         read_witness,
     },
-    model::{Pid, Process, SteadyValues, Tid, WaitingLoop},
+    model::{Pid, Process, SteadyValues, Tid, WaitingLoop, plain_name},
     symbolize::{CodeId, FunctionName},
 };
 
@@ -175,7 +175,7 @@ impl LoopLooks {
                 let name = names[number]?;
                 Some(SampledCode {
                     analysis: analysis.ok()?,
-                    name: last_part(&name.name),
+                    name: plain_name(&name.name),
                     is_standard: is_standard(&name.file),
                 })
             });
@@ -265,7 +265,7 @@ fn text_of(watched: &Watched, waiting: &WaitingLoop) -> Option<String> {
     let function = watched.stacks.function_name(waiting.function)?;
     let place = SourcePlace {
         file: &function.file,
-        function: last_part(&function.name),
+        function: plain_name(&function.name),
         first_line: function.first_line,
         line: waiting.line?,
     };

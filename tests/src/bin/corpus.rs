@@ -103,9 +103,9 @@ fn python(named: Option<&str>) -> Result<Interpreter> {
     let path = PathBuf::from(named);
     let mut all = interpreter::supported();
     all.sort_by_key(|python| (!python.is_local(), interpreter::is_debian(python)));
-    let found = all.into_iter().find(|python| {
-        python.path == path || python.version == named || named == format!("3.{}", python.minor)
-    });
+    let found = all
+        .into_iter()
+        .find(|python| python.path == path || python.is_called(named));
     match found {
         Some(python) => Ok(python.clone()),
         None => bail!("there is no CPython {named} here"),

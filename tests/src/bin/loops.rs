@@ -40,9 +40,8 @@ struct Found {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let wanted = |python: &&Interpreter| {
-        let minor = format!("3.{}", python.minor);
         let named = arguments.python.as_deref();
-        named.is_none_or(|name| name == python.version || name == minor)
+        named.is_none_or(|name| python.is_called(name))
             && (arguments.paths.is_empty() || python.is_local())
     };
     let pythons: Vec<_> = interpreter::supported()

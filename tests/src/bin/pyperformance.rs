@@ -59,7 +59,7 @@ fn main() -> ExitCode {
 /// Whether nobody was accused falsely.
 fn run(arguments: &Arguments) -> Result<bool> {
     let wanted = |python: &&&Interpreter| match &arguments.python {
-        Some(named) => python.version == *named || *named == format!("3.{}", python.minor),
+        Some(named) => python.is_called(named),
         None => python.version == interpreter::newest().version,
     };
     let pythons = interpreter::supported();

@@ -58,6 +58,11 @@ impl fmt::Display for Interpreter {
 }
 
 impl Interpreter {
+    /// Whether `named` is its version: 3.11, or 3.11.7.
+    pub fn is_called(&self, named: &str) -> bool {
+        named == self.version || named == format!("3.{}", self.minor)
+    }
+
     /// What to type to run it, to which its arguments are added. Whatever stands before
     /// the executable becomes it by exec, except in a container, where the first process
     /// stays outside.

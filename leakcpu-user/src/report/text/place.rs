@@ -3,7 +3,7 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::line::cut_middle;
-use crate::model::{Frame, Process};
+use crate::model::{Frame, Process, plain_name};
 
 /// `views.py:87` in at most `room` columns: as many trailing parts of the path as fit.
 pub(super) fn file_line(file: &str, line: Option<u32>, room: usize) -> String {
@@ -46,8 +46,7 @@ pub(super) fn short_name(name: &str, room: usize) -> String {
     if name.width() <= room {
         return name.to_owned();
     }
-    let plain = name.rsplit('.').next().unwrap_or(name);
-    cut_middle(plain, room)
+    cut_middle(plain_name(name), room)
 }
 
 /// `fetch_orders views.py:87` of a frame.
