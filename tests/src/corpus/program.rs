@@ -102,11 +102,6 @@ fn with_packages(python: &Interpreter, label: &Label) -> Result<Interpreter, Str
         return Ok(python.clone());
     }
     let names = label.packages.join(", ");
-    if !python.is_local() {
-        return Err(format!(
-            "{names} cannot be installed for an interpreter in a root"
-        ));
-    }
     let packages: Vec<&str> = label.packages.iter().map(String::as_str).collect();
     venv::with_packages(python, &packages)
         .ok_or_else(|| format!("{names} cannot be had for {}", python.version))
