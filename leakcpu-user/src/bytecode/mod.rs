@@ -5,7 +5,8 @@
 //! flow ([`flow`]) and its loops ([`loops`]); [`Analysis::judge`] says of a loop whether an
 //! iteration does anything that outlives it ([`judge`]), and [`Analysis::judge_function`] the
 //! same of a call of the whole function ([`function`]). [`waiting_loop`] looks where a thread was
-//! sampled, and whether all that ran there only waits ([`sampled`]).
+//! sampled, and whether all that ran there only waits ([`sampled`]); [`leave_results`] whether what
+//! is not proved to wait shows that it does more.
 //!
 //! Bytecode is foreign: it may be made by hand, or be no bytecode at all. Every step is
 //! bounded, and what is not understood is [`Judgement::Unknown`].
@@ -30,6 +31,7 @@ mod loops;
 mod lower;
 mod opcodes;
 mod path;
+mod results;
 mod sampled;
 mod seen;
 mod step;
@@ -46,5 +48,6 @@ pub use judgement::{
 pub use loops::Loop;
 pub use lower::stack_effect;
 pub use opcodes::{Op, known_minors};
+pub use results::leave_results;
 pub use sampled::{Place, Sample, SampledCode, Waiting, waiting_loop};
 pub use seen::SeenCallees;

@@ -15,9 +15,10 @@
 //!   seen to stay what they are). It was 0.3 until the labelled
 //!   corpus: of its tuning half such verdicts were right in five programs of six, and the
 //!   sixth has been mended.
-//! - `shown`: 0.9 of a `cpu-bound` verdict on Python code. It is the default of what takes
-//!   CPU time and is not proved to spin, and no count of the kernel's tells a loop that only
-//!   looks from one that computes. That native code or the kernel computes is seen.
+//! - `shown`: of a `cpu-bound` verdict on Python code 1 less 0.1 of the share of its CPU time
+//!   that was not spent in loops whose bytecode leaves something behind. The verdict is the
+//!   default of what takes CPU time and is not proved to spin, and no count of the kernel's tells
+//!   a loop that only looks from one that computes. That native code or the kernel computes is seen.
 
 use super::decide::Decision;
 use super::spent::Spent;
@@ -25,7 +26,7 @@ use super::{Class, Detail};
 
 /// What a guess costs where all of the time is one.
 const GUESSED: f64 = 0.15;
-/// What it costs that computing is not shown, but what is left.
+/// What it costs where computing is not shown at all, but what is left.
 const BY_DEFAULT: f64 = 0.1;
 
 /// What else weighs on a verdict.
@@ -70,7 +71,8 @@ fn finish(decision: &Decision, spent: &Spent, quality: Quality, evidence: f64) -
     let guessed = spent.guessed_ns as f64 / spent.total_ns().max(1) as f64;
     let known = 1.0 - GUESSED * guessed.min(1.0);
     let shown = if is_by_default(decision) {
-        1.0 - BY_DEFAULT
+        let shown = spent.shown_ns as f64 / spent.on_cpu_ns.max(1) as f64;
+        1.0 - BY_DEFAULT * (1.0 - shown.min(1.0))
     } else {
         1.0
     };

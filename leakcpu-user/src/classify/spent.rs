@@ -123,6 +123,8 @@ pub(super) struct Spent {
     pub max_wait_ns: u64,
     /// Time whose bucket is a reasoned guess.
     pub guessed_ns: u64,
+    /// On-CPU time of threads whose loops are seen to leave something behind.
+    pub shown_ns: u64,
     /// On-CPU time, of any bucket.
     pub on_cpu_ns: u64,
     /// What the time was for.
@@ -148,6 +150,7 @@ impl Spent {
         self.gil_events += other.gil_events;
         self.gil_wait_ns += other.gil_wait_ns;
         self.guessed_ns += other.guessed_ns;
+        self.shown_ns += other.shown_ns;
         self.on_cpu_ns += other.on_cpu_ns;
         self.max_wait_ns = self.max_wait_ns.max(other.max_wait_ns);
         self.activity.merge(&other.activity);

@@ -52,6 +52,9 @@ pub struct Thresholds {
     pub poll_spin_min_samples: u64,
     /// On-CPU samples inside the call itself, of all.
     pub poll_spin_min_in_call_share: f64,
+    /// Or at the line that calls it, the call included: what a client library wraps around a
+    /// call may take more than the call.
+    pub poll_spin_min_at_call_share: f64,
     /// Under an event loop: on-CPU samples in tasks, of all. More is work.
     pub poll_spin_max_task_share: f64,
     /// Samples of a thread that it takes to prove that its machine code spins ...
@@ -139,6 +142,7 @@ impl Default for Thresholds {
             poll_spin_tight_cpu_per_call_ns: 5_000,
             poll_spin_min_samples: 20,
             poll_spin_min_in_call_share: 0.1,
+            poll_spin_min_at_call_share: 0.2,
             poll_spin_max_task_share: 0.3,
             native_spin_min_samples: 20,
             native_spin_min_pause_share: 0.6,

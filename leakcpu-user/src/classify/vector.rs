@@ -34,6 +34,9 @@ pub(super) fn of_thread(
                 if is_guess(proof) {
                     part.guessed_ns = charge.on_cpu_ns;
                 }
+                if thread.leaves_results {
+                    part.shown_ns = charge.on_cpu_ns;
+                }
                 seen_on_cpu_ns += charge.on_cpu_ns;
             }
             StackTimeKind::Blocked {

@@ -90,6 +90,10 @@ pub struct Thread {
     /// The loop that it only waits in, if its bytecode proves one.
     #[serde(default)]
     pub waiting_loop: Option<WaitingLoop>,
+    /// No such loop is proved, and the bytecode of those it was sampled in shows that they leave
+    /// something behind.
+    #[serde(default)]
+    pub leaves_results: bool,
     /// Of an event loop that waited for answers: what it ran in between, by samples that are
     /// more than those of `stack_times` and are no times.
     #[serde(default)]

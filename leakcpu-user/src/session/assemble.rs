@@ -10,7 +10,7 @@ use super::{
     cost::own_usage,
     machine::ran_instead,
     round_trips::round_trips,
-    waiting_loops::LoopLooks,
+    waiting_loops::{LoopLooks, LoopsOf},
     watched::{Interpreter, Watched},
 };
 use crate::{
@@ -86,7 +86,11 @@ impl Session {
                 };
                 let mut thread = builder.build();
                 thread.lock_waits = lock_waits;
-                thread.waiting_loop = loop_looks.look(watched, &record, builder.totals);
+                match loop_looks.look(watched, &record, builder.totals) {
+                    Some(LoopsOf::OnlyWait(waiting)) => thread.waiting_loop = Some(waiting),
+                    Some(LoopsOf::LeaveResults) => thread.leaves_results = true,
+                    None => {}
+                }
                 let stacks = self.samples.every_stack(key.0, key.1);
                 thread.loop_samples = loop_samples(watched, stacks);
                 threads.push(thread);

@@ -15,7 +15,7 @@ use super::{
     watched::Watched,
 };
 use crate::{
-    bytecode::{Analysis, DecodeError, SampledCode, Waiting, waiting_loop},
+    bytecode::{Analysis, DecodeError, SampledCode, Waiting, leave_results, waiting_loop},
     collect::ThreadRecord,
     discovery::{SourcePlace, source_line},
     interpreter::{
@@ -46,6 +46,14 @@ const MIN_VALUE_LOOKS: u32 = 5;
 /// Threads whose variables are looked at.
 const MAX_VALUE_THREADS: usize = 64;
 
+/// What a thread's loops do, where it is known.
+pub(super) enum LoopsOf<W = WaitingLoop> {
+    /// Wait, in this one.
+    OnlyWait(W),
+    /// Do more than that, most of the time.
+    LeaveResults,
+}
+
 /// Looks at the loops of a window's busy threads.
 pub(super) struct LoopLooks {
     until: Instant,
@@ -67,13 +75,13 @@ impl LoopLooks {
         }
     }
 
-    /// The loop that a thread only waits in, if its bytecode proves one.
+    /// What the bytecode of a thread's loops says of it, if anything.
     pub(super) fn look(
         &mut self,
         watched: &Watched,
         record: &ThreadRecord,
         totals: &[(TotalsKey, Totals)],
-    ) -> Option<WaitingLoop> {
+    ) -> Option<LoopsOf> {
         if record.state.on_cpu_ns < record.wall_ns() / MIN_ON_CPU_PART {
             return None;
         }
@@ -86,7 +94,10 @@ impl LoopLooks {
             self.left_out += 1;
             return None;
         }
-        let waiting = self.judge(watched, process, &seen)?;
+        let waiting = match self.judge(watched, process, &seen)? {
+            LoopsOf::OnlyWait(waiting) => waiting,
+            LoopsOf::LeaveResults => return Some(LoopsOf::LeaveResults),
+        };
         let mut in_model = seen.in_model(&waiting)?;
         in_model.text = text_of(watched, &in_model);
         // Greenlets take turns, each with a frame of its own.
@@ -107,7 +118,7 @@ impl LoopLooks {
                 found: Vec::new(),
             });
         }
-        Some(in_model)
+        Some(LoopsOf::OnlyWait(in_model))
     }
 
     /// Looks several times at the variables of threads whose loops only wait.
@@ -142,7 +153,7 @@ impl LoopLooks {
         watched: &Watched,
         process: &PythonProcess,
         seen: &Seen,
-    ) -> Option<Waiting> {
+    ) -> Option<LoopsOf<Waiting>> {
         let parts: Vec<OnceCell<Option<Arc<CodeParts>>>> =
             seen.codes.iter().map(|_| OnceCell::new()).collect();
         let taken_apart: Vec<OnceCell<Option<SampledCode<'_>>>> =
@@ -182,7 +193,11 @@ impl LoopLooks {
             sampled.as_ref()
         };
         let least = (seen.of_samples * MIN_SHARE_PCT).div_ceil(100);
-        waiting_loop(&seen.samples, least, &mut code)
+        if let Some(waiting) = waiting_loop(&seen.samples, least, &mut code) {
+            return Some(LoopsOf::OnlyWait(waiting));
+        }
+        let most = seen.of_samples / 2 + 1;
+        leave_results(&seen.samples, most, &mut code).then_some(LoopsOf::LeaveResults)
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use pyobserve::bytecode::{Analysis, Does, Judgement, LoopJudgement, SeenCallees};
+use pyobserve::bytecode::{
+    Analysis, Does, Judgement, LoopJudgement, Place, Sample, SampledCode, SeenCallees,
+    leave_results,
+};
 
 use crate::{codes, on_each, record::Record};
 
@@ -87,6 +90,59 @@ fn functions_do_as_their_names_say() {
         eprintln!("{python}: {judged:?}");
         if judged.len() < 3 {
             wrong.push(format!("only {judged:?} were judged"));
+        }
+        wrong
+    });
+}
+
+#[test]
+fn loops_that_leave_results_are_told_from_those_that_count() {
+    const RESULTS: [&str; 6] = [
+        "work_sum",
+        "work_swap",
+        "work_newton",
+        "work_linked_list",
+        "work_next",
+        "work_global",
+    ];
+    const NONE: [&str; 3] = [
+        "work_counter",
+        "work_capped_counter",
+        "work_empty_benchmark",
+    ];
+    on_each(|python| {
+        let mut wrong = Vec::new();
+        let mut looked_at = 0;
+        codes(python, &["snippets"], |line| {
+            let record: Record = serde_json::from_str(line).expect("a line is a record");
+            let waits = record.name.starts_with("spin_") || record.name.starts_with("poll_");
+            let expected = RESULTS.contains(&&*record.name);
+            if !expected && !NONE.contains(&&*record.name) && !waits || record.name.contains('<') {
+                return;
+            }
+            looked_at += 1;
+            let sampled = SampledCode {
+                analysis: Analysis::of(record.code()).expect("it was compiled"),
+                name: &record.name,
+                is_standard: false,
+            };
+            let outermost = sampled.analysis.loops().last().expect("it has a loop");
+            let place = Place {
+                code: 0,
+                offset: outermost.header,
+                called_from_c: false,
+            };
+            let sample = Sample {
+                places: vec![None, Some(place)],
+                count: 30,
+            };
+            let mut code = |_| Some(&sampled);
+            if leave_results(&[sample], 30, &mut code) != expected {
+                wrong.push(record.name.clone());
+            }
+        });
+        if looked_at <= RESULTS.len() + NONE.len() {
+            wrong.push(format!("only {looked_at} were looked at"));
         }
         wrong
     });

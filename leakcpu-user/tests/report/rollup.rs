@@ -91,6 +91,7 @@ fn thread() -> impl Strategy<Value = Thread> {
                 wakes: Vec::new(),
                 lock_waits: Vec::new(),
                 waiting_loop: None,
+                leaves_results: false,
                 loop_samples: Vec::new(),
             },
         )

@@ -1,9 +1,11 @@
 //! System calls that ask without waiting and find nothing.
 
+use std::collections::BTreeSet;
+
 use super::{Spin, is_asyncio, is_event_loop, seconds, wants_cpu};
 use crate::{
     classify::Thresholds,
-    model::{Process, StackTimeKind, SyscallTally, Thread},
+    model::{Process, StackTime, StackTimeKind, SyscallTally, Thread},
 };
 
 /// Useless system calls.
@@ -102,9 +104,28 @@ fn caller(
         };
         (share(in_tasks) <= limits.poll_spin_max_task_share).then_some(caller)
     } else {
-        let is_in_call = share(in_call) >= limits.poll_spin_min_in_call_share;
+        let is_in_call = share(in_call) >= limits.poll_spin_min_in_call_share
+            || share(at_call(process, thread, syscall)) >= limits.poll_spin_min_at_call_share;
         (is_tight || is_in_call).then_some(Caller::Program)
     }
+}
+
+/// On-CPU samples at the lines that make the call.
+fn at_call(process: &Process, thread: &Thread, syscall: &str) -> u64 {
+    let on_cpu = || {
+        thread
+            .stack_times
+            .iter()
+            .filter(|entry| entry.kind.is_on_cpu())
+    };
+    let line = |entry: &StackTime| {
+        let leaf = process.stack(entry.stack).frames.first()?;
+        Some((leaf.function?, leaf.line?))
+    };
+    let makes_it = |entry: &&StackTime| matches!(&entry.kind, StackTimeKind::OnCpuKernel { syscall: seen } if seen.as_deref() == Some(syscall));
+    let calling: BTreeSet<_> = on_cpu().filter(makes_it).filter_map(line).collect();
+    let at_line = on_cpu().filter(|entry| line(entry).is_some_and(|line| calling.contains(&line)));
+    at_line.map(|entry| entry.count).sum()
 }
 
 fn useless_calls(tally: &SyscallTally) -> u64 {
