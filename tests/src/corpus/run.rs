@@ -39,7 +39,7 @@ pub struct Plan {
     /// If there.
     pub py_spy: Option<PathBuf>,
     /// It is also watched for less, started anew for each window, to find out how soon
-    /// verdicts are right.
+    /// verdicts are right; else the one window is how soon at the latest.
     pub sooner: bool,
 }
 
@@ -76,14 +76,10 @@ impl Plan {
     /// Runs one program and says what came of it, whatever that is.
     pub fn row(&self, label: &Label, servers: &mut Servers) -> Row {
         let watched = self.caught(label, servers, self.watch);
-        let first_right = if self.sooner {
-            watched
-                .as_ref()
-                .ok()
-                .and_then(|watched| self.first_right(label, servers, watched))
-        } else {
-            None
-        };
+        let first_right = watched
+            .as_ref()
+            .ok()
+            .and_then(|watched| self.first_right(label, servers, watched));
         Row {
             first_right,
             name: label.name.clone(),
@@ -126,7 +122,8 @@ impl Plan {
             return Some(FirstRight::Never);
         }
         let mut soonest = (self.watch, whole.took);
-        for window in SHORTER.into_iter().filter(|window| *window < self.watch) {
+        let shorter = SHORTER.into_iter().filter(|window| *window < self.watch);
+        for window in shorter.take_while(|_| self.sooner) {
             match self.caught(label, servers, window) {
                 Ok(it) if it.comparison.class_holds => soonest = (window, it.took),
                 Ok(_) | Err(Why::NoReport(_)) => break,

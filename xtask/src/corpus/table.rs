@@ -29,8 +29,8 @@ pub fn document(runs: &[Run]) -> String {
 fn title(run: &Run) -> String {
     let it = &run.setting;
     format!(
-        "CPython {}, {}: {} at {}, Linux {}, {} CPUs, load {:.1} before",
-        it.python, it.noise, run.date, run.commit, it.kernel, it.cpus, it.load
+        "CPython {}, {}, {} s: {} at {}, Linux {}, {} CPUs, load {:.1} before",
+        it.python, it.noise, it.watched_s, run.date, run.commit, it.kernel, it.cpus, it.load
     )
 }
 
@@ -76,9 +76,10 @@ fn sums(text: &mut String, runs: &[Run]) {
             .unwrap_or_default();
         let _ = write!(
             text,
-            "| {} {}, {} ({}) | {} of {} | {} of {} | {} | {} / {} | {} | {} | {} | {} | {}, {} | {} | {} |",
+            "| {} {}, {} s, {} ({}) | {} of {} | {} of {} | {} | {} / {} | {} | {} | {} | {} | {}, {} | {} | {} |",
             run.setting.python,
             run.setting.noise,
+            run.setting.watched_s,
             run.date,
             run.commit,
             score.judged,
@@ -324,8 +325,8 @@ mod tests {
         };
         let text = document(&[run]);
         for line in [
-            "| 3.11.7 N0, 2024-02-29 (abc1234) | 2 of 3 | 1 of 2 | 0.500 | - / 0.00 | 0 of 1 |",
-            "### CPython 3.11.7, N0: 2024-02-29 at abc1234, Linux 6.1.0, 2 CPUs, load 0.2 before",
+            "| 3.11.7 N0, 5 s, 2024-02-29 (abc1234) | 2 of 3 | 1 of 2 | 0.500 | - / 0.00 | 0 of 1 |",
+            "### CPython 3.11.7, N0, 5 s: 2024-02-29 at abc1234, Linux 6.1.0, 2 CPUs, load 0.2 before",
             "| busy-waiting | 1 | 0 | 0 | - | 0.00 | 0.00 |",
             "| busy-waiting | 1 |  |",
             "| asks | tune | busy-waiting | cpu-bound | 0.70 | so it is |",
