@@ -36,6 +36,10 @@ pub struct Thresholds {
     /// its peers all day is not starved for a late CPU.
     pub starved_min_active_share: f64,
 
+    /// Of the time on a CPU and waiting for pages, the part that waits are for the kernel's work
+    /// on page faults to count as waiting for memory as well.
+    pub page_wait_min_share: f64,
+
     /// Useless calls among all calls of that name.
     pub poll_spin_min_useless_share: f64,
     /// Useless calls per second.
@@ -52,9 +56,11 @@ pub struct Thresholds {
     pub poll_spin_min_samples: u64,
     /// On-CPU samples inside the call itself, of all.
     pub poll_spin_min_in_call_share: f64,
-    /// Or at the line that calls it, the call included: what a client library wraps around a
-    /// call may take more than the call.
+    /// Or so many at the line that calls it, the call included, for what a client library wraps
+    /// around a call may take more than the call ...
     pub poll_spin_min_at_call_share: f64,
+    /// ... and so many inside the call then.
+    pub poll_spin_min_in_call_share_at_call: f64,
     /// Under an event loop: on-CPU samples in tasks, of all. More is work.
     pub poll_spin_max_task_share: f64,
     /// Samples of a thread that it takes to prove that its machine code spins ...
@@ -135,6 +141,7 @@ impl Default for Thresholds {
             starved_min_share: 0.25,
             starved_min_ns_per_s: 50_000_000,
             starved_min_active_share: 0.2,
+            page_wait_min_share: 0.2,
             poll_spin_min_useless_share: 0.9,
             poll_spin_min_rate: 500.0,
             spin_min_cpu_share: 0.3,
@@ -143,6 +150,7 @@ impl Default for Thresholds {
             poll_spin_min_samples: 20,
             poll_spin_min_in_call_share: 0.1,
             poll_spin_min_at_call_share: 0.2,
+            poll_spin_min_in_call_share_at_call: 0.04,
             poll_spin_max_task_share: 0.3,
             native_spin_min_samples: 20,
             native_spin_min_pause_share: 0.6,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::activity::Activity;
 use super::spent::{Bucket, Spent};
 use super::{LoopOf, Spin, Thresholds, spin, waiting};
-use crate::model::{FunctionId, Process, StackTimeKind, Thread};
+use crate::model::{FunctionId, Leaf, Process, Reason, StackTime, StackTimeKind, Thread};
 
 /// Time of `thread` by bucket; its functions' own time is added to `functions`.
 pub(super) fn of_thread(
@@ -18,12 +18,22 @@ pub(super) fn of_thread(
     let mut spent = Spent::default();
     let mut seen_blocked_ns = 0;
     let mut seen_on_cpu_ns = 0;
+    let waits_for_pages = waits_for_pages(thread, limits);
     for (entry, charge) in thread.stack_times.iter().zip(thread.charges()) {
         let mut part = Spent::default();
         match &entry.kind {
             StackTimeKind::OnCpuUser | StackTimeKind::OnCpuKernel { .. } => {
                 let in_kernel = matches!(entry.kind, StackTimeKind::OnCpuKernel { .. });
-                part.add(cpu_bucket(proof, in_kernel), charge.on_cpu_ns);
+                let for_pages_ns = if waits_for_pages && in_kernel && proof.is_none() {
+                    in_page_faults(entry, charge.on_cpu_ns)
+                } else {
+                    0
+                };
+                part.add(Bucket::Memory, for_pages_ns);
+                part.add(
+                    cpu_bucket(proof, in_kernel),
+                    charge.on_cpu_ns - for_pages_ns,
+                );
                 part.on_cpu_ns = charge.on_cpu_ns;
                 part.samples = entry.count;
                 for leaf in &entry.leaves {
@@ -89,6 +99,32 @@ pub(super) fn of_thread(
     };
     spent.add(unseen, times.blocked_ns.saturating_sub(seen_blocked_ns));
     spent
+}
+
+/// Whether a thread waits for its pages so much that the work for them is part of that: what
+/// first touches fresh memory causes page faults too, and computes.
+fn waits_for_pages(thread: &Thread, limits: &Thresholds) -> bool {
+    let reason =
+        |entry: &&StackTime| matches!(entry.kind.reason(), Some(Reason::PageFault | Reason::Swap));
+    let waits = thread.stack_times.iter().filter(reason);
+    let blocked_ns: u64 = waits.map(|entry| entry.blocked_ns).sum();
+    let wanted_ns = thread.times.on_cpu_ns + blocked_ns;
+    blocked_ns > 0 && blocked_ns as f64 >= limits.page_wait_min_share * wanted_ns as f64
+}
+
+/// Of on-CPU time in the kernel, the part that its samples found in page faults.
+fn in_page_faults(entry: &StackTime, on_cpu_ns: u64) -> u64 {
+    let sum = |wanted: fn(&&Leaf) -> bool| -> u64 {
+        entry
+            .leaves
+            .iter()
+            .filter(wanted)
+            .map(|leaf| leaf.count)
+            .sum()
+    };
+    let all = sum(|_| true).max(1);
+    let part = sum(|leaf| leaf.page_fault) as f64 / all as f64;
+    ((on_cpu_ns as f64 * part) as u64).min(on_cpu_ns)
 }
 
 /// Whether a loop is proved by its bytecode only, its variables not having been seen.

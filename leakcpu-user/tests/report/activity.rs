@@ -230,6 +230,51 @@ fn native(of: &[(&str, Naming, u64)]) -> Verdict {
     verdict(process)
 }
 
+/// Half of ten seconds on a CPU, of which nine tenths are page faults, and so much in waits for
+/// pages.
+fn faulting(waited_ns: u64) -> Verdict {
+    let mut one = One::new();
+    let stack = one.stack(&[("main", "/srv/a.py"), ("look_up", "/srv/a.py")]);
+    one.thread.on_cpu(s(5));
+    one.thread.kernel(stack, "", 495);
+    one.thread.blocked(
+        stack,
+        blocked(Reason::PageFault, ""),
+        1_000,
+        waited_ns,
+        ms(20),
+    );
+    let mut process = one.build();
+    process.natives.push(NativeFunction {
+        symbol: Some("filemap_fault".to_owned()),
+        naming: Naming::Exact,
+        module: Some("[kernel]".to_owned()),
+        code: Code::Kernel,
+    });
+    for (page_fault, count) in [(true, 445), (false, 50)] {
+        process.threads[0].stack_times[0].leaves.push(Leaf {
+            frame: NativeFrame {
+                function: NativeId(0),
+                offset: 64,
+            },
+            count,
+            page_fault,
+            at_pause: false,
+            stack: None,
+        });
+    }
+    verdict(process)
+}
+
+#[test]
+fn work_on_page_faults_is_waiting_for_memory_where_pages_are_waited_for() {
+    let waits = faulting(s(5));
+    assert_eq!(named(&waits), (Class::MemoryBound, None));
+    // Fresh memory is put in place by faults too, and a page is read now and then.
+    let computes = faulting(ms(500));
+    assert_eq!(computes.class, Class::CpuBound);
+}
+
 #[test]
 fn the_collector_is_known_by_its_functions() {
     let collects = native(&[

@@ -105,7 +105,8 @@ fn caller(
         (share(in_tasks) <= limits.poll_spin_max_task_share).then_some(caller)
     } else {
         let is_in_call = share(in_call) >= limits.poll_spin_min_in_call_share
-            || share(at_call(process, thread, syscall)) >= limits.poll_spin_min_at_call_share;
+            || share(in_call) >= limits.poll_spin_min_in_call_share_at_call
+                && share(at_call(process, thread, syscall)) >= limits.poll_spin_min_at_call_share;
         (is_tight || is_in_call).then_some(Caller::Program)
     }
 }
