@@ -56,10 +56,10 @@ pub struct Thresholds {
     pub poll_spin_min_samples: u64,
     /// On-CPU samples inside the call itself, of all.
     pub poll_spin_min_in_call_share: f64,
-    /// Or so many at the line that calls it, the call included, for what a client library wraps
-    /// around a call may take more than the call ...
+    /// Or so many at the lines that make it, and set for it whether the descriptor blocks, for
+    /// what a client library wraps around a call may take more than the call ...
     pub poll_spin_min_at_call_share: f64,
-    /// ... and so many inside the call then.
+    /// ... and so many inside of these calls then.
     pub poll_spin_min_in_call_share_at_call: f64,
     /// Under an event loop: on-CPU samples in tasks, of all. More is work.
     pub poll_spin_max_task_share: f64,

@@ -123,8 +123,9 @@ fn in_page_faults(entry: &StackTime, on_cpu_ns: u64) -> u64 {
             .sum()
     };
     let all = sum(|_| true).max(1);
-    let part = sum(|leaf| leaf.page_fault) as f64 / all as f64;
-    ((on_cpu_ns as f64 * part) as u64).min(on_cpu_ns)
+    let part = sum(|leaf| leaf.page_fault);
+    let ns = u128::from(on_cpu_ns) * u128::from(part) / u128::from(all);
+    u64::try_from(ns).map_or(on_cpu_ns, |ns| ns.min(on_cpu_ns))
 }
 
 /// Whether a loop is proved by its bytecode only, its variables not having been seen.

@@ -105,22 +105,25 @@ fn computing_with_a_rare_look_at_a_socket_is_not_busy_waiting() {
 /// where it is made, and little in the kernel.
 #[test]
 fn a_poll_that_its_library_takes_longer_for_than_the_kernel_is_one() {
-    let client = |at_call| {
+    let client = |at_call, in_ioctl| {
         let mut p = ProcessBuilder::new(7, "3.9.18", &["python", "a.py"]);
         let listen = p.frame("listen", "/srv/app/a.py", 1, 5);
         let library = "/usr/lib/python3/dist-packages/client.py";
         let parse = p.frame("parse", library, 10, 12);
         let read = p.frame("read", library, 50, 65);
+        let set_timeout = p.frame("read", library, 50, 62);
         let mut t = ThreadBuilder::new(7, "python", s(10));
         t.on_cpu(s(9) + ms(900));
-        t.user(p.stack(&[parse, listen]), 950 - at_call);
+        t.user(p.stack(&[parse, listen]), 950 - at_call - in_ioctl);
         t.user(p.stack(&[read, parse, listen]), at_call);
         t.kernel(p.stack(&[read, parse, listen]), "recvfrom", 50);
+        t.kernel(p.stack(&[set_timeout, parse, listen]), "ioctl", in_ioctl);
         t.tally("recvfrom", ms(200), 30_000, 30_000);
         verdicts(p.thread(t).build()).verdict.class
     };
-    assert_eq!(client(200), Class::BusyWaiting);
-    assert_eq!(client(100), Class::CpuBound);
+    assert_eq!(client(200, 0), Class::BusyWaiting);
+    assert_eq!(client(100, 0), Class::CpuBound);
+    assert_eq!(client(80, 80), Class::BusyWaiting);
 }
 
 #[test]

@@ -104,29 +104,53 @@ fn caller(
         };
         (share(in_tasks) <= limits.poll_spin_max_task_share).then_some(caller)
     } else {
+        let asking = asking(process, thread, syscall);
         let is_in_call = share(in_call) >= limits.poll_spin_min_in_call_share
-            || share(in_call) >= limits.poll_spin_min_in_call_share_at_call
-                && share(at_call(process, thread, syscall)) >= limits.poll_spin_min_at_call_share;
+            || share(asking.in_kernel) >= limits.poll_spin_min_in_call_share_at_call
+                && share(asking.at_lines) >= limits.poll_spin_min_at_call_share;
         (is_tight || is_in_call).then_some(Caller::Program)
     }
 }
 
-/// On-CPU samples at the lines that make the call.
-fn at_call(process: &Process, thread: &Thread, syscall: &str) -> u64 {
+/// On-CPU samples of what a call takes where it is made.
+#[derive(Default)]
+struct Asking {
+    /// Inside the call, and in those that set for it whether a descriptor blocks (`ioctl` and
+    /// `fcntl` of the same function, which is what a timeout of Python's sockets comes to).
+    in_kernel: u64,
+    /// At the lines that make these calls, the calls included.
+    at_lines: u64,
+}
+
+fn asking(process: &Process, thread: &Thread, syscall: &str) -> Asking {
     let on_cpu = || {
-        thread
-            .stack_times
-            .iter()
-            .filter(|entry| entry.kind.is_on_cpu())
+        let entries = thread.stack_times.iter();
+        entries.filter(|entry| entry.kind.is_on_cpu())
     };
-    let line = |entry: &StackTime| {
+    let place = |entry: &StackTime| {
         let leaf = process.stack(entry.stack).frames.first()?;
         Some((leaf.function?, leaf.line?))
     };
-    let makes_it = |entry: &&StackTime| matches!(&entry.kind, StackTimeKind::OnCpuKernel { syscall: seen } if seen.as_deref() == Some(syscall));
-    let calling: BTreeSet<_> = on_cpu().filter(makes_it).filter_map(line).collect();
-    let at_line = on_cpu().filter(|entry| line(entry).is_some_and(|line| calling.contains(&line)));
-    at_line.map(|entry| entry.count).sum()
+    let is_in = |entry: &StackTime, call: &str| matches!(&entry.kind, StackTimeKind::OnCpuKernel { syscall: Some(seen) } if seen == call);
+    let callers: BTreeSet<_> = on_cpu()
+        .filter(|entry| is_in(entry, syscall))
+        .filter_map(|entry| Some(place(entry)?.0))
+        .collect();
+    let mut found = Asking::default();
+    let mut lines = BTreeSet::new();
+    for entry in on_cpu() {
+        let Some((function, line)) = place(entry) else {
+            continue;
+        };
+        let prepares = is_in(entry, "ioctl") || is_in(entry, "fcntl");
+        if is_in(entry, syscall) || prepares && callers.contains(&function) {
+            found.in_kernel += entry.count;
+            lines.insert((function, line));
+        }
+    }
+    let at_lines = on_cpu().filter(|entry| place(entry).is_some_and(|at| lines.contains(&at)));
+    found.at_lines = at_lines.map(|entry| entry.count).sum();
+    found
 }
 
 fn useless_calls(tally: &SyscallTally) -> u64 {
