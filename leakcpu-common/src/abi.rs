@@ -15,6 +15,7 @@ use crate::{
     syscall::{SyscallSpec, SyscallTally, TallyKey},
     thread::ThreadState,
     totals::{Pending, Totals, TotalsKey, Wait},
+    usdt::{CollectionKey, Collections, FiredKey, OpenCollection, UsdtArgument, UsdtSite},
     wake::{GIL_RELEASES, GilLog, GilRelease, Wake, WakeKey, WakeState},
 };
 
@@ -57,5 +58,11 @@ const _: () = assert!(crate::python::FRAME_READ_BYTES == 88);
 const _: () = assert!(size_of::<LoopKey>() == 8);
 const _: () = assert!(size_of::<GapTimes>() == 40);
 const _: () = assert!(size_of::<LoopState>() == 12 * 8 + 3 * 40);
+const _: () = assert!(size_of::<UsdtArgument>() == 16);
+const _: () = assert!(size_of::<UsdtSite>() == 8 + 3 * 16);
+const _: () = assert!(size_of::<FiredKey>() == 8);
+const _: () = assert!(size_of::<OpenCollection>() == 32);
+const _: () = assert!(size_of::<CollectionKey>() == 24);
+const _: () = assert!(size_of::<Collections>() == 40);
 const _: () = assert!(size_of::<FaultKey>() == 24);
 const _: () = assert!(size_of::<Faults>() == 16);

@@ -147,4 +147,6 @@ pub mod globals {
     pub const KERNEL_STACKS_WANTED: &str = "KERNEL_STACKS_WANTED";
     /// 1 if the time of every walk at a switch is noted in `SWITCH_WALKS`.
     pub const SWITCH_WALKS_TIMED: &str = "SWITCH_WALKS_TIMED";
+    /// 1 if a program is told what its attachment was marked with (5.15).
+    pub const HAS_ATTACH_COOKIE: &str = "HAS_ATTACH_COOKIE";
 }

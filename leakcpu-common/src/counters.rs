@@ -96,6 +96,12 @@ pub enum Counter {
     LoopsFull,
     /// A page fault found the map of those full: its file is not known.
     FaultsFull,
+    /// The collector was set off while another walk at a probe was at work on its CPU.
+    ProbeStacksSkipped,
+    /// A collection found its maps full.
+    CollectionsFull,
+    /// A probe fired at a place of which nothing is known.
+    ProbePlaceUnknown,
     /// A wait for a lock or the GIL found the map of wakes full: who ended it is not known.
     WakesFull,
     /// A release of the GIL found the slot of its process in use by another: who held it is
@@ -149,6 +155,9 @@ impl Counter {
         Self::SwitchWalkNs,
         Self::LoopsFull,
         Self::FaultsFull,
+        Self::ProbeStacksSkipped,
+        Self::CollectionsFull,
+        Self::ProbePlaceUnknown,
         Self::WakesFull,
         Self::GilSlotTaken,
         Self::OnCpuSamples,
@@ -193,6 +202,9 @@ impl Counter {
             Self::SwitchWalkNs => "switch_walk_ns",
             Self::LoopsFull => "loops_full",
             Self::FaultsFull => "faults_full",
+            Self::ProbeStacksSkipped => "probe_stacks_skipped",
+            Self::CollectionsFull => "collections_full",
+            Self::ProbePlaceUnknown => "probe_place_unknown",
             Self::WakesFull => "wakes_full",
             Self::GilSlotTaken => "gil_slot_taken",
             Self::OnCpuSamples => "on_cpu_samples",
@@ -337,6 +349,19 @@ impl Counter {
                 "page fault",
                 "page faults",
                 "without a file, for want of room",
+            ),
+            Self::ProbeStacksSkipped => Phrase::of(
+                "collection",
+                "collections",
+                "without the stack that set it off",
+            ),
+            Self::CollectionsFull => {
+                Phrase::of("collection", "collections", "not measured for want of room")
+            }
+            Self::ProbePlaceUnknown => Phrase::of(
+                "event of an interpreter's probe",
+                "events of interpreters' probes",
+                "at places that are not known",
             ),
             Self::WakesFull => Phrase::of(
                 "wait for a lock or the GIL",

@@ -28,6 +28,7 @@ pub mod store;
 pub mod syscall;
 pub mod thread;
 pub mod totals;
+pub mod usdt;
 #[cfg(feature = "user")]
 mod user;
 pub mod wake;

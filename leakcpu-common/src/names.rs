@@ -42,6 +42,14 @@ pub mod maps {
     pub const LOOPS: &str = "LOOPS";
     /// `FaultKey -> Faults`: page faults that had to wait.
     pub const FAULTS: &str = "FAULTS";
+    /// `UsdtSite`s by what a probe's attachment is marked with.
+    pub const USDT_SITES: &str = "USDT_SITES";
+    /// `FiredKey -> count`: how often which probe of an interpreter fired.
+    pub const USDT_FIRED: &str = "USDT_FIRED";
+    /// `tid -> OpenCollection`: collections that go on.
+    pub const OPEN_COLLECTIONS: &str = "OPEN_COLLECTIONS";
+    /// `CollectionKey -> Collections`: what the collector took.
+    pub const COLLECTIONS: &str = "COLLECTIONS";
 }
 
 /// Programs.
@@ -64,6 +72,8 @@ pub mod programs {
     pub const SCHED_PROCESS_EXEC: &str = "sched_process_exec";
     /// BTF tracepoint `sched_process_exit`: a thread ends.
     pub const SCHED_PROCESS_EXIT: &str = "sched_process_exit";
+    /// USDT probes `gc__start` and `gc__done`: pauses of the collector.
+    pub const USDT_GC: &str = "usdt_gc";
     /// BTF tracepoint `sys_exit`: armed briefly, on suspicion only.
     pub const SYS_EXIT: &str = "sys_exit";
 }

@@ -10,6 +10,7 @@ use crate::{
     syscall::{SyscallSpec, SyscallTally, TallyKey},
     thread::ThreadState,
     totals::{Totals, TotalsKey},
+    usdt::{CollectionKey, Collections, FiredKey, OpenCollection, UsdtSite},
     wake::{Wake, WakeKey},
 };
 
@@ -22,12 +23,16 @@ macro_rules! pod {
 }
 
 pod!(
+    CollectionKey,
+    Collections,
     Control,
     FaultKey,
     Faults,
+    FiredKey,
     LeafKey,
     LoopKey,
     LoopState,
+    OpenCollection,
     PyProcess,
     Rival,
     RivalKey,
@@ -37,6 +42,7 @@ pod!(
     ThreadState,
     Totals,
     TotalsKey,
+    UsdtSite,
     Wake,
     WakeKey,
 );

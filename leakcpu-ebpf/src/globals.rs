@@ -43,4 +43,5 @@ global! {
     NATIVE_STACKS_WANTED: u32 = 0;
     KERNEL_STACKS_WANTED: u32 = 0;
     SWITCH_WALKS_TIMED: u32 = 0;
+    HAS_ATTACH_COOKIE: u32 = 1;
 }

@@ -30,6 +30,7 @@ mod syscalls;
 mod task;
 mod throttle;
 mod totals;
+mod usdt;
 mod wakers;
 
 #[cfg(target_arch = "bpf")]

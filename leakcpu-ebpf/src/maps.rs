@@ -19,7 +19,7 @@ use leakcpu_common::{
 /// Words of [`Scratch::small`].
 pub const SMALL_WORDS: usize = 8;
 
-/// Per-CPU working space of a walk. `sched_switch` and the sampling event never
+/// Per-CPU working space of a walk, one for each kind of walker. `sched_switch` and the sampling event never
 /// nest (0 of 203,321 samples on 6.18, 0 on 5.10 to 7.2), so they share it.
 #[repr(C)]
 pub struct Scratch {
@@ -60,6 +60,9 @@ pub struct Scratch {
     pub flags: u32,
     /// Not 0 if a frame of it cannot be one.
     pub torn: u32,
+    /// The thread whose probe walks with it; 0 if none, and always among programs that never
+    /// nest.
+    pub owner: u64,
     /// Code objects to copy: how many, and their frames.
     pub pending_count: u64,
     pub pending: [u64; MAX_CODE_COPIES],
@@ -103,7 +106,7 @@ pub static SUSPECTS: HashMap<u32, u32> = HashMap::with_max_entries(1_024, 0);
 pub static TALLIES: HashMap<TallyKey, SyscallTally> = HashMap::with_max_entries(8_192, 0);
 
 #[map]
-pub static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+pub static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(2, 0);
 
 /// What user space says; `None` once it has ended the window.
 #[inline(always)]

@@ -2,11 +2,21 @@
 
 mod support;
 
-use std::{fs, path::PathBuf, sync::Mutex};
+use std::{
+    collections::BTreeSet,
+    fs,
+    ops::Range,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Mutex,
+};
 
 use object::ReadCache;
 use proptest::prelude::*;
-use pyobserve::elf::{ElfError, Image, PythonElf, Wanted, needs_libpython, python_elf};
+use pyobserve::elf::{
+    ElfError, Image, PythonElf, UsdtNotes, UsdtRefusal, Wanted, needs_libpython, python_elf,
+    usdt_notes,
+};
 use support::interpreter;
 
 /// Everything that is ever asked of a file.
@@ -30,6 +40,7 @@ fn read_all(bytes: &[u8]) -> Result<Option<PythonElf>, ElfError> {
         u64::MAX,
     );
     let _ = needs_libpython(&image);
+    let _ = usdt_notes(&image);
     python_elf(&image)
 }
 
@@ -79,6 +90,125 @@ fn facts_of_real_interpreters() {
         assert!(facts.segments.len() >= 2);
     }
     eprintln!("{pythons} files define _PyRuntime");
+}
+
+/// The probes of a file as binutils' readelf lists them: name, place, semaphore and arguments, each
+/// as linked; `None` if there is no readelf.
+fn listed(path: &Path) -> Option<BTreeSet<String>> {
+    let output = Command::new("readelf").arg("-nW").arg(path).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut probes = BTreeSet::new();
+    let (mut name, mut at) = ("", "");
+    for line in text.lines().map(str::trim) {
+        if let Some(found) = line.strip_prefix("Name: ") {
+            name = found;
+        } else if let Some(found) = line.strip_prefix("Location: ") {
+            at = found;
+        } else if let Some(arguments) = line.strip_prefix("Arguments:") {
+            let parts: Vec<&str> = at
+                .split([',', ' '])
+                .filter(|part| part.starts_with("0x"))
+                .collect();
+            let [place, _, semaphore] = parts[..] else {
+                panic!("{at:?} of {}", path.display());
+            };
+            probes.insert(format!("{name} {place} {semaphore} {}", arguments.trim()));
+        }
+    }
+    Some(probes)
+}
+
+#[test]
+fn probes_are_those_that_readelf_lists() {
+    let mut found = 0;
+    for path in interpreter_files() {
+        let Some(listed) = listed(&path) else {
+            eprintln!("SKIPPED: no readelf here");
+            return;
+        };
+        let bytes = fs::read(&path).unwrap();
+        let image = Image::parse(&*bytes).unwrap();
+        let notes = usdt_notes(&image).unwrap();
+        assert_eq!(notes.refused, [], "{}", path.display());
+        let address = |offset| image.address_of(offset).unwrap();
+        let mut places = 0;
+        for probe in &notes.probes {
+            assert_eq!(probe.provider, "python");
+            for place in &probe.places {
+                places += 1;
+                let semaphore = probe.semaphore.map_or(0, address);
+                let start = format!(
+                    "{} {:#018x} {semaphore:#018x} ",
+                    probe.name,
+                    address(place.offset)
+                );
+                let of_it = listed.iter().find_map(|line| line.strip_prefix(&start));
+                let texts = of_it.unwrap_or_else(|| panic!("{start} is not in {listed:#?}"));
+                assert_eq!(place.arguments.len(), texts.split(' ').count(), "{texts}");
+                // Every operand of these files is understood.
+                assert!(place.arguments.iter().all(Option::is_some), "{texts}");
+            }
+        }
+        assert_eq!(places, listed.len(), "{}", path.display());
+        found += places;
+    }
+    eprintln!("{found} places of probes");
+}
+
+/// Debian's interpreters have probes; theirs, and where they are in the file.
+fn with_notes() -> Option<(Vec<u8>, Range<usize>)> {
+    interpreter_files().into_iter().find_map(|path| {
+        let bytes = fs::read(path).ok()?;
+        let image = Image::parse(&*bytes).ok()?;
+        let (_, section) = image.section(".note.stapsdt").ok()??;
+        let start = section.as_ptr() as usize - bytes.as_ptr() as usize;
+        let notes = start..start + section.len();
+        Some((bytes, notes))
+    })
+}
+
+fn notes_of(bytes: &[u8]) -> UsdtNotes {
+    usdt_notes(&Image::parse(bytes).unwrap()).unwrap()
+}
+
+#[test]
+fn wild_notes_are_refused_by_name() {
+    let Some((mut bytes, section)) = with_notes() else {
+        eprintln!("SKIPPED: no interpreter with probes here");
+        return;
+    };
+    let before = notes_of(&bytes);
+    // Behind the head of 12 bytes and the owner of 8: the place, the base and the semaphore.
+    let place = section.start + 20;
+    let first = before.probes[0].name.clone();
+    let kept: Vec<u8> = bytes[place..place + 24].to_vec();
+    for (at, why) in [(0, UsdtRefusal::NotInCode), (16, UsdtRefusal::NotInData)] {
+        bytes[place + at..place + at + 8].copy_from_slice(&0xdead_0000_u64.to_le_bytes());
+        let notes = notes_of(&bytes);
+        assert_eq!(notes.refused, [(first.clone(), why)]);
+        let places = |notes: &UsdtNotes| {
+            notes
+                .probes
+                .iter()
+                .map(|probe| probe.places.len())
+                .sum::<usize>()
+        };
+        assert_eq!(places(&notes) + 1, places(&before));
+        bytes[place..place + 24].copy_from_slice(&kept);
+    }
+    // The file was linked anew, 16 bytes lower, and its notes were left as they were.
+    let base = u64::from_le_bytes(*kept[8..].first_chunk().unwrap());
+    bytes[place + 8..place + 16].copy_from_slice(&(base + 16).to_le_bytes());
+    let moved = notes_of(&bytes);
+    assert_eq!(
+        moved.probes[0].places[0].offset,
+        before.probes[0].places[0].offset - 16
+    );
+    bytes[place..place + 24].copy_from_slice(&kept);
+    // A note that says that it is longer than the rest of them.
+    bytes[section.start + 4..section.start + 8].copy_from_slice(&u32::MAX.to_le_bytes());
+    let cut = notes_of(&bytes);
+    assert_eq!(cut.refused, [(String::new(), UsdtRefusal::Cut)]);
 }
 
 #[test]

@@ -14,34 +14,40 @@ use leakcpu_common::{
     stack::{EMPTY_STACK, RawFrame, finish, flags, mix, mix_witness, seed},
 };
 
-use super::memory::UserMemory;
+use super::{memory::UserMemory, walker::scratch};
 use crate::{
     count,
-    maps::{CODES_SENT, EVENTS, NO_WAKEUP, PROCESSES, SCRATCH, STACKS_SENT, Scratch},
+    maps::{CODES_SENT, EVENTS, NO_WAKEUP, PROCESSES, STACKS_SENT, Scratch},
 };
+
+steps! {
+    fn look_at_code, probe_look_at_code(pid: u32) -> u32 = look_at_code_of;
+    fn send, probe_send(pid: u32, tid: u32) -> u32 = send_of;
+    fn mix_witnesses, probe_mix_witnesses(pid: u32) -> u64 = mix_witnesses_of;
+    fn look_at_frames, probe_look_at_frames(pid: u32) -> u64 = look_at_frames_of;
+    fn check_frames, probe_check_frames(pid: u32) -> u64 = check_frames_of;
+    fn mix_witness_of, probe_mix_witness_of(pid: u32, index: u64) -> u64 = mix_witness_of_frame;
+    fn look_at_frame, probe_look_at_frame(pid: u32, index: u64) -> u64 = look_at_one;
+    fn copy_code, probe_copy_code(pid: u32, tid: u32, index: u64) -> u32 = copy_code_of;
+}
 
 /// Looks at the code objects of the stack in this CPU's scratch, and leaves its hash there,
 /// in which the witnesses of those that may change take part, or [`EMPTY_STACK`] if it
 /// turns out to be none. Not 0 if it is new and is to be sent.
-///
-/// Exported, like those it calls for each frame, so that they are global functions: the
-/// verifier goes through each once, knowing nothing of its arguments, and not once for
-/// each way that leads there and each turn of a loop.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn look_at_code(pid: u32) -> u32 {
-    let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
+#[inline(always)]
+fn look_at_code_of<const WALKER: u32>(pid: u32) -> u32 {
+    let Some(scratch) = scratch::<WALKER>() else {
         return 0;
     };
     // SAFETY: this CPU's scratch.
     let scratch = unsafe { &mut *scratch };
     scratch.torn = 0;
     scratch.pending_count = 0;
-    if is_known_with_witnesses(scratch, pid) {
+    if is_known_with_witnesses::<WALKER>(scratch, pid) {
         return 0;
     }
-    check_frames(pid);
-    look_at_frames(pid);
+    check_frames::<WALKER>(pid);
+    look_at_frames::<WALKER>(pid);
     if scratch.torn != 0 {
         count::one(Counter::StackInTransition);
         scratch.flags |= flags::IN_TRANSITION;
@@ -49,14 +55,14 @@ pub extern "C" fn look_at_code(pid: u32) -> u32 {
         return 0;
     }
     // Some may have turned out to be changeable just now.
-    u32::from(!is_known_with_witnesses(scratch, pid))
+    u32::from(!is_known_with_witnesses::<WALKER>(scratch, pid))
 }
 
 /// Hashes the stack with its witnesses; whether one of that hash has been sent.
 #[inline(always)]
-fn is_known_with_witnesses(scratch: &mut Scratch, pid: u32) -> bool {
+fn is_known_with_witnesses<const WALKER: u32>(scratch: &mut Scratch, pid: u32) -> bool {
     scratch.hash = scratch.frames_hash;
-    mix_witnesses(pid);
+    mix_witnesses::<WALKER>(pid);
     let hash = finish(scratch.hash, scratch.flags);
     scratch.hash = hash;
     STACKS_SENT.get_ptr(hash).is_some()
@@ -71,10 +77,9 @@ fn count_of_frames(scratch: &Scratch) -> u64 {
 }
 
 /// Sends the stack in the scratch and the code objects that were noted.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn send(pid: u32, tid: u32) -> u32 {
-    let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
+#[inline(always)]
+fn send_of<const WALKER: u32>(pid: u32, tid: u32) -> u32 {
+    let Some(scratch) = scratch::<WALKER>() else {
         return 0;
     };
     // SAFETY: this CPU's scratch.
@@ -94,7 +99,7 @@ pub extern "C" fn send(pid: u32, tid: u32) -> u32 {
             done = 0;
             break;
         }
-        done &= copy_code(pid, tid, scratch.pending[n]);
+        done &= copy_code::<WALKER>(pid, tid, scratch.pending[n]);
     }
     done &= send_stack(scratch, pid, tid);
     if done == 0 {
@@ -142,9 +147,9 @@ struct Place {
 
 impl Place {
     #[inline(always)]
-    fn of(pid: u32, index: u64) -> Option<Self> {
+    fn of<const WALKER: u32>(pid: u32, index: u64) -> Option<Self> {
         let process = PROCESSES.get_ptr_mut(pid)?;
-        let scratch = SCRATCH.get_ptr_mut(0)?;
+        let scratch = scratch::<WALKER>()?;
         if index as usize > MAX_FRAMES {
             return None;
         }
@@ -189,10 +194,9 @@ fn count_of_looks(scratch: &Scratch) -> u64 {
 }
 
 /// Calls [`mix_witness_of`] for each frame that is looked at.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn mix_witnesses(pid: u32) -> u64 {
-    let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
+#[inline(always)]
+fn mix_witnesses_of<const WALKER: u32>(pid: u32) -> u64 {
+    let Some(scratch) = scratch::<WALKER>() else {
         return 0;
     };
     let mem = UserMemory::new(scratch);
@@ -205,16 +209,15 @@ pub extern "C" fn mix_witnesses(pid: u32) -> u64 {
         if mem.is_late() {
             break;
         }
-        mix_witness_of(pid, i);
+        mix_witness_of::<WALKER>(pid, i);
     }
     0
 }
 
 /// Calls [`look_at_frame`] for each frame that is looked at.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn look_at_frames(pid: u32) -> u64 {
-    let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
+#[inline(always)]
+fn look_at_frames_of<const WALKER: u32>(pid: u32) -> u64 {
+    let Some(scratch) = scratch::<WALKER>() else {
         return 0;
     };
     let mem = UserMemory::new(scratch);
@@ -228,16 +231,15 @@ pub extern "C" fn look_at_frames(pid: u32) -> u64 {
             count::one(Counter::CodeLookCut);
             break;
         }
-        look_at_frame(pid, i);
+        look_at_frame::<WALKER>(pid, i);
     }
     0
 }
 
 /// Sets `Scratch::torn` if a record is neither a frame nor a placeholder.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn check_frames(pid: u32) -> u64 {
-    let Some(place) = Place::of(pid, 0) else {
+#[inline(always)]
+fn check_frames_of<const WALKER: u32>(pid: u32) -> u64 {
+    let Some(place) = Place::of::<WALKER>(pid, 0) else {
         return 0;
     };
     // SAFETY: this CPU's scratch.
@@ -268,10 +270,9 @@ pub extern "C" fn check_frames(pid: u32) -> u64 {
 
 /// Folds the witness of frame `index` into `Scratch::hash` where its code object may
 /// have been replaced.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn mix_witness_of(pid: u32, index: u64) -> u64 {
-    let Some(place) = Place::of(pid, index) else {
+#[inline(always)]
+fn mix_witness_of_frame<const WALKER: u32>(pid: u32, index: u64) -> u64 {
+    let Some(place) = Place::of::<WALKER>(pid, index) else {
         return 0;
     };
     // SAFETY: this CPU's scratch.
@@ -292,10 +293,9 @@ pub extern "C" fn mix_witness_of(pid: u32, index: u64) -> u64 {
 
 /// Reads the witness of a frame's code object, marks the object if it is likely to be
 /// replaced at its address, and notes it if it is to be copied.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn look_at_frame(pid: u32, index: u64) -> u64 {
-    let Some(place) = Place::of(pid, index) else {
+#[inline(always)]
+fn look_at_one<const WALKER: u32>(pid: u32, index: u64) -> u64 {
+    let Some(place) = Place::of::<WALKER>(pid, index) else {
         return 0;
     };
     // SAFETY: this CPU's scratch; a map value that stays mapped.
@@ -362,10 +362,9 @@ fn root_index(scratch: &Scratch) -> u64 {
 }
 
 /// Copies the code object of frame `index`; 0 if it must be tried again.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn copy_code(pid: u32, tid: u32, index: u64) -> u32 {
-    let Some(place) = Place::of(pid, index) else {
+#[inline(always)]
+fn copy_code_of<const WALKER: u32>(pid: u32, tid: u32, index: u64) -> u32 {
+    let Some(place) = Place::of::<WALKER>(pid, index) else {
         return 1;
     };
     // SAFETY: this CPU's scratch.

@@ -1,6 +1,8 @@
 //! Python stacks: finding the thread state, walking the frames, sending each
 //! distinct stack once.
 
+#[macro_use]
+mod walker;
 mod first_sight;
 mod memory;
 mod tstate;
@@ -15,10 +17,13 @@ use leakcpu_common::{
     thread::ThreadState,
 };
 
-use self::memory::UserMemory;
+use self::{
+    memory::UserMemory,
+    walker::{PROBE, SWITCH, scratch},
+};
 use crate::{
     count,
-    maps::{PROCESSES, SCRATCH, STACKS_SENT, Scratch},
+    maps::{PROCESSES, STACKS_SENT, Scratch},
 };
 
 pub use memory::read_user_u64;
@@ -85,10 +90,54 @@ pub struct Limits {
     pub until_ns: u64,
 }
 
-/// Walks the current task's Python stack and sends it if it is new.
+steps! {
+    fn walk_stack, probe_walk_stack(thread_id: u64, now_ns: u64, limit: u64) -> u32 = walk_stack_of;
+    fn conclude, probe_conclude() -> u32 = conclude_of;
+}
+
+/// Walks the current task's Python stack and sends it if it is new; for programs at switches,
+/// samples and wake-ups.
 #[inline(always)]
 pub fn capture(thread: &mut ThreadState, thread_id: u64, now_ns: u64, limits: Limits) -> Captured {
-    let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
+    capture_of::<SWITCH>(thread, thread_id, now_ns, limits)
+}
+
+/// The same for programs that those may interrupt; `None` if another of their kind is at work
+/// on this CPU, or was meanwhile.
+#[inline(always)]
+pub fn capture_at_probe(
+    thread: &mut ThreadState,
+    thread_id: u64,
+    now_ns: u64,
+    limits: Limits,
+) -> Option<Captured> {
+    let scratch = scratch::<PROBE>()?;
+    // SAFETY: this CPU's scratch; a word that is read and written whole.
+    unsafe {
+        if (&raw const (*scratch).owner).read_volatile() != 0 {
+            return None;
+        }
+        (&raw mut (*scratch).owner).write_volatile(u64::from(thread.tid));
+    }
+    let captured = capture_of::<PROBE>(thread, thread_id, now_ns, limits);
+    // SAFETY: as above.
+    unsafe {
+        if (&raw const (*scratch).owner).read_volatile() != u64::from(thread.tid) {
+            return None;
+        }
+        (&raw mut (*scratch).owner).write_volatile(0);
+    }
+    Some(captured)
+}
+
+#[inline(always)]
+fn capture_of<const WALKER: u32>(
+    thread: &mut ThreadState,
+    thread_id: u64,
+    now_ns: u64,
+    limits: Limits,
+) -> Captured {
+    let Some(scratch) = scratch::<WALKER>() else {
         return Captured::none(flags::NOT_PYTHON);
     };
     // SAFETY: this CPU's scratch.
@@ -104,11 +153,11 @@ pub fn capture(thread: &mut ThreadState, thread_id: u64, now_ns: u64, limits: Li
     }
     // Step after step, none within another: the functions that are entered at a time have
     // 512 bytes of stack together, and kernels before 6.13 round each up to 32.
-    if walk_stack(thread_id, now_ns, limits.frames as u64) != 0
-        && conclude() != 0
-        && first_sight::look_at_code(thread.pid) != 0
+    if walk_stack::<WALKER>(thread_id, now_ns, limits.frames as u64) != 0
+        && conclude::<WALKER>() != 0
+        && first_sight::look_at_code::<WALKER>(thread.pid) != 0
     {
-        first_sight::send(thread.pid, thread.tid);
+        first_sight::send::<WALKER>(thread.pid, thread.tid);
     }
     // SAFETY: as above.
     unsafe {
@@ -123,14 +172,9 @@ pub fn capture(thread: &mut ThreadState, thread_id: u64, now_ns: u64, limits: Li
 
 /// Walks the frames of the thread that the scratch names, `limit` at most; 0 if it has
 /// none, and then the flags say why.
-///
-/// Exported, as are the next steps, so that they are global functions: the verifier goes
-/// through each once, knowing nothing of its arguments, and not once for each way that
-/// leads there.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn walk_stack(thread_id: u64, now_ns: u64, limit: u64) -> u32 {
-    let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
+#[inline(always)]
+fn walk_stack_of<const WALKER: u32>(thread_id: u64, now_ns: u64, limit: u64) -> u32 {
+    let Some(scratch) = scratch::<WALKER>() else {
         return 0;
     };
     // SAFETY: this CPU's scratch.
@@ -145,7 +189,7 @@ pub extern "C" fn walk_stack(thread_id: u64, now_ns: u64, limit: u64) -> u32 {
     let process = unsafe { &*process };
     let thread = (scratch.tid, scratch.tstate);
     let mut memory = UserMemory::new(scratch);
-    match tstate::current(
+    match tstate::current::<WALKER>(
         &mut memory,
         &mut scratch.alone_until_ns,
         thread,
@@ -188,12 +232,11 @@ pub extern "C" fn walk_stack(thread_id: u64, now_ns: u64, limit: u64) -> u32 {
 /// Judges the walk in the scratch and counts what it lacks. Leaves its hash and its flags
 /// there; 0 if that is all, for it is known.
 ///
-/// A global function, so that the verifier does not follow it once for every frame
+/// A step of its own, so that the verifier does not follow it once for every frame
 /// after which a walk may end.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn conclude() -> u32 {
-    let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
+#[inline(always)]
+fn conclude_of<const WALKER: u32>() -> u32 {
+    let Some(scratch) = scratch::<WALKER>() else {
         return 0;
     };
     // SAFETY: this CPU's scratch.

@@ -1,8 +1,4 @@
 //! Which `PyThreadState` a thread runs in.
-//!
-//! The searches are exported, so that they are global functions: the verifier goes
-//! through each once, knowing nothing of its arguments, and not once for each way that
-//! leads there.
 
 use leakcpu_common::{
     config::{ALONE_NS, MAX_SUBINTERPRETER_SEARCH, MAX_TSTATE_SEARCH},
@@ -13,11 +9,16 @@ use leakcpu_common::{
     thread::ThreadState,
 };
 
-use super::memory::UserMemory;
+use super::{memory::UserMemory, walker::scratch};
 use crate::{
     count,
-    maps::{PROCESSES, SCRATCH, THREADS},
+    maps::{PROCESSES, THREADS},
 };
+
+steps! {
+    fn tstate_in_main_interpreter, probe_tstate_in_main_interpreter(tid: u32, thread_id: u64, now_ns: u64) -> u64 = in_main_interpreter;
+    fn tstate_in_subinterpreter, probe_tstate_in_subinterpreter(tid: u32, thread_id: u64, newest: u64) -> u64 = in_subinterpreter;
+}
 
 /// A thread state and where its frames begin.
 pub struct Found {
@@ -32,7 +33,7 @@ pub struct Found {
 /// the same `thread_id`, and the frames of the main one are those it left behind. Where
 /// there was no other interpreter, that is taken to stay so until `alone_until_ns`.
 #[inline(always)]
-pub fn current(
+pub fn current<const WALKER: u32>(
     mem: &mut UserMemory,
     alone_until_ns: &mut u64,
     (tid, mut tstate): (u32, u64),
@@ -51,7 +52,7 @@ pub fn current(
         if newest == process.main_interpreter {
             *alone_until_ns = now_ns + ALONE_NS;
         } else {
-            let other = tstate_in_subinterpreter(tid, thread_id, newest);
+            let other = tstate_in_subinterpreter::<WALKER>(tid, thread_id, newest);
             if other != 0 {
                 tstate = other;
                 interpreter = flags::SUBINTERPRETER;
@@ -59,7 +60,7 @@ pub fn current(
         }
     }
     if tstate == 0 {
-        tstate = tstate_in_main_interpreter(tid, thread_id, now_ns);
+        tstate = tstate_in_main_interpreter::<WALKER>(tid, thread_id, now_ns);
     }
     if tstate == 0 {
         return Err(flags::NO_TSTATE);
@@ -68,7 +69,7 @@ pub fn current(
     if let Some(found) = words
         && found.thread_id != thread_id
     {
-        tstate = tstate_in_main_interpreter(tid, thread_id, now_ns);
+        tstate = tstate_in_main_interpreter::<WALKER>(tid, thread_id, now_ns);
         if tstate == 0 {
             return Err(flags::NO_TSTATE);
         }
@@ -85,23 +86,24 @@ pub fn current(
 
 /// The current thread's entry, its process' and what to read memory with.
 #[inline(always)]
-fn entries(tid: u32) -> Option<(&'static mut ThreadState, &'static PyProcess, UserMemory)> {
+fn entries<const WALKER: u32>(
+    tid: u32,
+) -> Option<(&'static mut ThreadState, &'static PyProcess, UserMemory)> {
     let thread = THREADS.get_ptr_mut(tid)?;
     // SAFETY: the current thread's entry, as the caller has it; preallocated map values
     // stay mapped.
     let thread = unsafe { &mut *thread };
     let process = PROCESSES.get_ptr(thread.pid)?;
-    let scratch = SCRATCH.get_ptr_mut(0)?;
+    let scratch = scratch::<WALKER>()?;
     // SAFETY: preallocated map values stay mapped.
     Some((thread, unsafe { &*process }, UserMemory::new(scratch)))
 }
 
 /// Searches the main interpreter's thread list, not more often than the back-off
 /// allows (native threads have no state); 0 if there is none.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn tstate_in_main_interpreter(tid: u32, thread_id: u64, now_ns: u64) -> u64 {
-    let Some((thread, process, mem)) = entries(tid) else {
+#[inline(always)]
+fn in_main_interpreter<const WALKER: u32>(tid: u32, thread_id: u64, now_ns: u64) -> u64 {
+    let Some((thread, process, mem)) = entries::<WALKER>(tid) else {
         return 0;
     };
     thread.tstate = 0;
@@ -133,10 +135,9 @@ pub extern "C" fn tstate_in_main_interpreter(tid: u32, thread_id: u64, now_ns: u
 /// Searches the interpreters from `newest` on, the main one left out, for a state of
 /// this thread that has frames: newest first, as nested ones are entered. 0 if there is
 /// none.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn tstate_in_subinterpreter(tid: u32, thread_id: u64, newest: u64) -> u64 {
-    let Some((thread, process, mut mem)) = entries(tid) else {
+#[inline(always)]
+fn in_subinterpreter<const WALKER: u32>(tid: u32, thread_id: u64, newest: u64) -> u64 {
+    let Some((thread, process, mut mem)) = entries::<WALKER>(tid) else {
         return 0;
     };
     let mut tstate = thread.sub_tstate;

@@ -69,6 +69,17 @@ pub enum Format {
     Collapsed,
 }
 
+/// Which probes of interpreters are listened at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Usdt {
+    /// Those that cost next to nothing and cannot fail in the target.
+    Auto,
+    /// None: no byte of a target is changed.
+    None,
+    /// Those of the collector.
+    Gc,
+}
+
 /// `pyobserve classify`.
 #[derive(Debug, clap::Args)]
 pub struct ClassifyArgs {
@@ -115,6 +126,10 @@ pub struct ClassifyArgs {
     /// Take the kernel's stack where a thread runs in the kernel
     #[arg(long)]
     pub kernel_stacks: bool,
+
+    /// Listen at the interpreters' own probes (USDT): auto is gc, the pauses of the collector
+    #[arg(long, value_enum, default_value_t = Usdt::Auto)]
+    pub usdt: Usdt,
 
     /// Exit with 3 if a process is of this class (for at least PCT % of its active time)
     #[arg(long, value_name = "CLASS[>=PCT%]", value_parser = fail_on::parse)]
@@ -220,6 +235,7 @@ mod tests {
             "classify --json --format text",
             "classify --exit-status",
             "classify --watch -o report",
+            "classify --usdt everything",
             "classify -p 1 -- true",
             "classify --fail-on slow",
             "observe",

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::{
-    args::{Args, ClassifyArgs, Format},
+    args::{Args, ClassifyArgs, Format, Usdt},
     exit::Failure,
     fail_on::FailOn,
     output::Destination,
@@ -98,6 +98,7 @@ impl Plan {
             rate_hz: classify.rate,
             native_stacks: classify.native,
             kernel_stacks: classify.kernel_stacks,
+            usdt: classify.usdt != Usdt::None,
             ..LoadConfig::default()
         };
         Ok(Self {

@@ -25,6 +25,7 @@ fn check(source: &'static Source) -> Check {
         Attach::BtfTracepoint(name) => format!("BTF tracepoint {name}"),
         Attach::CpuClock => "perf event cpu-clock".to_owned(),
         Attach::MajorFaults => "perf event page-faults-maj".to_owned(),
+        Attach::Usdt => "probes of interpreters (USDT)".to_owned(),
     };
     let title = format!("eBPF program {}", source.program);
     match Probes::try_load(source) {

@@ -3,8 +3,8 @@
 use object::{
     Endianness, ReadRef,
     elf::{
-        DT_NEEDED, FileHeader64, NT_GNU_BUILD_ID, PT_LOAD, ProgramHeader64, SHT_DYNSYM, SHT_NOBITS,
-        SHT_SYMTAB, SectionHeader64,
+        DT_NEEDED, FileHeader64, NT_GNU_BUILD_ID, PT_LOAD, ProgramFlags, ProgramHeader64,
+        SHT_DYNSYM, SHT_NOBITS, SHT_SYMTAB, SectionHeader64,
     },
     read::{
         SectionIndex, StringTable,
@@ -238,6 +238,21 @@ impl<'data, R: ReadRef<'data>> Image<'data, R> {
         self.load_segments().iter().find_map(|segment| {
             let into = offset.checked_sub(segment.file_offset)?;
             (into < segment.file_bytes).then(|| segment.address.checked_add(into))?
+        })
+    }
+
+    /// Offset in the file of the byte at linked address `address`, if a segment with all of
+    /// these permissions loads it from there.
+    pub(super) fn file_offset(&self, address: u64, permissions: ProgramFlags) -> Option<u64> {
+        let endian = self.endian;
+        let mut segments = self.segments.iter();
+        segments.find_map(|segment| {
+            let into = address.checked_sub(segment.p_vaddr(endian))?;
+            let is_wanted = segment.p_type(endian) == PT_LOAD
+                && segment.p_flags(endian).contains(permissions)
+                && into < segment.p_filesz(endian);
+            let offset = segment.p_offset(endian).checked_add(into);
+            offset.filter(|_| is_wanted)
         })
     }
 

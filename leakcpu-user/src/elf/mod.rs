@@ -8,8 +8,12 @@ mod error;
 mod functions;
 mod image;
 mod python;
+mod usdt;
+mod usdt_arguments;
 
 pub use error::ElfError;
 pub use functions::FunctionSymbol;
 pub use image::{Image, LoadSegment, Symbol, Wanted};
 pub use python::{PythonElf, needs_libpython, python_elf};
+pub use usdt::{UsdtNotes, UsdtPlace, UsdtProbe, UsdtRefusal, usdt_notes};
+pub use usdt_arguments::usdt_arguments;

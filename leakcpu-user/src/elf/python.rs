@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use object::ReadRef;
 
-use super::{ElfError, Image, LoadSegment, Symbol, Wanted};
+use super::{ElfError, Image, LoadSegment, Symbol, UsdtNotes, Wanted, usdt_notes};
 
 /// Initial bytes of `_PyRuntime` that are kept: `_Py_DebugOffsets`, which leads it
 /// from 3.13 on, has 888 bytes in 3.15.
@@ -39,6 +39,8 @@ pub struct PythonElf {
     pub frame_type: Option<u64>,
     /// `_Py_NoneStruct`, as linked.
     pub none: Option<u64>,
+    /// The probes that it announces (USDT).
+    pub probes: UsdtNotes,
     /// What is mapped where.
     pub segments: Vec<LoadSegment>,
     /// The linker's build id.
@@ -122,6 +124,7 @@ pub fn python_elf<'data, R: ReadRef<'data>>(
         code_type: code_type.map(|symbol| symbol.address),
         frame_type: frame_type.map(|symbol| symbol.address),
         none: none.map(|symbol| symbol.address),
+        probes: usdt_notes(image)?,
         segments: image.load_segments(),
         build_id: image.build_id(),
     }))

@@ -53,6 +53,8 @@ pub enum UserLoss {
     DescriptorsClosedUnseen,
     /// A page fault at an address at which nothing was mapped when it was looked up.
     FaultAddressesUnmapped,
+    /// The kernel, or a file that was replaced, kept us from an interpreter's probes.
+    ProbesNotHeard,
     /// A sample that found no room for what it was executing.
     NativeLeavesFull,
     /// A sample in native code that has no name.
@@ -152,7 +154,7 @@ impl<'de> Deserialize<'de> for Lost {
 
 impl UserLoss {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::SamplesLost,
         Self::EventsUndecoded,
         Self::CodesOfUnknownProcesses,
@@ -169,6 +171,7 @@ impl UserLoss {
         Self::SocketsNotLookedAt,
         Self::DescriptorsClosedUnseen,
         Self::FaultAddressesUnmapped,
+        Self::ProbesNotHeard,
         Self::NativeLeavesFull,
         Self::NativeUnresolved,
         Self::NativeFilesEvicted,
@@ -202,6 +205,7 @@ impl UserLoss {
             Self::SocketsNotLookedAt => "sockets_not_looked_at",
             Self::DescriptorsClosedUnseen => "descriptors_closed_unseen",
             Self::FaultAddressesUnmapped => "fault_addresses_unmapped",
+            Self::ProbesNotHeard => "probes_not_heard",
             Self::NativeLeavesFull => "native_leaves_full",
             Self::NativeUnresolved => "native_unresolved",
             Self::NativeFilesEvicted => "native_files_evicted",
@@ -277,6 +281,11 @@ impl UserLoss {
                 "page fault",
                 "page faults",
                 "at an address that was unmapped before anybody looked",
+            ),
+            Self::ProbesNotHeard => Phrase::of(
+                "interpreter",
+                "interpreters",
+                "whose probes could not be listened at",
             ),
             Self::NativeLeavesFull => Phrase::of(
                 "sample",

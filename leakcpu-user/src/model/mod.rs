@@ -6,6 +6,7 @@
 //! only say where in the code on-CPU time went.
 
 mod apportion;
+mod collector;
 mod event_loop;
 mod function;
 mod ids;
@@ -30,6 +31,7 @@ mod waits;
 mod wakes;
 
 pub use apportion::apportion;
+pub use collector::{CollectionsAt, Collector, Pauses, ProbeUse};
 pub use event_loop::{EventLoop, Gap, GapTimes, Gaps, Holder, LoopKind};
 pub use function::{FunctionTimes, LineTimes, Rollup};
 pub use ids::{FunctionId, NativeId, NativeStackId, Pid, StackId, Tid};

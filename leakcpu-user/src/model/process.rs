@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CpuQuota, Function, NativeFunction, NativeStack, Pid, RanInstead, RoundTrips, Stack, Thread,
+    Collector, CpuQuota, Function, NativeFunction, NativeStack, Pid, ProbeUse, RanInstead,
+    RoundTrips, Stack, Thread,
 };
 
 /// What is known of the interpreter.
@@ -15,6 +16,9 @@ pub struct PythonFacts {
     pub implementation: String,
     /// Built without the GIL; `None` if unknown.
     pub free_threaded: Option<bool>,
+    /// Its probes; `None` if they were not looked at.
+    #[serde(default)]
+    pub usdt: Option<Vec<ProbeUse>>,
 }
 
 /// Why a process' stacks could not be read. Its times are exact all the same.
@@ -72,6 +76,9 @@ pub struct Process {
     /// What it exchanged with others as a client, most round trips first.
     #[serde(default)]
     pub round_trips: Vec<RoundTrips>,
+    /// What its garbage collector did, if its probes were listened at.
+    #[serde(default)]
+    pub collector: Option<Collector>,
     /// Why its stacks could not be read, if so.
     pub unreadable: Option<Unreadable>,
     /// Directories of the standard library and of installed packages of this

@@ -40,6 +40,8 @@ pub struct KernelFacts {
     pub stack_pt_regs: u32,
     /// The helper `bpf_task_pt_regs` exists (5.15).
     pub has_task_pt_regs: bool,
+    /// Attachments of perf events can be marked (5.15).
+    pub has_attach_cookie: bool,
     /// `sched_switch` passes the previous state (5.18).
     pub has_prev_state_arg: bool,
     /// `task_struct.comm`, bytes.
@@ -81,6 +83,7 @@ impl KernelFacts {
             // The UAPI enumeration of helpers is not in every kernel's BTF as a
             // name we index; the function that implements the helper is.
             has_task_pt_regs: btf.has_func("bpf_task_pt_regs"),
+            has_attach_cookie: btf.has_func("bpf_get_attach_cookie_trace"),
             has_prev_state_arg: btf.tracepoint_args("sched_switch")? >= 4,
             task_comm: btf.byte_offset("task_struct", "comm")?,
             queue: RunQueue::from_btf(btf).ok(),

@@ -1,6 +1,6 @@
 //! Loading the object, attaching and detaching the sources.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, path::Path};
 
 use aya::{
     Btf, BtfError as AyaBtfError, Ebpf, EbpfError, EbpfLoader, VerifierLogLevel,
@@ -22,8 +22,9 @@ use super::{
     maps::KernelMaps,
     per_cpu::PerCpuEvents,
     per_thread::PerThreadEvents,
-    sources::{Attach, SOURCES, Source},
+    sources::{self, Attach, SOURCES, Source},
     syscalls::SyscallTable,
+    usdt::{Scope, Usdt, UsdtError, UsdtLink, UsdtTarget},
 };
 
 /// The eBPF object, built from source by this crate's build script. Empty if no
@@ -71,6 +72,9 @@ pub enum ProbeError {
     /// A map could not be read or written.
     #[error("eBPF map: {0}")]
     Map(#[from] MapError),
+    /// Nobody listens at a file's probes.
+    #[error(transparent)]
+    Usdt(#[from] UsdtError),
     /// The list of CPUs could not be read.
     #[error("cannot read {0}: {1}")]
     Cpus(String, std::io::Error),
@@ -157,6 +161,8 @@ pub struct LoadConfig {
     pub kernel_stacks: bool,
     /// The time of every walk at a switch is noted: for a bench.
     pub time_switch_walks: bool,
+    /// Probes of interpreters can be listened at.
+    pub usdt: bool,
 }
 
 impl Default for LoadConfig {
@@ -171,6 +177,7 @@ impl Default for LoadConfig {
             native_stacks: false,
             kernel_stacks: false,
             time_switch_walks: false,
+            usdt: false,
         }
     }
 }
@@ -181,6 +188,7 @@ pub struct Probes {
     armed: Option<BtfTracePointLinkId>,
     per_cpu: Vec<PerCpuEvents>,
     per_thread: PerThreadEvents,
+    usdt: Option<Usdt>,
     #[cfg(feature = "ebpf-log")]
     flush_log: Box<dyn FnMut()>,
     /// Sources that could not be loaded, and why.
@@ -211,11 +219,24 @@ impl Probes {
                 skipped.push((source, error));
             }
         }
+        let usdt = if config.usdt {
+            match Usdt::new(&mut ebpf, facts.has_attach_cookie, OBJECT) {
+                Ok(usdt) => Some(usdt),
+                Err(error) => {
+                    tracing::warn!(%error, "the probes of interpreters cannot be used");
+                    skipped.push((&sources::USDT_GC, error));
+                    None
+                }
+            }
+        } else {
+            None
+        };
         let mut probes = Self {
             ebpf,
             armed: None,
             per_cpu: Vec::new(),
             per_thread: PerThreadEvents::default(),
+            usdt,
             #[cfg(feature = "ebpf-log")]
             flush_log,
             skipped,
@@ -355,6 +376,26 @@ impl Probes {
         Ok(())
     }
 
+    /// Listens at probes of a file; `None` if that cannot be done here at all.
+    pub fn attach_usdt(
+        &mut self,
+        file: &Path,
+        targets: &[UsdtTarget],
+        scope: Scope,
+    ) -> Result<Option<UsdtLink>, ProbeError> {
+        let Some(usdt) = &mut self.usdt else {
+            return Ok(None);
+        };
+        usdt.attach(&mut self.ebpf, file, targets, scope).map(Some)
+    }
+
+    /// Ends it.
+    pub fn detach_usdt(&mut self, link: UsdtLink) {
+        if let Some(usdt) = &mut self.usdt {
+            usdt.detach(link);
+        }
+    }
+
     /// Run time of each program so far, from the kernel's statistics
     /// (`BPF_ENABLE_STATS`, 5.8); zero while they are off.
     pub fn run_stats(&self) -> HashMap<&'static str, ProgramStats> {
@@ -407,6 +448,7 @@ fn open(facts: &KernelFacts, config: &LoadConfig) -> Result<Ebpf, ProbeError> {
     let kernel = u32::from(config.kernel_stacks);
     let timed = u32::from(config.time_switch_walks);
     let has_clock = u32::from(facts.measures_throttling());
+    let has_cookie = u32::from(facts.has_attach_cookie);
     let queue = facts.queue.unwrap_or_default();
     let has_arrival = u32::from(facts.queue.is_some() && facts.task_last_arrival.is_some());
     let last_arrival = facts.task_last_arrival.unwrap_or_default();
@@ -450,6 +492,7 @@ fn open(facts: &KernelFacts, config: &LoadConfig) -> Result<Ebpf, ProbeError> {
         (globals::NATIVE_STACKS_WANTED, &native),
         (globals::KERNEL_STACKS_WANTED, &kernel),
         (globals::SWITCH_WALKS_TIMED, &timed),
+        (globals::HAS_ATTACH_COOKIE, &has_cookie),
     ] {
         loader.override_global(name, value, true);
     }
@@ -497,6 +540,8 @@ fn load_program(ebpf: &mut Ebpf, source: &Source, btf: &Btf) -> Result<(), Probe
         Attach::CpuClock | Attach::MajorFaults => perf_event(ebpf, source.program)?
             .load()
             .map_err(|e| wrap("load", source.program, e)),
+        // In its own way, where it is asked for.
+        Attach::Usdt => Ok(()),
     }
 }
 
@@ -527,5 +572,6 @@ fn attach_program(
             let program = perf_event(ebpf, source.program)?;
             PerCpuEvents::attach(program, source.program, SoftwareEvent::PageFaultsMaj, 1).map(Some)
         }
+        Attach::Usdt => Ok(None),
     }
 }

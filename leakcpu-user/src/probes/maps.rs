@@ -17,6 +17,7 @@ use leakcpu_common::{
     syscall::{SyscallSpec, SyscallTally, TallyKey},
     thread::ThreadState,
     totals::{Totals, TotalsKey},
+    usdt::{CollectionKey, Collections, FiredKey, OpenCollection},
     wake::{Wake, WakeKey},
 };
 
@@ -57,6 +58,12 @@ pub struct KernelMaps<'a> {
     pub loops: HashMap<&'a mut MapData, LoopKey, LoopState>,
     /// Page faults that had to wait.
     pub faults: HashMap<&'a mut MapData, FaultKey, Faults>,
+    /// How often interpreters' probes fired.
+    pub usdt_fired: HashMap<&'a mut MapData, FiredKey, u64>,
+    /// Collections that go on.
+    pub open_collections: HashMap<&'a mut MapData, u32, OpenCollection>,
+    /// What collectors took.
+    pub collections: HashMap<&'a mut MapData, CollectionKey, Collections>,
 }
 
 fn typed<'a, T>(map: Option<&'a mut Map>, name: &'static str) -> Result<T, ProbeError>
@@ -84,6 +91,9 @@ impl<'a> KernelMaps<'a> {
             switch_walks,
             loops,
             faults,
+            usdt_fired,
+            open_collections,
+            collections,
         ] = ebpf.maps_disjoint_mut([
             names::THREADS,
             names::PROCESSES,
@@ -100,6 +110,9 @@ impl<'a> KernelMaps<'a> {
             names::SWITCH_WALKS,
             names::LOOPS,
             names::FAULTS,
+            names::USDT_FIRED,
+            names::OPEN_COLLECTIONS,
+            names::COLLECTIONS,
         ]);
         Ok(Self {
             threads: typed(threads, names::THREADS)?,
@@ -117,6 +130,9 @@ impl<'a> KernelMaps<'a> {
             switch_walks: typed(switch_walks, names::SWITCH_WALKS)?,
             loops: typed(loops, names::LOOPS)?,
             faults: typed(faults, names::FAULTS)?,
+            usdt_fired: typed(usdt_fired, names::USDT_FIRED)?,
+            open_collections: typed(open_collections, names::OPEN_COLLECTIONS)?,
+            collections: typed(collections, names::COLLECTIONS)?,
         })
     }
 

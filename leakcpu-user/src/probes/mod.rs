@@ -13,6 +13,7 @@ mod stack_depth;
 mod sweep;
 mod syscalls;
 mod throttle_clock;
+mod usdt;
 
 pub use features::{KernelFacts, KernelFactsError, RunQueue};
 pub use kernel_btf::{BtfError, KernelBtf, VMLINUX_BTF};
@@ -21,3 +22,4 @@ pub use maps::KernelMaps;
 pub use sources::{Attach, SOURCES, Source};
 pub use syscalls::{SyscallTable, syscall_name, syscall_spec};
 pub use throttle_clock::ThrottleClock;
+pub use usdt::{Scope, UsdtError, UsdtLink, UsdtTarget};

@@ -34,6 +34,14 @@ impl KernelMaps<'_> {
         for key in faults {
             let _ = self.faults.remove(&key);
         }
+        let collections: Vec<_> = self.collections.keys().collect::<Result<_, _>>()?;
+        for key in collections {
+            let _ = self.collections.remove(&key);
+        }
+        let fired: Vec<_> = self.usdt_fired.keys().collect::<Result<_, _>>()?;
+        for key in fired {
+            let _ = self.usdt_fired.remove(&key);
+        }
         let loops: Vec<_> = self.loops.iter().collect::<Result<_, _>>()?;
         for (key, state) in loops {
             if is_dead(key.tid, key.generation) {

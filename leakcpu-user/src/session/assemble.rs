@@ -7,6 +7,7 @@ use leakcpu_common::{counters::Counter, thread::run_state};
 use super::{
     Session, Targets,
     build::ThreadBuilder,
+    collector::collector,
     cost::own_usage,
     machine::ran_instead,
     round_trips::round_trips,
@@ -102,6 +103,11 @@ impl Session {
             let mut process = Self::process(watched, threads, end_ns);
             process.quotas = self.machine.quotas(watched);
             process.ran_instead = ran_instead(snapshot, *pid);
+            let ids = records.iter().map(|it| (it.state.tid, it.generation()));
+            process.collector = collector(watched, ids, &self.collections.0);
+            if let (Some(python), Some(probes)) = (&mut process.python, &watched.probes) {
+                python.usdt = Some(probes.in_model(*pid, &self.collections.1));
+            }
             let totals = process.threads.iter().flat_map(|thread| {
                 let of_thread = |key: &&(u32, u32)| key.0 == thread.tid.0;
                 let keys = snapshot.totals.keys().filter(of_thread);
@@ -182,6 +188,7 @@ impl Session {
             quotas: Vec::new(),
             ran_instead: Vec::new(),
             round_trips: Vec::new(),
+            collector: None,
             unreadable: unreadable(watched),
             library_dirs: library_dirs(watched.stacks.files()),
         }
@@ -249,6 +256,7 @@ fn python_facts(watched: &Watched) -> Option<PythonFacts> {
         version: version.to_string(),
         implementation: "cpython".to_owned(),
         free_threaded: watched.python().map(|process| process.layout.free_threaded),
+        usdt: None,
     })
 }
 

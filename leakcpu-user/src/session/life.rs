@@ -42,11 +42,13 @@ impl Session {
         };
         let version = parent.version;
         let code = parent.code.clone();
+        let probes = parent.probes.clone();
         let parent = parent.python().cloned().map(Box::new);
         let mut watched = Watched::new(facts, interpreter);
         watched.version = version;
         watched.forked = true;
         watched.code = code;
+        watched.probes = probes;
         watched.parent = parent;
         self.watched.insert(pid, watched);
         // The kernel side walks it by its parent's entry already.
@@ -141,6 +143,7 @@ impl Session {
                 let kernel = process.kernel;
                 watched.interpreter = Interpreter::Attached(Box::new(process));
                 watched.name_early(&mut self.symbolizer, self.round);
+                self.listen(pid, &target.image);
                 self.walk(pid, kernel)?;
                 self.watch_threads(pid)?;
             }

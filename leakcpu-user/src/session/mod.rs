@@ -11,6 +11,7 @@ mod assemble;
 mod awaited;
 mod budget;
 mod build;
+mod collector;
 mod connections;
 mod cost;
 mod degrade;
@@ -47,7 +48,7 @@ use std::{
 };
 
 use aya::maps::{MapData, RingBuf};
-use leakcpu_common::thread::run_state;
+use leakcpu_common::{thread::run_state, usdt::FiredKey};
 
 use crate::{
     collect::{Baseline, Event, RawStack, Samples, ThreadRecord, decode, monotonic_ns, unix_ns},
@@ -58,6 +59,7 @@ use crate::{
     symbolize::{Symbolizer, native::NativeSymbolizer},
 };
 use budget::Budget;
+use collector::{Listening, WindowCollections};
 use connections::Connections;
 use cost::CostMeter;
 use exchanges::Exchanges;
@@ -165,6 +167,9 @@ pub struct Session {
     /// Page faults of each thread; known at the end.
     faults: HashMap<(u32, u32), ThreadFaults>,
     lock_looks: LockLooks,
+    listening: Listening,
+    /// What collectors did, and how often which probe fired; known at the end.
+    collections: (WindowCollections, HashMap<FiredKey, u64>),
 }
 
 impl Session {
@@ -219,6 +224,8 @@ impl Session {
             fault_files: FaultFiles::default(),
             faults: HashMap::new(),
             lock_looks: LockLooks::default(),
+            listening: Listening::default(),
+            collections: (WindowCollections::new(), HashMap::new()),
         };
         session.watch_targets()?;
         session.look_at_code();

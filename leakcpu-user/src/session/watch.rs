@@ -147,6 +147,7 @@ impl Session {
         let mut watched = Watched::new(target.facts, interpreter);
         watched.version = version;
         self.watched.insert(pid, watched);
+        self.listen(pid, &target.image);
         if let Some(kernel) = kernel {
             self.walk(pid, kernel)?;
         }

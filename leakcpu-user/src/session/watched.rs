@@ -6,6 +6,7 @@ use leakcpu_common::totals::Wait;
 
 use super::{
     awaited::Awaited,
+    collector::WatchedProbes,
     hot_code::HotCode,
     native::CodeLooks,
     sightings::Sightings,
@@ -93,6 +94,8 @@ pub(super) struct Watched {
     pub code_looks: CodeLooks,
     /// Code objects that did.
     early_copies: Vec<CopiedCode>,
+    /// The probes that its interpreter has, if that was looked at.
+    pub probes: Option<WatchedProbes>,
     /// The kernel side copies its code objects, for it may soon be gone.
     pub copies_code: bool,
     /// Until then it is young.
@@ -126,6 +129,7 @@ impl Watched {
             code: AddressSpace::default(),
             code_looks: CodeLooks::default(),
             early_copies: Vec::new(),
+            probes: None,
             copies_code: false,
         }
     }

@@ -16,6 +16,7 @@ impl Session {
         }
         let end_ns = monotonic_ns();
         self.probes.maps()?.stop(end_ns)?;
+        self.stop_listening();
         self.profile_until(end_ns)
     }
 
@@ -89,6 +90,7 @@ impl Session {
             self.lose(UserLoss::SocketsNotLookedAt, not_looked_at);
             self.look_up_faults()?;
             self.faults = self.faults()?;
+            self.collections = self.window_collections()?;
         }
         self.look_at_all_code();
         Ok(self.assemble(&snapshot, &gil_holders, end_ns))

@@ -68,6 +68,7 @@ pub fn elf(version_hex: u32, runtime_head: &[u8]) -> PythonElf {
         code_type: None,
         frame_type: None,
         none: None,
+        probes: pyobserve::elf::UsdtNotes::default(),
         segments: Vec::new(),
         build_id: None,
     }

@@ -3,10 +3,13 @@
 
 use std::collections::HashSet;
 
-use leakcpu_common::python::{FRAME_READ_BYTES, find_tstate};
+use leakcpu_common::{
+    python::{FRAME_READ_BYTES, find_tstate},
+    usdt::{arm64, x86_64},
+};
 use pyobserve::{
     bytecode::{Analysis, Code, Constant, SeenCallees},
-    elf::{Image, Wanted, needs_libpython, python_elf},
+    elf::{Image, Wanted, needs_libpython, python_elf, usdt_arguments, usdt_notes},
     interpreter::{
         LineTableKind, PythonVersion, RemoteReader,
         layout::{InterpreterLayout, check::check},
@@ -24,13 +27,14 @@ use crate::{
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them; the names are those of the fuzz targets and of the corpus' folders.
-pub const ALL: [Target; 6] = [
+pub const ALL: [Target; 7] = [
     ("elf", elf),
     ("debug_offsets", debug_offsets),
     ("line_table", line_table),
     ("text", text),
     ("objects", objects),
     ("bytecode", bytecode),
+    ("usdt", usdt),
 ];
 
 /// A file: header, segments, sections, symbols, notes, and what makes it a CPython.
@@ -47,6 +51,7 @@ pub fn elf(bytes: &[u8]) {
     let _ = image.symbols(Wanted::All, ["_PyRuntime", "main"]);
     let _ = image.section(".PyRuntime");
     let _ = needs_libpython(&image);
+    let _ = usdt_notes(&image);
     if let Ok(Some(facts)) = python_elf(&image) {
         facts.load_bias(0x5555_0000_0000, 0x1000);
         if let Ok(version) = PythonVersion::of(&facts) {
@@ -78,6 +83,30 @@ pub fn debug_offsets(bytes: &[u8]) {
     }
     assert!(usize::from(layout.walk.frame_owner) < window);
     assert!(layout.object.unicode_ascii_data <= 96);
+}
+
+/// One byte for the machine, then where the arguments of a probe are, as its note says it.
+pub fn usdt(bytes: &[u8]) {
+    let Some((head, text)) = bytes.split_first() else {
+        return;
+    };
+    let Ok(text) = str::from_utf8(text) else {
+        return;
+    };
+    let (machine, words) = if head & 1 == 0 {
+        (62, x86_64::WORDS)
+    } else {
+        (183, arm64::WORDS)
+    };
+    let arguments = usdt_arguments(machine, text);
+    assert!(arguments.len() <= 12);
+    for argument in arguments.into_iter().flatten() {
+        let register = |word| {
+            assert!(word < words);
+            Some(u64::MAX - u64::from(word))
+        };
+        assert!(argument.value(register, Some).is_some());
+    }
 }
 
 /// One byte for the kind, four for the first line, eight for the offset, then the table.

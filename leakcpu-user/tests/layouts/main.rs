@@ -88,6 +88,7 @@ fn committed(
         code_type: None,
         frame_type: None,
         none: None,
+        probes: pyobserve::elf::UsdtNotes::default(),
         segments: Vec::new(),
         build_id: None,
     };

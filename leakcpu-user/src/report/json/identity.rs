@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::model::{Process, PythonFacts};
+use crate::model::{ProbeUse, Process, PythonFacts};
 
 /// What every document says of a process first.
 #[derive(Clone, Debug, Serialize)]
@@ -24,7 +24,7 @@ struct PythonDto {
     implementation: String,
     free_threaded: Option<bool>,
     interpreters: Option<Vec<()>>,
-    usdt: Option<Vec<()>>,
+    usdt: Option<Vec<ProbeUse>>,
 }
 
 impl From<&Process> for IdentityDto {
@@ -50,7 +50,7 @@ impl From<&PythonFacts> for PythonDto {
             implementation: python.implementation.clone(),
             free_threaded: python.free_threaded,
             interpreters: None,
-            usdt: None,
+            usdt: python.usdt.clone(),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::collector::CollectorDto;
 use super::event_loop::EventLoopDto;
 use super::function::FunctionDto;
 use super::identity::IdentityDto;
@@ -31,6 +32,7 @@ pub(super) struct ProcessDto {
     waits: Vec<WaitDto>,
     deadlocks: Vec<DeadlockDto>,
     round_trips: Vec<RoundTripsDto>,
+    collector: Option<CollectorDto>,
     threads: Vec<ThreadDto>,
     functions: Vec<FunctionDto>,
     findings: Vec<FindingDto>,
@@ -81,6 +83,7 @@ impl ProcessDto {
         findings: &ProcessFindings,
     ) -> Self {
         let rollup = Rollup::of(process);
+        let collector = process.collector.as_ref();
         Self {
             identity: IdentityDto::from(process),
             exited: process.exited,
@@ -90,6 +93,7 @@ impl ProcessDto {
                 process.lifetime_ns,
                 process.cpu_split(),
                 (process.blocked_by_reason(), process.reasons_estimated_ns()),
+                collector.map(|collector| collector.pauses().on_cpu_ns),
             ),
             accounts: process.accounts().map(AccountsDto::from),
             quotas: process.quotas.clone(),
@@ -101,6 +105,7 @@ impl ProcessDto {
                 .collect(),
             deadlocks: DeadlockDto::all(process),
             round_trips: RoundTripsDto::all(process),
+            collector: collector.map(|it| CollectorDto::new(process, it)),
             threads: process
                 .threads
                 .iter()
@@ -111,7 +116,10 @@ impl ProcessDto {
                     ns_tid: thread.ns_tid,
                     name: thread.name.clone(),
                     verdict: VerdictDto::from(verdict),
-                    time: TimeDto::of_thread(thread),
+                    time: TimeDto::of_thread(
+                        thread,
+                        collector.map(|collector| collector.pauses_of(thread.tid).on_cpu_ns),
+                    ),
                     accounts: thread.accounts.map(AccountsDto::from),
                     event_loop: process
                         .event_loop(thread)
@@ -145,6 +153,7 @@ impl TimeDto {
         lifetime_ns: Option<u64>,
         split: Option<CpuSplit>,
         (blocked_by_reason, reasons_estimated_ns): (BTreeMap<Reason, u64>, u64),
+        gc_ns: Option<u64>,
     ) -> Self {
         Self {
             wall_ns: times.wall_ns,
@@ -157,19 +166,20 @@ impl TimeDto {
             steal_ns: times.steal_ns,
             on_cpu_user_ns: split.map(|s| s.user_ns),
             on_cpu_kernel_ns: split.map(|s| s.kernel_ns),
-            gc_ns: None,
+            gc_ns,
             gil_wait_ns: times.gil_wait_ns,
             blocked_by_reason,
             reasons_estimated_ns,
         }
     }
 
-    fn of_thread(thread: &Thread) -> Self {
+    fn of_thread(thread: &Thread, gc_ns: Option<u64>) -> Self {
         Self::new(
             &thread.times,
             None,
             thread.cpu_split(),
             (thread.blocked_by_reason(), thread.reasons_estimated_ns()),
+            gc_ns,
         )
     }
 }

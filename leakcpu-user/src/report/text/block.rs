@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use unicode_width::UnicodeWidthStr;
 
 use super::Row;
+use super::collector::collector;
 use super::event_loop::event_loop;
 use super::line::{Line, Look, cut_end, wrap};
 use super::owned::owned;
@@ -26,6 +27,7 @@ pub(super) fn block(row: &Row<'_>, width: usize, room: usize) -> Vec<Line> {
     // The verdict may take a second line if that leaves the functions one.
     let mut held = owned(row.process, INDENT, width);
     held.extend(event_loop(row.process, INDENT, width));
+    held.extend(collector(row.process, INDENT, width));
     held.truncate(room.saturating_sub(steps.len() + 1));
     let taken = steps.len() + held.len();
     let spare = room.saturating_sub(taken + usize::from(!rows.is_empty()));

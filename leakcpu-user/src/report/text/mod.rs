@@ -2,6 +2,7 @@
 //! line, why, what to do next.
 
 mod block;
+mod collector;
 mod event_loop;
 mod head;
 mod line;

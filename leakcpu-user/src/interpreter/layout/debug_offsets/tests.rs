@@ -60,6 +60,7 @@ fn read_as(
         code_type: None,
         frame_type: None,
         none: None,
+        probes: crate::elf::UsdtNotes::default(),
         segments: Vec::new(),
         build_id: None,
     };

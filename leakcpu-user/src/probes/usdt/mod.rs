@@ -1,0 +1,224 @@
+//! Attaching to the probes of interpreters (USDT).
+//!
+//! A probe is passed by a breakpoint, and its code is reached only while a counter in the
+//! target's data says that somebody listens; the kernel changes both, and undoes both when the
+//! last link goes, however this process ends (`kernel/events/uprobes.c`). One link for all
+//! places of a file (`BPF_TRACE_UPROBE_MULTI`, 6.6) goes at once; with a perf event for each
+//! place (4.20 with counters) every one waits for the kernel to be done with it.
+
+mod link;
+mod program;
+
+use std::{
+    collections::BTreeMap,
+    io,
+    os::fd::{AsFd as _, OwnedFd},
+    path::{Path, PathBuf},
+};
+
+use aya::{Ebpf, maps::Array, programs::UProbe};
+use leakcpu_common::{
+    names::{maps as map_names, programs},
+    usdt::{SITE_AT_MASK, SITES, UsdtSite},
+};
+
+use super::{ProbeError, loader::wrap};
+
+pub use link::Scope;
+
+/// A place of a file to listen at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UsdtTarget {
+    /// What the program is to know of it.
+    pub site: UsdtSite,
+    /// Offset of its instruction in the file, bytes.
+    pub offset: u64,
+    /// The same, of its counter of listeners, if it has one.
+    pub semaphore: Option<u64>,
+}
+
+/// Why nobody listens at a file's probes.
+#[derive(Debug, thiserror::Error)]
+pub enum UsdtError {
+    /// The kernel refused.
+    #[error("cannot listen at the probes of {}: {source}{}", .file.display(), hint(.source))]
+    Attach {
+        /// Which file.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is no room for more places.
+    #[error("no room for the probes of {}: {} places are known at most", .0.display(), SITES)]
+    Full(PathBuf),
+    /// The kernel tells places by their address within a page, which two of them share.
+    #[error("two probes of {} look the same to this kernel (5.15 tells them apart)", .0.display())]
+    Alike(PathBuf),
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::EINVAL) => "; another tool may hold one of them without its semaphore",
+        Some(libc::ESRCH) => "; the process has ended",
+        _ => "",
+    }
+}
+
+/// How places are attached to.
+enum Way {
+    /// All of a file by one link, with this program.
+    Multi(OwnedFd),
+    /// Each by a perf event.
+    Events {
+        /// It can be marked.
+        has_cookie: bool,
+    },
+}
+
+/// A file whose probes are listened at. Dropping it ends that.
+#[derive(Debug)]
+pub struct UsdtLink {
+    links: Vec<OwnedFd>,
+    sites: Vec<u32>,
+}
+
+/// Listens at the probes of files.
+pub(super) struct Usdt {
+    way: Way,
+    /// Places that are in use, by index, and how often.
+    used: BTreeMap<u32, (UsdtSite, u32)>,
+}
+
+impl Usdt {
+    /// Finds out which way the kernel has, and loads the program for it.
+    pub(super) fn new(
+        ebpf: &mut Ebpf,
+        has_cookie: bool,
+        object: &[u8],
+    ) -> Result<Self, ProbeError> {
+        let way = match program::load_for_multi(ebpf, object, programs::USDT_GC) {
+            Ok(program) => Way::Multi(program),
+            Err(why) => {
+                tracing::debug!(%why, "no link for many probes at once");
+                uprobe(ebpf)?
+                    .load()
+                    .map_err(|e| wrap("load", programs::USDT_GC, e))?;
+                Way::Events { has_cookie }
+            }
+        };
+        Ok(Self {
+            way,
+            used: BTreeMap::new(),
+        })
+    }
+
+    /// Listens at these places of a file.
+    pub(super) fn attach(
+        &mut self,
+        ebpf: &mut Ebpf,
+        file: &Path,
+        targets: &[UsdtTarget],
+        scope: Scope,
+    ) -> Result<UsdtLink, ProbeError> {
+        let mut sites = Vec::with_capacity(targets.len());
+        for target in targets {
+            match self.use_site(target, file) {
+                Ok(index) => sites.push(index),
+                Err(why) => {
+                    self.forget(&sites);
+                    return Err(why.into());
+                }
+            }
+        }
+        let name = map_names::USDT_SITES;
+        let map = ebpf.map_mut(name).ok_or(ProbeError::Missing(name))?;
+        let mut table: Array<_, UsdtSite> = Array::try_from(map)?;
+        for (index, target) in sites.iter().zip(targets) {
+            table.set(*index, target.site, 0)?;
+        }
+        let linked = match &self.way {
+            Way::Multi(program) => {
+                link::multi(program.as_fd(), file, targets, &sites, scope).map(|link| vec![link])
+            }
+            Way::Events { has_cookie } => {
+                let program = uprobe(ebpf)?;
+                let program = program
+                    .fd()
+                    .map_err(|e| wrap("attach", programs::USDT_GC, e))?;
+                targets
+                    .iter()
+                    .zip(&sites)
+                    .map(|(target, index)| {
+                        let cookie = has_cookie.then_some(u64::from(*index));
+                        link::event(program.as_fd(), file, target, cookie, scope)
+                    })
+                    .collect::<io::Result<Vec<_>>>()
+                    .map(|pairs| pairs.into_iter().flatten().collect())
+            }
+        };
+        match linked {
+            Ok(links) => Ok(UsdtLink { links, sites }),
+            Err(source) => {
+                self.forget(&sites);
+                let file = file.to_owned();
+                Err(UsdtError::Attach { file, source }.into())
+            }
+        }
+    }
+
+    /// Ends it: the kernel takes the breakpoints away before this returns.
+    pub(super) fn detach(&mut self, link: UsdtLink) {
+        let UsdtLink { links, sites } = link;
+        // Each waits for the kernel to be done with it, all of them no longer than one.
+        std::thread::scope(|scope| {
+            for link in links {
+                scope.spawn(move || drop(link));
+            }
+        });
+        self.forget(&sites);
+    }
+
+    fn forget(&mut self, sites: &[u32]) {
+        for index in sites {
+            if let Some((_, users)) = self.used.get_mut(index) {
+                *users -= 1;
+                if *users == 0 {
+                    self.used.remove(index);
+                }
+            }
+        }
+    }
+
+    /// The index of a place in the table, which is in use once more.
+    fn use_site(&mut self, target: &UsdtTarget, file: &Path) -> Result<u32, UsdtError> {
+        let index = self.index_for(target, file)?;
+        let (_, users) = self.used.entry(index).or_insert((target.site, 0));
+        *users += 1;
+        Ok(index)
+    }
+
+    /// The index of a place, or one that is free.
+    fn index_for(&self, target: &UsdtTarget, file: &Path) -> Result<u32, UsdtError> {
+        let marks = matches!(self.way, Way::Multi(_) | Way::Events { has_cookie: true });
+        if !marks {
+            let within = target.offset & u64::from(SITE_AT_MASK);
+            let index = u32::try_from(within).unwrap_or_default();
+            return match self.used.get(&index) {
+                Some((known, _)) if *known != target.site => Err(UsdtError::Alike(file.to_owned())),
+                _ => Ok(index),
+            };
+        }
+        let known = self.used.iter().find(|(_, (site, _))| *site == target.site);
+        if let Some((index, _)) = known {
+            return Ok(*index);
+        }
+        let free = (0..SITES).find(|index| !self.used.contains_key(index));
+        free.ok_or_else(|| UsdtError::Full(file.to_owned()))
+    }
+}
+
+fn uprobe(ebpf: &mut Ebpf) -> Result<&mut UProbe, ProbeError> {
+    let name = programs::USDT_GC;
+    let program = ebpf.program_mut(name).ok_or(ProbeError::Missing(name))?;
+    program.try_into().map_err(|e| wrap("load", name, e))
+}
