@@ -168,7 +168,7 @@ fn watch(host: &Host, arguments: &Arguments, pyobserve: &Path, program: &Path) -
 fn keep(host: &Host, run: &Run) -> Result<PathBuf> {
     let Setting { python, noise, .. } = &run.setting;
     let file = host.target().join(format!("corpus/{python}-{noise}.json"));
-    marks::write(host, &file, &serde_json::to_string_pretty(run)?)?;
+    marks::write(host, &file, &serde_json::to_string(run)?)?;
     Ok(file)
 }
 
