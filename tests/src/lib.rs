@@ -22,6 +22,7 @@ pub mod compiler;
 pub mod corpus;
 pub mod figure;
 pub mod forms;
+pub mod garbage;
 pub mod interpreter;
 pub mod lines;
 pub mod netns;

@@ -14,6 +14,7 @@ use leakcpu_tests::{
         Answer::{self, Yes},
     },
     clocks::{Sampler, overlap},
+    garbage,
     interpreter::{self, Interpreter},
     observe,
     problems::Problems,
@@ -50,6 +51,7 @@ checks! {
     j_throttled: "throttled (cgroup v2)" = throttled;
     k_unplugged: "a CPU that goes and comes" = unplugged;
     l_reasons: "reasons" = reasons;
+    m_collector: "collector" = collector;
 }
 
 /// The newest interpreter, wherever it is: a virtual machine has one, in a root of its own.
@@ -207,6 +209,17 @@ fn wait_is_named(
         &largest_line(waiting, "blocked_ns"),
         &line,
     );
+}
+
+/// The collections that a program's own callbacks see.
+fn collector(problems: &mut Problems) -> Answer {
+    // An emulated machine takes its time between a callback and a probe.
+    const BETWEEN_NS: i64 = 20_000_000;
+    if !garbage::has_probes(python()) {
+        return Answer::Skipped("the interpreter has no probes".to_owned());
+    }
+    garbage::check(python(), BETWEEN_NS, problems);
+    Yes
 }
 
 fn lock_wait(problems: &mut Problems) -> Answer {

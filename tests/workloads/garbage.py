@@ -25,18 +25,23 @@ class Times:
     def __init__(self):
         self.generations = {}
         self.began_ns = 0
+        self.began_cpu_ns = 0
 
     def __call__(self, phase, info):
         now_ns = time.monotonic_ns()
+        now_cpu_ns = time.thread_time_ns()
         if phase == "start":
             self.began_ns = now_ns
+            self.began_cpu_ns = now_cpu_ns
             return
         took_ns = now_ns - self.began_ns
         of = self.generations.setdefault(
-            info["generation"], {"count": 0, "total_ns": 0, "max_ns": 0, "collected": 0}
+            info["generation"],
+            {"count": 0, "total_ns": 0, "cpu_ns": 0, "max_ns": 0, "collected": 0},
         )
         of["count"] += 1
         of["total_ns"] += took_ns
+        of["cpu_ns"] += now_cpu_ns - self.began_cpu_ns
         of["max_ns"] = max(of["max_ns"], took_ns)
         of["collected"] += info["collected"]
 
