@@ -1,5 +1,7 @@
 //! Maps shared by several sources. Sizes are the command line's to change.
 
+use core::cell::{Cell, UnsafeCell};
+
 use aya_ebpf::{
     bindings::BPF_RB_NO_WAKEUP,
     macros::map,
@@ -19,54 +21,62 @@ use leakcpu_common::{
 /// Words of [`Scratch::small`].
 pub const SMALL_WORDS: usize = 8;
 
-/// Per-CPU working space of a walk, one for each kind of walker. `sched_switch` and the sampling event never
-/// nest (0 of 203,321 samples on 6.18, 0 on 5.10 to 7.2), so they share it.
+/// Per-CPU working space of a walk, one for each kind of walker. `sched_switch` and the
+/// sampling event never nest (0 of 203,321 samples on 6.18, 0 on 5.10 to 7.2), so they share
+/// one.
+///
+/// The steps of a walk are functions of their own that leave here what the next one needs. So
+/// all of it is in cells: whoever holds a reference must read again what a step has written.
 #[repr(C)]
 pub struct Scratch {
-    pub event: StackEvent,
-    pub code: CodeEvent,
-    pub frame_window: FrameWindow,
-    pub wide: [u64; WIDE_WINDOW_WORDS],
+    pub event: UnsafeCell<StackEvent>,
+    pub code: UnsafeCell<CodeEvent>,
+    pub frame_window: UnsafeCell<FrameWindow>,
+    pub wide: UnsafeCell<[u64; WIDE_WINDOW_WORDS]>,
     /// Single words that are read.
-    pub small: [u64; SMALL_WORDS],
+    pub small: UnsafeCell<[u64; SMALL_WORDS]>,
     /// The thread whose stack is captured.
-    pub pid: u32,
-    pub tid: u32,
+    pub pid: Cell<u32>,
+    pub tid: Cell<u32>,
     /// Its thread state in the main interpreter, if known; then the one whose frames
     /// were walked, and the walk.
-    pub tstate: u64,
+    pub tstate: Cell<u64>,
     /// [`ThreadState::alone_until_ns`] and [`ThreadState::frames_reach`], before and after.
-    pub alone_until_ns: u64,
-    pub frames_reach: u64,
+    pub alone_until_ns: Cell<u64>,
+    pub frames_reach: Cell<u64>,
     /// `PyLayout::root_is_entry` of its process.
-    pub root_is_entry: u64,
-    pub leaf: Leaf,
-    pub walk_end: WalkEnd,
+    pub root_is_entry: Cell<u64>,
+    pub leaf: Cell<Leaf>,
+    pub walk_end: UnsafeCell<WalkEnd>,
     /// Not 0 if a code object was among the frames that may have been replaced.
-    pub may_change: u64,
+    pub may_change: Cell<u64>,
     /// Hash of the stack at the thread's last switch: that one has been sent.
-    pub known_hash: u64,
+    pub known_hash: Cell<u64>,
     /// Hash of the stack in `event`; while its code objects are looked at, in the making.
-    pub hash: u64,
+    pub hash: Cell<u64>,
     /// Hash of its frames, to which witnesses and flags come.
-    pub frames_hash: u64,
+    pub frames_hash: Cell<u64>,
     /// Its number of frames.
-    pub frames: u64,
+    pub frames: Cell<u64>,
     /// Frames of a new stack whose code objects are looked at.
-    pub looks: u64,
+    pub looks: Cell<u64>,
     /// When no further one is looked at or copied.
-    pub until_ns: u64,
+    pub until_ns: Cell<u64>,
     /// Bits of `stack::flags`: how the walk ended.
-    pub flags: u32,
+    pub flags: Cell<u32>,
     /// Not 0 if a frame of it cannot be one.
-    pub torn: u32,
+    pub torn: Cell<u32>,
     /// The thread whose probe walks with it; 0 if none, and always among programs that never
     /// nest.
-    pub owner: u64,
+    pub owner: Cell<u64>,
     /// Code objects to copy: how many, and their frames.
-    pub pending_count: u64,
-    pub pending: [u64; MAX_CODE_COPIES],
+    pub pending_count: Cell<u64>,
+    pub pending: UnsafeCell<[u64; MAX_CODE_COPIES]>,
 }
+
+// SAFETY: every CPU has its own, and programs of one CPU that may interrupt each other have
+// different ones, or notice by `owner`.
+unsafe impl Sync for Scratch {}
 
 #[map]
 pub static THREADS: HashMap<u32, ThreadState> = HashMap::with_max_entries(32_768, 0);

@@ -518,7 +518,7 @@ fn freed_code_objects_have_no_name() {
 }
 
 #[test]
-fn a_hundred_thousand_code_objects_are_named_in_a_second() {
+fn a_hundred_thousand_code_objects_are_named() {
     let Some(python) = interpreter::supported_here().pop() else {
         return;
     };
@@ -540,22 +540,12 @@ fn a_hundred_thousand_code_objects_are_named_in_a_second() {
         frame.witness = witness.expect("it lives");
     }
     let mut symbolizer = Symbolizer::new();
-    let before = cpu_time();
     symbolizer.read_all(&process, frames.iter().copied());
     for (i, frame) in frames.iter().enumerate() {
         let named = symbolizer.symbolize(&process, *frame).unwrap().unwrap();
         assert!(named.function.name.ends_with(&format!("f{i}")), "{named:?}");
     }
-    let spent = cpu_time().saturating_sub(before);
-    eprintln!("{} names: {spent:?} of CPU time", frames.len());
     assert_eq!(symbolizer.evicted(), 0);
-    assert!(spent < Duration::from_secs(1), "{spent:?}");
-}
-
-/// CPU time of this thread: other tests and programs share the machine.
-fn cpu_time() -> Duration {
-    let time = nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID.now().unwrap();
-    time.into()
 }
 
 #[test]

@@ -129,6 +129,9 @@ fn small_maps_lose_visibly_and_the_times_stay_exact() {
         }
         let (_, end) = report.window();
         let process = report.process(workload.pid);
+        // The kernel's clock of a thread has what watching its switches took, the report has
+        // not: here every stack is new, tens of thousands of them.
+        let watching = ns(&report.0["cost"], "bpf_run_ns") / list(process, "threads").len() as i64;
         for thread in list(process, "threads") {
             let (tid, time) = (ns(thread, "tid"), &thread["time"]);
             let wall = ns(time, "wall_ns");
@@ -136,7 +139,7 @@ fn small_maps_lose_visibly_and_the_times_stay_exact() {
             problems.equal(format!("sum of {tid}"), &sum_of_parts(time), &wall);
             let on_cpu = clock.on_cpu.grown(end - wall, end);
             let delay = clock.run_delay.grown(end - wall, end);
-            let allowed = tolerance(wall);
+            let allowed = tolerance(wall) + watching;
             problems.near(
                 format!("{tid}: on CPU"),
                 ns(time, "on_cpu_ns"),

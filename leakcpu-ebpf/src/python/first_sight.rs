@@ -39,19 +39,19 @@ fn look_at_code_of<const WALKER: u32>(pid: u32) -> u32 {
     let Some(scratch) = scratch::<WALKER>() else {
         return 0;
     };
-    // SAFETY: this CPU's scratch.
-    let scratch = unsafe { &mut *scratch };
-    scratch.torn = 0;
-    scratch.pending_count = 0;
+    scratch.torn.set(0);
+    scratch.pending_count.set(0);
     if is_known_with_witnesses::<WALKER>(scratch, pid) {
         return 0;
     }
     check_frames::<WALKER>(pid);
     look_at_frames::<WALKER>(pid);
-    if scratch.torn != 0 {
+    if scratch.torn.get() != 0 {
         count::one(Counter::StackInTransition);
-        scratch.flags |= flags::IN_TRANSITION;
-        scratch.hash = EMPTY_STACK;
+        scratch
+            .flags
+            .set(scratch.flags.get() | flags::IN_TRANSITION);
+        scratch.hash.set(EMPTY_STACK);
         return 0;
     }
     // Some may have turned out to be changeable just now.
@@ -60,11 +60,11 @@ fn look_at_code_of<const WALKER: u32>(pid: u32) -> u32 {
 
 /// Hashes the stack with its witnesses; whether one of that hash has been sent.
 #[inline(always)]
-fn is_known_with_witnesses<const WALKER: u32>(scratch: &mut Scratch, pid: u32) -> bool {
-    scratch.hash = scratch.frames_hash;
+fn is_known_with_witnesses<const WALKER: u32>(scratch: &Scratch, pid: u32) -> bool {
+    scratch.hash.set(scratch.frames_hash.get());
     mix_witnesses::<WALKER>(pid);
-    let hash = finish(scratch.hash, scratch.flags);
-    scratch.hash = hash;
+    let hash = finish(scratch.hash.get(), scratch.flags.get());
+    scratch.hash.set(hash);
     STACKS_SENT.get_ptr(hash).is_some()
 }
 
@@ -72,8 +72,8 @@ fn is_known_with_witnesses<const WALKER: u32>(scratch: &mut Scratch, pid: u32) -
 /// and would follow all that comes later once for every number it has learnt.
 #[inline(always)]
 fn count_of_frames(scratch: &Scratch) -> u64 {
-    // SAFETY: a reference is readable.
-    unsafe { (&raw const scratch.frames).read_volatile() }
+    // SAFETY: a cell is readable.
+    unsafe { scratch.frames.as_ptr().read_volatile() }
 }
 
 /// Sends the stack in the scratch and the code objects that were noted.
@@ -82,14 +82,14 @@ fn send_of<const WALKER: u32>(pid: u32, tid: u32) -> u32 {
     let Some(scratch) = scratch::<WALKER>() else {
         return 0;
     };
-    // SAFETY: this CPU's scratch.
-    let scratch = unsafe { &mut *scratch };
-    let hash = scratch.hash;
+    let hash = scratch.hash.get();
     if STACKS_SENT.insert(hash, 1, 0).is_err() {
         count::one(Counter::StackTableFull);
         return 0;
     }
-    let noted = scratch.pending_count;
+    let noted = scratch.pending_count.get();
+    // SAFETY: this CPU's scratch; what is noted stays while it is sent.
+    let pending = unsafe { &*scratch.pending.get() };
     let mut done = u32::from(noted as usize <= MAX_CODE_COPIES);
     for n in 0..MAX_CODE_COPIES {
         if n >= noted as usize {
@@ -99,7 +99,7 @@ fn send_of<const WALKER: u32>(pid: u32, tid: u32) -> u32 {
             done = 0;
             break;
         }
-        done &= copy_code::<WALKER>(pid, tid, scratch.pending[n]);
+        done &= copy_code::<WALKER>(pid, tid, pending[n]);
     }
     done &= send_stack(scratch, pid, tid);
     if done == 0 {
@@ -110,9 +110,10 @@ fn send_of<const WALKER: u32>(pid: u32, tid: u32) -> u32 {
 }
 
 #[inline(always)]
-fn send_stack(scratch: &mut Scratch, pid: u32, tid: u32) -> u32 {
+fn send_stack(scratch: &Scratch, pid: u32, tid: u32) -> u32 {
     let frames = count_of_frames(scratch);
-    let event = &mut scratch.event;
+    // SAFETY: this CPU's scratch, of which nothing else has this part now.
+    let event = unsafe { &mut *scratch.event.get() };
     event.header = EventHeader {
         kind: kind::STACK,
         pid,
@@ -120,8 +121,8 @@ fn send_stack(scratch: &mut Scratch, pid: u32, tid: u32) -> u32 {
         count: frames as u32,
         ktime_ns: 0,
     };
-    event.hash = scratch.hash;
-    event.flags = scratch.flags;
+    event.hash = scratch.hash.get();
+    event.flags = scratch.flags.get();
     event.pad = 0;
     let frames = frames as usize;
     if frames > MAX_FRAMES + 1 {
@@ -140,7 +141,7 @@ fn send_stack(scratch: &mut Scratch, pid: u32, tid: u32) -> u32 {
 
 /// What the functions below work on: frame `index` of the stack in the scratch.
 struct Place {
-    scratch: *mut Scratch,
+    scratch: &'static Scratch,
     process: *mut PyProcess,
     frame: *mut RawFrame,
 }
@@ -155,7 +156,7 @@ impl Place {
         }
         // SAFETY: in bounds; the address is in this CPU's scratch.
         let frame = unsafe {
-            (&raw mut (*scratch).event.frames)
+            (&raw mut (*scratch.event.get()).frames)
                 .cast::<RawFrame>()
                 .add(index as usize)
         };
@@ -189,7 +190,7 @@ impl Place {
 fn count_of_looks(scratch: &Scratch) -> u64 {
     let frames = count_of_frames(scratch);
     // SAFETY: as in `count_of_frames`.
-    let looks = unsafe { (&raw const scratch.looks).read_volatile() };
+    let looks = unsafe { scratch.looks.as_ptr().read_volatile() };
     if looks < frames { looks } else { frames }
 }
 
@@ -200,8 +201,6 @@ fn mix_witnesses_of<const WALKER: u32>(pid: u32) -> u64 {
         return 0;
     };
     let mem = UserMemory::new(scratch);
-    // SAFETY: this CPU's scratch.
-    let scratch = unsafe { &*scratch };
     for i in 0..=MAX_FRAMES as u64 {
         if i >= count_of_looks(scratch) {
             break;
@@ -221,8 +220,6 @@ fn look_at_frames_of<const WALKER: u32>(pid: u32) -> u64 {
         return 0;
     };
     let mem = UserMemory::new(scratch);
-    // SAFETY: this CPU's scratch.
-    let scratch = unsafe { &*scratch };
     for i in 0..=MAX_FRAMES as u64 {
         if i >= count_of_looks(scratch) {
             break;
@@ -242,8 +239,7 @@ fn check_frames_of<const WALKER: u32>(pid: u32) -> u64 {
     let Some(place) = Place::of::<WALKER>(pid, 0) else {
         return 0;
     };
-    // SAFETY: this CPU's scratch.
-    let scratch = unsafe { &mut *place.scratch };
+    let scratch = place.scratch;
     let has_placeholders = u64::from(place.layout().can_be_frame(RawFrame::default()));
     let mut torn = 0;
     for i in 0..=MAX_FRAMES {
@@ -252,7 +248,7 @@ fn check_frames_of<const WALKER: u32>(pid: u32) -> u64 {
         }
         // SAFETY: in bounds. (Indexing would leave a panic.)
         let frame = unsafe {
-            (&raw const scratch.event.frames)
+            (&raw const (*scratch.event.get()).frames)
                 .cast::<RawFrame>()
                 .add(i)
                 .read_volatile()
@@ -263,7 +259,7 @@ fn check_frames_of<const WALKER: u32>(pid: u32) -> u64 {
         torn |= no_code.cast_unsigned() & (frame.code | frame.instr | (has_placeholders ^ 1));
     }
     if torn != 0 {
-        scratch.torn = 1;
+        scratch.torn.set(1);
     }
     0
 }
@@ -275,8 +271,8 @@ fn mix_witness_of_frame<const WALKER: u32>(pid: u32, index: u64) -> u64 {
     let Some(place) = Place::of::<WALKER>(pid, index) else {
         return 0;
     };
-    // SAFETY: this CPU's scratch.
-    let (frame, scratch) = unsafe { (&mut *place.frame, &mut *place.scratch) };
+    // SAFETY: this CPU's scratch, of which nothing else has this frame now.
+    let (frame, scratch) = (unsafe { &mut *place.frame }, place.scratch);
     let code = frame.address();
     // SAFETY: in bounds.
     let may_change = unsafe { place.changeable(code).read() } != 0;
@@ -286,7 +282,9 @@ fn mix_witness_of_frame<const WALKER: u32>(pid: u32, index: u64) -> u64 {
             let words = read_code(&mut mem, place.layout(), code);
             frame.witness = words.map_or(0, |words| words.witness);
         }
-        scratch.hash = mix_witness(scratch.hash, frame.witness);
+        scratch
+            .hash
+            .set(mix_witness(scratch.hash.get(), frame.witness));
     }
     0
 }
@@ -298,9 +296,10 @@ fn look_at_one<const WALKER: u32>(pid: u32, index: u64) -> u64 {
     let Some(place) = Place::of::<WALKER>(pid, index) else {
         return 0;
     };
-    // SAFETY: this CPU's scratch; a map value that stays mapped.
-    let (frame, scratch, process) =
-        unsafe { (&mut *place.frame, &mut *place.scratch, &*place.process) };
+    let scratch = place.scratch;
+    // SAFETY: this CPU's scratch, of which nothing else has this frame now; a map value that
+    // stays mapped.
+    let (frame, process) = unsafe { (&mut *place.frame, &*place.process) };
     let layout = &process.layout;
     let code = frame.address();
     if code == 0 {
@@ -329,12 +328,14 @@ fn look_at_one<const WALKER: u32>(pid: u32, index: u64) -> u64 {
             .get_ptr(code_key(pid, code, frame.witness))
             .is_none()
     {
-        let n = scratch.pending_count;
-        scratch.pending_count = n + 1;
+        let n = scratch.pending_count.get();
+        scratch.pending_count.set(n + 1);
         if (n as usize) < MAX_CODE_COPIES {
             // SAFETY: in bounds. (Indexing would leave a panic.)
             unsafe {
-                (&raw mut scratch.pending)
+                scratch
+                    .pending
+                    .get()
                     .cast::<u64>()
                     .add(n as usize)
                     .write(index);
@@ -353,7 +354,7 @@ fn root_index(scratch: &Scratch) -> u64 {
     }
     // SAFETY: in bounds. (Indexing would leave a panic.)
     let frame = unsafe {
-        (&raw const scratch.event.frames)
+        (&raw const (*scratch.event.get()).frames)
             .cast::<RawFrame>()
             .add(last as usize)
             .read()
@@ -368,7 +369,7 @@ fn copy_code_of<const WALKER: u32>(pid: u32, tid: u32, index: u64) -> u32 {
         return 1;
     };
     // SAFETY: this CPU's scratch.
-    let (code, copy) = unsafe { ((*place.frame).address(), &mut (*place.scratch).code) };
+    let (code, copy) = unsafe { ((*place.frame).address(), &mut *place.scratch.code.get()) };
     let mut mem = UserMemory::new(place.scratch);
     let Some(words) = read_code(&mut mem, place.layout(), code) else {
         return 1;

@@ -19,15 +19,12 @@ pub struct UserMemory {
 impl UserMemory {
     /// A reader that works in `scratch`.
     #[inline(always)]
-    pub fn new(scratch: *mut Scratch) -> Self {
-        // SAFETY: field addresses of this CPU's scratch.
-        unsafe {
-            Self {
-                frames: &raw mut (*scratch).frame_window,
-                wide: &raw mut (*scratch).wide,
-                small: &raw mut (*scratch).small,
-                until_ns: &raw const (*scratch).until_ns,
-            }
+    pub fn new(scratch: &Scratch) -> Self {
+        Self {
+            frames: scratch.frame_window.get(),
+            wide: scratch.wide.get(),
+            small: scratch.small.get(),
+            until_ns: scratch.until_ns.as_ptr(),
         }
     }
 

@@ -112,20 +112,21 @@ pub fn capture_at_probe(
     limits: Limits,
 ) -> Option<Captured> {
     let scratch = scratch::<PROBE>()?;
+    let owner = scratch.owner.as_ptr();
     // SAFETY: this CPU's scratch; a word that is read and written whole.
     unsafe {
-        if (&raw const (*scratch).owner).read_volatile() != 0 {
+        if owner.read_volatile() != 0 {
             return None;
         }
-        (&raw mut (*scratch).owner).write_volatile(u64::from(thread.tid));
+        owner.write_volatile(u64::from(thread.tid));
     }
     let captured = capture_of::<PROBE>(thread, thread_id, now_ns, limits);
     // SAFETY: as above.
     unsafe {
-        if (&raw const (*scratch).owner).read_volatile() != u64::from(thread.tid) {
+        if owner.read_volatile() != u64::from(thread.tid) {
             return None;
         }
-        (&raw mut (*scratch).owner).write_volatile(0);
+        owner.write_volatile(0);
     }
     Some(captured)
 }
@@ -140,17 +141,14 @@ fn capture_of<const WALKER: u32>(
     let Some(scratch) = scratch::<WALKER>() else {
         return Captured::none(flags::NOT_PYTHON);
     };
-    // SAFETY: this CPU's scratch.
-    unsafe {
-        (&raw mut (*scratch).pid).write(thread.pid);
-        (&raw mut (*scratch).tid).write(thread.tid);
-        (&raw mut (*scratch).tstate).write(thread.tstate);
-        (&raw mut (*scratch).alone_until_ns).write(thread.alone_until_ns);
-        (&raw mut (*scratch).frames_reach).write(thread.frames_reach);
-        (&raw mut (*scratch).looks).write(limits.looks as u64);
-        (&raw mut (*scratch).until_ns).write(limits.until_ns);
-        (&raw mut (*scratch).known_hash).write(thread.wait_stack);
-    }
+    scratch.pid.set(thread.pid);
+    scratch.tid.set(thread.tid);
+    scratch.tstate.set(thread.tstate);
+    scratch.alone_until_ns.set(thread.alone_until_ns);
+    scratch.frames_reach.set(thread.frames_reach);
+    scratch.looks.set(limits.looks as u64);
+    scratch.until_ns.set(limits.until_ns);
+    scratch.known_hash.set(thread.wait_stack);
     // Step after step, none within another: the functions that are entered at a time have
     // 512 bytes of stack together, and kernels before 6.13 round each up to 32.
     if walk_stack::<WALKER>(thread_id, now_ns, limits.frames as u64) != 0
@@ -159,14 +157,11 @@ fn capture_of<const WALKER: u32>(
     {
         first_sight::send::<WALKER>(thread.pid, thread.tid);
     }
-    // SAFETY: as above.
-    unsafe {
-        thread.alone_until_ns = (&raw const (*scratch).alone_until_ns).read_volatile();
-        thread.frames_reach = (&raw const (*scratch).frames_reach).read_volatile();
-        Captured {
-            hash: (&raw const (*scratch).hash).read_volatile(),
-            flags: (&raw const (*scratch).flags).read_volatile(),
-        }
+    thread.alone_until_ns = scratch.alone_until_ns.get();
+    thread.frames_reach = scratch.frames_reach.get();
+    Captured {
+        hash: scratch.hash.get(),
+        flags: scratch.flags.get(),
     }
 }
 
@@ -177,55 +172,56 @@ fn walk_stack_of<const WALKER: u32>(thread_id: u64, now_ns: u64, limit: u64) -> 
     let Some(scratch) = scratch::<WALKER>() else {
         return 0;
     };
-    // SAFETY: this CPU's scratch.
-    let scratch = unsafe { &mut *scratch };
-    scratch.hash = EMPTY_STACK;
-    scratch.flags = flags::NOT_PYTHON;
-    let Some(process) = PROCESSES.get_ptr(scratch.pid) else {
+    scratch.hash.set(EMPTY_STACK);
+    scratch.flags.set(flags::NOT_PYTHON);
+    let Some(process) = PROCESSES.get_ptr(scratch.pid.get()) else {
         return 0;
     };
     // SAFETY: preallocated map values stay mapped; user space writes an entry whole
     // before any thread of the process runs with it.
     let process = unsafe { &*process };
-    let thread = (scratch.tid, scratch.tstate);
+    let thread = (scratch.tid.get(), scratch.tstate.get());
     let mut memory = UserMemory::new(scratch);
     match tstate::current::<WALKER>(
         &mut memory,
-        &mut scratch.alone_until_ns,
+        &scratch.alone_until_ns,
         thread,
         process,
         thread_id,
         now_ns,
     ) {
         Ok(found) => {
-            scratch.tstate = found.tstate;
-            scratch.leaf = found.leaf;
-            scratch.flags = 0;
+            scratch.tstate.set(found.tstate);
+            scratch.leaf.set(found.leaf);
+            scratch.flags.set(0);
         }
         Err(why) => {
-            scratch.flags = why;
+            scratch.flags.set(why);
             return 0;
         }
     }
     let mut recorder = Recorder {
-        event: &raw mut scratch.event,
+        event: scratch.event.get(),
         process,
-        hash: seed(scratch.pid),
+        hash: seed(scratch.pid.get()),
         may_change: 0,
     };
-    memory.begin(scratch.frames_reach);
+    memory.begin(scratch.frames_reach.get());
     walk_frames::<_, _, MAX_FRAMES>(
         &mut memory,
         &process.plan,
-        scratch.leaf.frame,
+        scratch.leaf.get().frame,
         limit as usize,
         &mut recorder,
-        &mut scratch.walk_end,
+        // SAFETY: this CPU's scratch, of which nothing else has this part now.
+        unsafe { &mut *scratch.walk_end.get() },
     );
-    scratch.frames_reach = memory.reach();
-    scratch.root_is_entry = u64::from(process.layout.root_is_entry);
-    scratch.hash = recorder.hash;
-    scratch.may_change = recorder.may_change;
+    scratch.frames_reach.set(memory.reach());
+    scratch
+        .root_is_entry
+        .set(u64::from(process.layout.root_is_entry));
+    scratch.hash.set(recorder.hash);
+    scratch.may_change.set(recorder.may_change);
     1
 }
 
@@ -240,17 +236,15 @@ fn conclude_of<const WALKER: u32>() -> u32 {
         return 0;
     };
     // SAFETY: this CPU's scratch.
-    let scratch = unsafe { &mut *scratch };
-    let walked = scratch
-        .walk_end
-        .judge(scratch.root_is_entry as u16, scratch.leaf);
+    let end = unsafe { scratch.walk_end.get().read() };
+    let walked = end.judge(scratch.root_is_entry.get() as u16, scratch.leaf.get());
     let mut frames = walked.frames;
-    scratch.flags = walked.flags;
+    scratch.flags.set(walked.flags);
     count::one(Counter::StacksWalked);
     count::add(Counter::FramesWalked, frames as u64);
     if walked.flags & flags::IN_TRANSITION != 0 {
         count::one(Counter::StackInTransition);
-        scratch.hash = EMPTY_STACK;
+        scratch.hash.set(EMPTY_STACK);
         return 0;
     }
     if walked.flags & flags::READ_FAILED != 0 {
@@ -263,26 +257,26 @@ fn conclude_of<const WALKER: u32>() -> u32 {
         count::one(Counter::StacksTruncated);
         frames += add_root(scratch, frames);
     }
-    scratch.frames = frames as u64;
+    scratch.frames.set(frames as u64);
     if frames == 0 {
-        scratch.hash = EMPTY_STACK;
+        scratch.hash.set(EMPTY_STACK);
         return 0;
     }
-    let hash = finish(scratch.hash, scratch.flags);
-    scratch.frames_hash = scratch.hash;
-    scratch.hash = hash;
-    let is_known = scratch.may_change == 0
-        && (hash == scratch.known_hash || STACKS_SENT.get_ptr(hash).is_some());
+    let hash = finish(scratch.hash.get(), scratch.flags.get());
+    scratch.frames_hash.set(scratch.hash.get());
+    scratch.hash.set(hash);
+    let is_known = scratch.may_change.get() == 0
+        && (hash == scratch.known_hash.get() || STACKS_SENT.get_ptr(hash).is_some());
     u32::from(!is_known)
 }
 
 /// Adds the root to a stack that was cut; how many frames that are.
 #[inline(always)]
-fn add_root(scratch: &mut Scratch, frames: usize) -> usize {
-    let root = PROCESSES.get_ptr(scratch.pid).and_then(|process| {
+fn add_root(scratch: &Scratch, frames: usize) -> usize {
+    let root = PROCESSES.get_ptr(scratch.pid.get()).and_then(|process| {
         // SAFETY: a map value that stays mapped.
         let layout = unsafe { &(*process).layout };
-        let root = root_frame(&mut UserMemory::new(scratch), layout, scratch.tstate)?;
+        let root = root_frame(&mut UserMemory::new(scratch), layout, scratch.tstate.get())?;
         Some((process, root))
     });
     let Some((process, root)) = root else {
@@ -293,13 +287,15 @@ fn add_root(scratch: &mut Scratch, frames: usize) -> usize {
         return 0;
     }
     let mut recorder = Recorder {
-        event: &raw mut scratch.event,
+        event: scratch.event.get(),
         process,
-        hash: scratch.hash,
+        hash: scratch.hash.get(),
         may_change: 0,
     };
     recorder.put(frames, root);
-    scratch.hash = recorder.hash;
-    scratch.flags |= flags::ROOT_FROM_DATA_STACK;
+    scratch.hash.set(recorder.hash);
+    scratch
+        .flags
+        .set(scratch.flags.get() | flags::ROOT_FROM_DATA_STACK);
     1
 }

@@ -1,5 +1,7 @@
 //! Which `PyThreadState` a thread runs in.
 
+use core::cell::Cell;
+
 use leakcpu_common::{
     config::{ALONE_NS, MAX_SUBINTERPRETER_SEARCH, MAX_TSTATE_SEARCH},
     counters::Counter,
@@ -35,7 +37,7 @@ pub struct Found {
 #[inline(always)]
 pub fn current<const WALKER: u32>(
     mem: &mut UserMemory,
-    alone_until_ns: &mut u64,
+    alone_until_ns: &Cell<u64>,
     (tid, mut tstate): (u32, u64),
     process: &PyProcess,
     thread_id: u64,
@@ -46,11 +48,11 @@ pub fn current<const WALKER: u32>(
     let head = process
         .runtime
         .wrapping_add(u64::from(layout.runtime_interpreters_head));
-    if now_ns >= *alone_until_ns
+    if now_ns >= alone_until_ns.get()
         && let Some(newest) = mem.read_u64(head)
     {
         if newest == process.main_interpreter {
-            *alone_until_ns = now_ns + ALONE_NS;
+            alone_until_ns.set(now_ns + ALONE_NS);
         } else {
             let other = tstate_in_subinterpreter::<WALKER>(tid, thread_id, newest);
             if other != 0 {

@@ -13,8 +13,9 @@ pub const PROBE: u32 = 1;
 
 /// This CPU's working space of a kind of walkers.
 #[inline(always)]
-pub fn scratch<const WALKER: u32>() -> Option<*mut Scratch> {
-    SCRATCH.get_ptr_mut(WALKER)
+pub fn scratch<const WALKER: u32>() -> Option<&'static Scratch> {
+    // SAFETY: values of an array stay mapped.
+    SCRATCH.get_ptr(WALKER).map(|it| unsafe { &*it })
 }
 
 /// Makes steps of a walk of functions over the kind of walker: each becomes two exported
