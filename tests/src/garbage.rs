@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use crate::{
     interpreter::Interpreter,
-    observe::{self, Running},
+    observe::{self, Outcome, Running},
     problems::Problems,
-    report::{Report, list, ns},
+    report::{list, ns},
     workload::{self, Workload},
 };
 
@@ -33,12 +33,12 @@ pub fn has_probes(python: &Interpreter) -> bool {
 }
 
 /// Watches `garbage.py` while it collects: its report, and what it says of itself.
-fn watch(python: &Interpreter) -> (Report, Value, Workload) {
+fn watch(python: &Interpreter) -> (Outcome, Value, Workload) {
     let mut workload = Workload::start::<&str>(python, SCRIPT, &[]);
     let running = start(&workload, &[]);
     workload.go();
     let truth = workload.next_line();
-    (running.interrupt().report(), truth, workload)
+    (running.interrupt(), truth, workload)
 }
 
 /// Watches it from now on.
@@ -54,8 +54,14 @@ pub fn start(workload: &Workload, more: &[&str]) -> Running {
 /// Watches collections on an interpreter with probes, and compares; `between_ns` is what a
 /// collection may take between its callbacks and its probes.
 pub fn check(python: &Interpreter, between_ns: i64, problems: &mut Problems) {
-    let (report, truth, workload) = watch(python);
+    let (outcome, truth, workload) = watch(python);
+    let report = outcome.report();
     let process = report.process(workload.pid);
+    assert!(
+        !process["collector"].is_null(),
+        "nothing of the collector: {}",
+        outcome.stderr
+    );
     compare(process, &truth, between_ns, problems);
     probes_are_told(process, problems);
     workload.finish();

@@ -131,7 +131,8 @@ fn small_maps_lose_visibly_and_the_times_stay_exact() {
         let process = report.process(workload.pid);
         // The kernel's clock of a thread has what watching its switches took, the report has
         // not: here every stack is new, tens of thousands of them.
-        let watching = ns(&report.0["cost"], "bpf_run_ns") / list(process, "threads").len() as i64;
+        let threads = i64::try_from(list(process, "threads").len()).expect("they are few");
+        let watching = ns(&report.0["cost"], "bpf_run_ns") / threads;
         for thread in list(process, "threads") {
             let (tid, time) = (ns(thread, "tid"), &thread["time"]);
             let wall = ns(time, "wall_ns");

@@ -68,6 +68,8 @@ fn reused_on(python: &Interpreter, problems: &mut Problems) {
         let spent = spent(list(&truth, "spells"), (begin, end));
         let functions = list(process, "functions");
         let unnamed = no_wrong_name(functions, &spent, spell_us, problems);
+        let earliest = begin - spell_us * 1_000 / TOLERANCE;
+        none_is_over(functions, list(&truth, "spells"), earliest, problems);
         eprintln!(
             "{python}, living {spell_us} us: {} names, {:.1} % of their time unnamed",
             spent.len(),
@@ -108,15 +110,26 @@ fn no_wrong_name(
             format!("{name} has {reported} ns, but has spent {at_most} at most"),
         );
     }
-    for function in functions {
-        let name = text(function, "function");
-        problems.check(
-            !name.starts_with("spell_") || spent.contains_key(name),
-            format!("{name} was over before the window"),
-        );
-    }
     let whole: i64 = spent.values().map(|(at_least, _)| at_least).sum();
     1.0 - named as f64 / whole.max(1) as f64
+}
+
+/// No function was over before `earliest`.
+fn none_is_over(functions: &[Value], spells: &[Value], earliest: i64, problems: &mut Problems) {
+    for function in functions {
+        let name = text(function, "function");
+        let ended = spells
+            .iter()
+            .filter(|spell| spell[0] == name)
+            .filter_map(|spell| spell[2].as_i64())
+            .max();
+        if let Some(ended) = ended {
+            problems.check(
+                ended >= earliest,
+                format!("{name} was over {} ns too early", earliest - ended),
+            );
+        }
+    }
 }
 
 /// Per name, its CPU time within the window: in spells that are wholly in it, and in

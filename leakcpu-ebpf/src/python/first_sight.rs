@@ -91,7 +91,7 @@ fn send_of<const WALKER: u32>(pid: u32, tid: u32) -> u32 {
     // SAFETY: this CPU's scratch; what is noted stays while it is sent.
     let pending = unsafe { &*scratch.pending.get() };
     let mut done = u32::from(noted as usize <= MAX_CODE_COPIES);
-    for n in 0..MAX_CODE_COPIES {
+    for (n, index) in pending.iter().enumerate() {
         if n >= noted as usize {
             break;
         }
@@ -99,7 +99,7 @@ fn send_of<const WALKER: u32>(pid: u32, tid: u32) -> u32 {
             done = 0;
             break;
         }
-        done &= copy_code::<WALKER>(pid, tid, pending[n]);
+        done &= copy_code::<WALKER>(pid, tid, *index);
     }
     done &= send_stack(scratch, pid, tid);
     if done == 0 {

@@ -42,6 +42,8 @@ pub struct KernelFacts {
     pub has_task_pt_regs: bool,
     /// Attachments of perf events can be marked (5.15).
     pub has_attach_cookie: bool,
+    /// One link may run a program at many places of a file (6.6).
+    pub has_uprobe_multi: bool,
     /// `sched_switch` passes the previous state (5.18).
     pub has_prev_state_arg: bool,
     /// `task_struct.comm`, bytes.
@@ -84,6 +86,9 @@ impl KernelFacts {
             // name we index; the function that implements the helper is.
             has_task_pt_regs: btf.has_func("bpf_task_pt_regs"),
             has_attach_cookie: btf.has_func("bpf_get_attach_cookie_trace"),
+            // Loading tells nothing: earlier kernels do not look at what a program of this
+            // kind is to be attached to.
+            has_uprobe_multi: btf.has_func("bpf_uprobe_multi_link_attach"),
             has_prev_state_arg: btf.tracepoint_args("sched_switch")? >= 4,
             task_comm: btf.byte_offset("task_struct", "comm")?,
             queue: RunQueue::from_btf(btf).ok(),

@@ -220,7 +220,7 @@ impl Probes {
             }
         }
         let usdt = if config.usdt {
-            match Usdt::new(&mut ebpf, facts.has_attach_cookie, OBJECT) {
+            match Usdt::new(&mut ebpf, &facts, OBJECT) {
                 Ok(usdt) => Some(usdt),
                 Err(error) => {
                     tracing::warn!(%error, "the probes of interpreters cannot be used");

@@ -86,10 +86,12 @@ impl Session {
             .link(pid, image, &targets, scope)
             .unwrap_or_else(|why| {
                 tracing::warn!(pid, %why, "its collector's probes are not heard");
-                self.lose(UserLoss::ProbesNotHeard, 1);
                 None
             });
         let is_there = link.is_some();
+        if !is_there {
+            self.lose(UserLoss::ProbesNotHeard, 1);
+        }
         self.listening.links.insert(key, link);
         is_there
     }

@@ -22,7 +22,7 @@ use leakcpu_common::{
     usdt::{SITE_AT_MASK, SITES, UsdtSite},
 };
 
-use super::{ProbeError, loader::wrap};
+use super::{ProbeError, features::KernelFacts, loader::wrap};
 
 pub use link::Scope;
 
@@ -90,20 +90,27 @@ pub(super) struct Usdt {
 }
 
 impl Usdt {
-    /// Finds out which way the kernel has, and loads the program for it.
+    /// Loads the program for the way that the kernel has.
     pub(super) fn new(
         ebpf: &mut Ebpf,
-        has_cookie: bool,
+        facts: &KernelFacts,
         object: &[u8],
     ) -> Result<Self, ProbeError> {
-        let way = match program::load_for_multi(ebpf, object, programs::USDT_GC) {
-            Ok(program) => Way::Multi(program),
-            Err(why) => {
-                tracing::debug!(%why, "no link for many probes at once");
+        let multi = facts
+            .has_uprobe_multi
+            .then(|| program::load_for_multi(ebpf, object, programs::USDT_GC));
+        let way = match multi {
+            Some(Ok(program)) => Way::Multi(program),
+            failed => {
+                if let Some(Err(why)) = failed {
+                    tracing::warn!(%why, "no link for many probes at once");
+                }
                 uprobe(ebpf)?
                     .load()
                     .map_err(|e| wrap("load", programs::USDT_GC, e))?;
-                Way::Events { has_cookie }
+                Way::Events {
+                    has_cookie: facts.has_attach_cookie,
+                }
             }
         };
         Ok(Self {
