@@ -102,6 +102,10 @@ pub enum Counter {
     CollectionsFull,
     /// A probe fired at a place of which nothing is known.
     ProbePlaceUnknown,
+    /// A probe of a process fired, and there was no room to count it.
+    ProbesUncounted,
+    /// The ring buffer was full when a module was imported.
+    ImportRingFull,
     /// A wait for a lock or the GIL found the map of wakes full: who ended it is not known.
     WakesFull,
     /// A release of the GIL found the slot of its process in use by another: who held it is
@@ -158,6 +162,8 @@ impl Counter {
         Self::ProbeStacksSkipped,
         Self::CollectionsFull,
         Self::ProbePlaceUnknown,
+        Self::ProbesUncounted,
+        Self::ImportRingFull,
         Self::WakesFull,
         Self::GilSlotTaken,
         Self::OnCpuSamples,
@@ -205,6 +211,8 @@ impl Counter {
             Self::ProbeStacksSkipped => "probe_stacks_skipped",
             Self::CollectionsFull => "collections_full",
             Self::ProbePlaceUnknown => "probe_place_unknown",
+            Self::ProbesUncounted => "probes_uncounted",
+            Self::ImportRingFull => "import_ring_full",
             Self::WakesFull => "wakes_full",
             Self::GilSlotTaken => "gil_slot_taken",
             Self::OnCpuSamples => "on_cpu_samples",
@@ -362,6 +370,16 @@ impl Counter {
                 "event of an interpreter's probe",
                 "events of interpreters' probes",
                 "at places that are not known",
+            ),
+            Self::ProbesUncounted => Phrase::of(
+                "event of an interpreter's probe",
+                "events of interpreters' probes",
+                "not counted for want of room",
+            ),
+            Self::ImportRingFull => Phrase::of(
+                "beginning or end of an import",
+                "beginnings or ends of imports",
+                "lost: the ring buffer was full",
             ),
             Self::WakesFull => Phrase::of(
                 "wait for a lock or the GIL",

@@ -14,6 +14,10 @@ pub mod kind {
     pub const EXEC: u32 = 17;
     /// [`super::ProcessEvent`]: a watched thread is about to end.
     pub const THREAD_EXIT: u32 = 18;
+    /// [`super::ImportEvent`]: a thread begins to find and load a module.
+    pub const IMPORT_START: u32 = 32;
+    /// [`super::ImportEvent`]: it is done with that, or has failed.
+    pub const IMPORT_DONE: u32 = 33;
 }
 
 /// Common head of every event.
@@ -113,4 +117,25 @@ pub struct ProcessEvent {
     pub pad: u32,
     /// `task_struct.start_boottime` of the thread: its identity beside the tid.
     pub start_boottime_ns: u64,
+}
+
+/// Bytes of a module's name that are kept, the end of the text included.
+pub const MODULE_NAME_BYTES: usize = 128;
+
+/// A module that is imported, as the interpreter's own probe says it.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct ImportEvent {
+    /// Which thread, when.
+    pub header: EventHeader,
+    /// What the thread has been on a CPU since it is watched.
+    pub on_cpu_ns: u64,
+    /// What it has been blocked since then.
+    pub blocked_ns: u64,
+    /// [`kind::IMPORT_DONE`]: not 0 if the module was found and loaded; else 0.
+    pub found: u32,
+    /// Bytes of `name`; 0 if it could not be read.
+    pub name_bytes: u32,
+    /// The module's full name, or its beginning.
+    pub name: [u8; MODULE_NAME_BYTES],
 }

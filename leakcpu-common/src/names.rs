@@ -74,6 +74,8 @@ pub mod programs {
     pub const SCHED_PROCESS_EXIT: &str = "sched_process_exit";
     /// USDT probes `gc__start` and `gc__done`: pauses of the collector.
     pub const USDT_GC: &str = "usdt_gc";
+    /// USDT probes `import__find__load__start` and `import__find__load__done`.
+    pub const USDT_IMPORT: &str = "usdt_import";
     /// BTF tracepoint `sys_exit`: armed briefly, on suspicion only.
     pub const SYS_EXIT: &str = "sys_exit";
 }

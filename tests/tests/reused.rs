@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use leakcpu_tests::{
+    clocks::stolen_ns,
     interpreter::{self, Interpreter},
     observe,
     problems::Problems,
@@ -22,6 +23,11 @@ const TOLERANCE: i64 = 2;
 const GENERATED: [&str; 3] = ["__init__", "__eq__", "__repr__"];
 /// Time without a name, of all that longer spells take.
 const MAX_UNNAMED: f64 = 0.1;
+/// Who waits for a CPU for more than the window, divided by this, is disturbed: samples come
+/// late, and a thread's own clock leaves out what the hypervisor takes.
+const DISTURBED: i64 = 50;
+/// How often it is tried if it was.
+const TRIES: usize = 3;
 
 #[test]
 fn a_reused_address_never_yields_a_wrong_name() {
@@ -35,22 +41,32 @@ fn a_reused_address_of_any_version_never_yields_a_wrong_name() {
 }
 
 fn never_wrong(pythons: &[&Interpreter]) {
-    let mut problems = Problems::new();
     for python in pythons {
-        problems.about(python);
-        reused_on(python, &mut problems);
+        for attempt in 1..=TRIES {
+            let mut problems = Problems::new();
+            problems.about(python);
+            let is_quiet = reused_on(python, &mut problems);
+            if is_quiet || attempt == TRIES || problems.count() == 0 {
+                problems.finish();
+                break;
+            }
+            eprintln!("others had the CPUs: once more");
+        }
     }
-    problems.finish();
 }
 
-fn reused_on(python: &Interpreter, problems: &mut Problems) {
+/// Compares; whether the CPUs were free for it.
+fn reused_on(python: &Interpreter, problems: &mut Problems) -> bool {
     let workloads = SPELLS_US.map(|us| Workload::start(python, "reused.py", &[us.to_string()]));
     let pids = workloads
         .each_ref()
         .map(|workload| workload.pid.to_string());
+    let stolen = stolen_ns();
     let outcome = observe::run(&[
         "classify", "-p", &pids[0], "-p", &pids[1], "-d", "2500ms", "-r", "10khz", "--json",
     ]);
+    let mut lost = stolen_ns() - stolen;
+    let mut wall = 0;
     let report = outcome.report();
     for (workload, spell_us) in workloads.into_iter().zip(SPELLS_US) {
         problems.about(format!("{} living {spell_us} us", python.version));
@@ -64,7 +80,10 @@ fn reused_on(python: &Interpreter, problems: &mut Problems) {
         // Watching begins with each thread, a little before the window that is common to
         // all processes.
         let (_, end) = report.window();
-        let begin = end - ns(&thread(process, tid)["time"], "wall_ns");
+        let time = &thread(process, tid)["time"];
+        let begin = end - ns(time, "wall_ns");
+        lost += ns(time, "runnable_ns");
+        wall += ns(time, "wall_ns");
         let spent = spent(list(&truth, "spells"), (begin, end));
         let functions = list(process, "functions");
         let unnamed = no_wrong_name(functions, &spent, spell_us, problems);
@@ -81,6 +100,7 @@ fn reused_on(python: &Interpreter, problems: &mut Problems) {
         );
         loss_is_counted(&report, process, tid, problems);
     }
+    lost < wall / DISTURBED
 }
 
 /// No function has more time than it spent; the share of the time that has no name.

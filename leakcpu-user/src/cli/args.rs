@@ -7,9 +7,9 @@ use leakcpu_common::config::DEFAULT_FRAMES;
 
 use super::{
     fail_on::{self, FailOn},
-    quantity,
+    quantity, usdt,
 };
-use crate::probes::MapSizes;
+use crate::probes::{MapSizes, ProbeGroups};
 
 /// What every CPython process of this host does, waits for, and wastes.
 ///
@@ -41,6 +41,8 @@ pub enum Command {
     Classify(ClassifyArgs),
     /// Name every thread, function and line that burns CPU or wake-ups on waiting, with the proof and what to do instead
     Spins(SpinsArgs),
+    /// Tell what a command or a process imports, and what each module takes
+    Imports(ImportsArgs),
     /// Check whether pyobserve can work here, and how to fix what is missing
     Doctor(DoctorArgs),
 }
@@ -67,17 +69,6 @@ pub enum Format {
     Flamegraph,
     /// `outer;...;leaf count` for other tools; with -o FILE also FILE.off-cpu.
     Collapsed,
-}
-
-/// Which probes of interpreters are listened at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Usdt {
-    /// Those that cost next to nothing and cannot fail in the target.
-    Auto,
-    /// None: no byte of a target is changed.
-    None,
-    /// Those of the collector.
-    Gc,
 }
 
 /// `pyobserve classify`.
@@ -127,9 +118,9 @@ pub struct ClassifyArgs {
     #[arg(long)]
     pub kernel_stacks: bool,
 
-    /// Listen at the interpreters' own probes (USDT): auto is gc, the pauses of the collector
-    #[arg(long, value_enum, default_value_t = Usdt::Auto)]
-    pub usdt: Usdt,
+    /// Listen at the interpreters' own probes (USDT): auto, none, or some of gc,import; auto is gc, the pauses of the collector
+    #[arg(long, value_name = "GROUPS", default_value = "auto", value_parser = usdt::parse)]
+    pub usdt: ProbeGroups,
 
     /// Exit with 3 if a process is of this class (for at least PCT % of its active time)
     #[arg(long, value_name = "CLASS[>=PCT%]", value_parser = fail_on::parse)]
@@ -200,6 +191,42 @@ pub struct SpinsArgs {
     pub fail_on: Option<f64>,
 }
 
+/// `pyobserve imports`.
+#[derive(Debug, clap::Args)]
+pub struct ImportsArgs {
+    /// Watch this process (repeat for more); default: every Python process
+    #[arg(short, long = "pid", value_name = "PID", value_parser = clap::value_parser!(u32).range(1..=4_194_304))]
+    pub pids: Vec<u32>,
+
+    /// How long: 10, 10s, 500ms, 2m [default: 10s; with a command: until it ends]
+    #[arg(short, long, value_parser = quantity::duration)]
+    pub duration: Option<Duration>,
+
+    /// Samples a second and CPU, 1 to 10,000: 99, 1khz
+    #[arg(short, long, visible_alias = "freq", default_value = "1khz", value_parser = quantity::rate_hz)]
+    pub rate: u32,
+
+    /// import: measure each module by the interpreters' own probes (USDT); none: estimate from stacks
+    #[arg(long, value_name = "GROUPS", default_value = "none", value_parser = usdt::parse)]
+    pub usdt: ProbeGroups,
+
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+
+    /// Show modules too that took next to nothing
+    #[arg(long)]
+    pub all: bool,
+
+    /// Exit with the status of the command that was run
+    #[arg(long, requires = "command")]
+    pub exit_status: bool,
+
+    /// Run this command (as the user who called sudo) and watch it and its children
+    #[arg(last = true, value_name = "CMD", conflicts_with = "pids")]
+    pub command: Vec<String>,
+}
+
 /// `pyobserve doctor`.
 #[derive(Debug, clap::Args)]
 pub struct DoctorArgs {
@@ -236,6 +263,8 @@ mod tests {
             "classify --exit-status",
             "classify --watch -o report",
             "classify --usdt everything",
+            "imports --usdt audit,",
+            "imports -p 1 -- true",
             "classify -p 1 -- true",
             "classify --fail-on slow",
             "observe",

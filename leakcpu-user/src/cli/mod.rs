@@ -7,8 +7,10 @@ mod exit;
 mod fail_on;
 mod output;
 mod plan;
+mod program_file;
 mod progress;
 mod quantity;
+mod usdt;
 
 pub use args::Args;
 pub use exit::Exit;
@@ -32,6 +34,7 @@ pub fn main() -> Exit {
     let outcome = match &args.command {
         args::Command::Classify(classify) => commands::classify::run(&args, classify),
         args::Command::Spins(spins) => commands::spins::run(&args, spins),
+        args::Command::Imports(imports) => commands::imports::run(&args, imports),
         args::Command::Doctor(doctor) => commands::doctor::run(&args, doctor),
     };
     match outcome {

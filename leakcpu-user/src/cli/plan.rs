@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::{
-    args::{Args, ClassifyArgs, Format, Usdt},
+    args::{Args, ClassifyArgs, Format},
     exit::Failure,
     fail_on::FailOn,
     output::Destination,
@@ -98,7 +98,7 @@ impl Plan {
             rate_hz: classify.rate,
             native_stacks: classify.native,
             kernel_stacks: classify.kernel_stacks,
-            usdt: classify.usdt != Usdt::None,
+            usdt: classify.usdt,
             ..LoadConfig::default()
         };
         Ok(Self {

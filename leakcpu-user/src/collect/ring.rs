@@ -4,7 +4,7 @@
 use bytes::{Buf as _, TryGetError};
 use leakcpu_common::{
     config::MAX_FRAMES,
-    event::{EventHeader, SEGMENT_BYTES, kind, segment},
+    event::{EventHeader, MODULE_NAME_BYTES, SEGMENT_BYTES, kind, segment},
     stack::RawFrame,
 };
 
@@ -52,9 +52,30 @@ pub struct CopiedCode {
     pub segments: Vec<(u64, Box<[u8]>)>,
 }
 
+/// The beginning or the end of an import.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportSeen {
+    /// Process.
+    pub pid: u32,
+    /// Thread.
+    pub tid: u32,
+    /// `CLOCK_MONOTONIC`.
+    pub at_ns: u64,
+    /// What the thread had been on a CPU.
+    pub on_cpu_ns: u64,
+    /// What it had been blocked.
+    pub blocked_ns: u64,
+    /// The module's name, or its beginning; empty if it could not be read.
+    pub module: String,
+    /// At the end: whether it was found and loaded.
+    pub outcome: Option<bool>,
+}
+
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
+    /// A module begins to be imported, or is.
+    Import(ImportSeen),
     /// First sight of a stack.
     Stack(RawStack),
     /// First sight of a code object that may soon be gone.
@@ -93,6 +114,7 @@ pub fn decode(mut bytes: &[u8]) -> Result<Event, DecodeError> {
         kind::STACK => stack(header, &mut bytes),
         kind::CODE => code(header, &mut bytes),
         kind::FORK | kind::EXEC | kind::THREAD_EXIT => process(header, &mut bytes),
+        kind::IMPORT_START | kind::IMPORT_DONE => import(header, &mut bytes),
         other => return Err(DecodeError::UnknownKind(other)),
     }
     .map_err(|_| short(header.kind))
@@ -151,6 +173,26 @@ fn code(header: EventHeader, bytes: &mut &[u8]) -> Result<Event, TryGetError> {
     }))
 }
 
+fn import(header: EventHeader, bytes: &mut &[u8]) -> Result<Event, TryGetError> {
+    let on_cpu_ns = bytes.try_get_u64_ne()?;
+    let blocked_ns = bytes.try_get_u64_ne()?;
+    let found = bytes.try_get_u32_ne()?;
+    let length = bytes.try_get_u32_ne()? as usize;
+    let mut name = [0; MODULE_NAME_BYTES];
+    bytes.try_copy_to_slice(&mut name)?;
+    // With the end of the text.
+    let name = &name[..length.saturating_sub(1).min(MODULE_NAME_BYTES)];
+    Ok(Event::Import(ImportSeen {
+        pid: header.pid,
+        tid: header.tid,
+        at_ns: header.ktime_ns,
+        on_cpu_ns,
+        blocked_ns,
+        module: String::from_utf8_lossy(name).into_owned(),
+        outcome: (header.kind == kind::IMPORT_DONE).then_some(found != 0),
+    }))
+}
+
 fn process(header: EventHeader, bytes: &mut &[u8]) -> Result<Event, TryGetError> {
     let EventHeader { kind, pid, tid, .. } = header;
     let parent_pid = bytes.try_get_u32_ne()?;
@@ -174,7 +216,7 @@ fn process(header: EventHeader, bytes: &mut &[u8]) -> Result<Event, TryGetError>
 mod tests {
     use std::mem::offset_of;
 
-    use leakcpu_common::event::{CodeEvent, ProcessEvent, Segment, StackEvent};
+    use leakcpu_common::event::{CodeEvent, ImportEvent, ProcessEvent, Segment, StackEvent};
     use proptest::prelude::*;
 
     use super::*;
@@ -261,6 +303,36 @@ mod tests {
         assert_eq!(copied.segments[0], (0x2000, [].into()));
         assert_eq!(copied.segments[3], (0x2003, [0xab; 3].into()));
         assert!(decode(&bytes[..bytes.len() - 1]).is_err());
+    }
+
+    #[test]
+    fn an_import_comes_back() {
+        let mut bytes = Vec::new();
+        for word in [kind::IMPORT_DONE, 7, 8, 0] {
+            bytes.extend(word.to_ne_bytes());
+        }
+        for word in [99_u64, 5, 6] {
+            bytes.extend(word.to_ne_bytes());
+        }
+        for word in [1_u32, 5] {
+            bytes.extend(word.to_ne_bytes());
+        }
+        let mut name = [0; MODULE_NAME_BYTES];
+        name[..4].copy_from_slice(b"json");
+        bytes.extend(name);
+        assert_eq!(bytes.len(), size_of::<ImportEvent>());
+        let expected = ImportSeen {
+            pid: 7,
+            tid: 8,
+            at_ns: 99,
+            on_cpu_ns: 5,
+            blocked_ns: 6,
+            module: "json".to_owned(),
+            outcome: Some(true),
+        };
+        assert_eq!(decode(&bytes), Ok(Event::Import(expected)));
+        assert!(decode(&bytes[..bytes.len() - 1]).is_err());
+        assert_eq!(offset_of!(ImportEvent, name), 48);
     }
 
     proptest! {

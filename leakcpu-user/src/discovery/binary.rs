@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    fs::{File, OpenOptions},
+    fs::{File, Metadata, OpenOptions},
     io,
     os::unix::{
         ffi::OsStrExt,
@@ -28,6 +28,18 @@ pub struct FileId {
     pub bytes: u64,
     /// Time of the last change, since 1970.
     pub modified_ns: i128,
+}
+
+impl FileId {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            bytes: metadata.size(),
+            modified_ns: i128::from(metadata.mtime()) * 1_000_000_000
+                + i128::from(metadata.mtime_nsec()),
+        }
+    }
 }
 
 /// What a file turned out to be.
@@ -58,13 +70,7 @@ impl BinaryCache {
     pub(super) fn verdict(&mut self, pid: u32, mapping: &Mapping) -> io::Result<(FileId, Verdict)> {
         let file = open_mapped(pid, mapping)?;
         let metadata = file.metadata()?;
-        let id = FileId {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            bytes: metadata.size(),
-            modified_ns: i128::from(metadata.mtime()) * 1_000_000_000
-                + i128::from(metadata.mtime_nsec()),
-        };
+        let id = FileId::of(&metadata);
         if let Some(verdict) = self.verdicts.get(&id) {
             return Ok((id, verdict.clone()));
         }
@@ -80,6 +86,19 @@ impl BinaryCache {
         self.verdicts.insert(id, verdict.clone());
         Ok((id, verdict))
     }
+}
+
+/// The interpreter in a file that no process has mapped yet; `None` if it is none, or has it in
+/// a library.
+pub fn python_file(file: &File) -> io::Result<Option<(FileId, Arc<PythonElf>)>> {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Ok(None);
+    }
+    Ok(match judge(file.try_clone()?) {
+        Ok(Verdict::Python(elf)) => Some((FileId::of(&metadata), elf)),
+        Ok(Verdict::NeedsLibpython | Verdict::Other) | Err(_) => None,
+    })
 }
 
 fn judge(file: File) -> Result<Verdict, ElfError> {

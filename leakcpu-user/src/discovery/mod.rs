@@ -23,7 +23,7 @@ mod socket_diag;
 mod source_line;
 mod thread;
 
-pub use binary::FileId;
+pub use binary::{FileId, python_file};
 pub use cgroup::{CgroupFacts, container_id, systemd_unit};
 pub use children::{Child, awaited_child};
 pub use code::{Backing, CodeRange, code_ranges, open_code, perf_map};

@@ -2,7 +2,7 @@
 
 use super::{Check, Status};
 use crate::probes::{
-    Attach, ProbeError, Probes, SOURCES, Source, object_is_built_in, verifier_excerpt,
+    Attach, ProbeError, ProbeGroup, Probes, SOURCES, Source, object_is_built_in, verifier_excerpt,
 };
 
 pub(super) fn checks() -> Vec<Check> {
@@ -16,26 +16,51 @@ pub(super) fn checks() -> Vec<Check> {
             "run `cargo xtask setup` and build again",
         )];
     }
-    SOURCES.iter().map(check).collect()
+    let sources = SOURCES.iter().map(of_source);
+    let groups = ProbeGroup::ALL.into_iter().map(of_probes);
+    sources.chain(groups).collect()
 }
 
-fn check(source: &'static Source) -> Check {
-    let id = format!("program-{}", source.program.replace('_', "-"));
+fn of_source(source: &'static Source) -> Check {
     let place = match source.attach {
         Attach::BtfTracepoint(name) => format!("BTF tracepoint {name}"),
         Attach::CpuClock => "perf event cpu-clock".to_owned(),
         Attach::MajorFaults => "perf event page-faults-maj".to_owned(),
-        Attach::Usdt => "probes of interpreters (USDT)".to_owned(),
     };
-    let title = format!("eBPF program {}", source.program);
-    match Probes::try_load(source) {
-        Ok(()) => Check::pass(&id, &title, format!("{place}: loaded and attached")),
+    let status = if source.required {
+        Status::Fail
+    } else {
+        Status::Warn
+    };
+    let done = Probes::try_load(source).map(|()| "loaded and attached");
+    check(source.program, &place, done, status, source.lost_without)
+}
+
+/// They are attached only to interpreters.
+fn of_probes(group: ProbeGroup) -> Check {
+    let place = format!("probes of interpreters (USDT), {}", group.name());
+    let done = Probes::try_load_usdt(group).map(|()| "loaded");
+    check(
+        group.program(),
+        &place,
+        done,
+        Status::Warn,
+        group.lost_without(),
+    )
+}
+
+fn check(
+    program: &str,
+    place: &str,
+    done: Result<&str, ProbeError>,
+    status: Status,
+    lost_without: &str,
+) -> Check {
+    let id = format!("program-{}", program.replace('_', "-"));
+    let title = format!("eBPF program {program}");
+    match done {
+        Ok(done) => Check::pass(&id, &title, format!("{place}: {done}")),
         Err(error) => {
-            let status = if source.required {
-                Status::Fail
-            } else {
-                Status::Warn
-            };
             let mut detail = error.to_string();
             if let ProbeError::Program { source, .. } = &error
                 && let Some(log) = verifier_excerpt(source)
@@ -47,7 +72,7 @@ fn check(source: &'static Source) -> Check {
             } else {
                 "report the kernel's version and this message"
             };
-            Check::bad(status, &id, &title, detail, source.lost_without, fix)
+            Check::bad(status, &id, &title, detail, lost_without, fix)
         }
     }
 }

@@ -2,9 +2,18 @@
 
 use super::{Check, Status};
 use crate::{
-    discovery::Discovery,
-    interpreter::{AttachError, Interpreters},
+    discovery::{Discovery, PythonTarget},
+    elf::CPYTHON,
+    interpreter::{AttachError, Interpreters, PythonVersion},
+    model::probes_in_words,
 };
+
+/// What its interpreter tells by itself.
+fn probes(target: &PythonTarget) -> String {
+    let elf = &target.image.elf;
+    let minor = PythonVersion::of(elf).map_or(0, |version| version.minor);
+    probes_in_words(minor, |probe| elf.probes.find(CPYTHON, probe).is_some())
+}
 
 pub(super) fn checks() -> Vec<Check> {
     let mut discovery = Discovery::new();
@@ -31,7 +40,7 @@ pub(super) fn checks() -> Vec<Check> {
             Ok(process) => checks.push(Check::pass(
                 &id,
                 &title,
-                format!("CPython {}, readable", process.version),
+                format!("CPython {}, readable; {}", process.version, probes(target)),
             )),
             // It ended between the scan and now.
             Err(error) if error.is_gone() => {}

@@ -15,5 +15,5 @@ pub use error::ElfError;
 pub use functions::FunctionSymbol;
 pub use image::{Image, LoadSegment, Symbol, Wanted};
 pub use python::{PythonElf, needs_libpython, python_elf};
-pub use usdt::{UsdtNotes, UsdtPlace, UsdtProbe, UsdtRefusal, usdt_notes};
+pub use usdt::{CPYTHON, UsdtNotes, UsdtPlace, UsdtProbe, UsdtRefusal, usdt_notes};
 pub use usdt_arguments::usdt_arguments;

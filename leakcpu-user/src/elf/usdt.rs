@@ -19,6 +19,9 @@ use leakcpu_common::usdt::UsdtArgument;
 
 use super::{ElfError, Image, usdt_arguments};
 
+/// The provider of CPython's own probes (`Include/pydtrace.d`).
+pub const CPYTHON: &str = "python";
+
 /// Where the notes are.
 const NOTES: &str = ".note.stapsdt";
 /// A section whose linked address every note repeats: where the two differ, the file has been

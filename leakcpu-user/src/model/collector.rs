@@ -6,19 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{Process, StackId, Tid};
 
-/// A probe of an interpreter (USDT), as far as a run had to do with it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProbeUse {
-    /// `gc__start`.
-    pub probe: String,
-    /// The interpreter has it.
-    pub present: bool,
-    /// It was listened at.
-    pub armed: bool,
-    /// How often it fired; `None` if nobody listened.
-    pub fired: Option<u64>,
-}
-
 /// Collections that one place in the code set off in one thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CollectionsAt {

@@ -3,10 +3,10 @@
 use super::{FunctionId, Process, Stack};
 
 /// Files of importlib that find, load and execute modules, as the frozen ones are named.
-const IMPORTLIB: &str = "<frozen importlib._bootstrap";
+pub(super) const IMPORTLIB: &str = "<frozen importlib._bootstrap";
 
 /// The name of a module's body.
-const MODULE_BODY: &str = "<module>";
+pub(super) const MODULE_BODY: &str = "<module>";
 
 /// An import that a stack is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

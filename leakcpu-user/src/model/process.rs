@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Collector, CpuQuota, Function, NativeFunction, NativeStack, Pid, ProbeUse, RanInstead,
+    Collector, CpuQuota, Function, Imports, NativeFunction, NativeStack, Pid, ProbeUse, RanInstead,
     RoundTrips, Stack, Thread,
 };
 
@@ -79,6 +79,9 @@ pub struct Process {
     /// What its garbage collector did, if its probes were listened at.
     #[serde(default)]
     pub collector: Option<Collector>,
+    /// What it imported, if the probes of that were listened at.
+    #[serde(default)]
+    pub imports: Option<Imports>,
     /// Why its stacks could not be read, if so.
     pub unreadable: Option<Unreadable>,
     /// Directories of the standard library and of installed packages of this

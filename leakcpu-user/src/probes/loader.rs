@@ -1,10 +1,10 @@
 //! Loading the object, attaching and detaching the sources.
 
-use std::{collections::HashMap, path::Path};
+use std::{collections::HashMap, os::fd::AsFd as _, path::Path};
 
 use aya::{
     Btf, BtfError as AyaBtfError, Ebpf, EbpfError, EbpfLoader, VerifierLogLevel,
-    maps::{MapData, MapError, RingBuf},
+    maps::{Map, MapData, MapError, RingBuf},
     programs::{
         BtfTracePoint, PerfEvent, Program, ProgramError, perf_event::SoftwareEvent,
         tp_btf::BtfTracePointLinkId,
@@ -22,9 +22,9 @@ use super::{
     maps::KernelMaps,
     per_cpu::PerCpuEvents,
     per_thread::PerThreadEvents,
-    sources::{self, Attach, SOURCES, Source},
+    sources::{Attach, SOURCES, Source},
     syscalls::SyscallTable,
-    usdt::{Scope, Usdt, UsdtError, UsdtLink, UsdtTarget},
+    usdt::{ProbeGroup, ProbeGroups, Scope, TakenMaps, Usdt, UsdtError, UsdtLink, UsdtTarget},
 };
 
 /// The eBPF object, built from source by this crate's build script. Empty if no
@@ -75,6 +75,9 @@ pub enum ProbeError {
     /// Nobody listens at a file's probes.
     #[error(transparent)]
     Usdt(#[from] UsdtError),
+    /// There are no more descriptors.
+    #[error("cannot keep a map: {0}")]
+    Descriptor(std::io::Error),
     /// The list of CPUs could not be read.
     #[error("cannot read {0}: {1}")]
     Cpus(String, std::io::Error),
@@ -161,8 +164,8 @@ pub struct LoadConfig {
     pub kernel_stacks: bool,
     /// The time of every walk at a switch is noted: for a bench.
     pub time_switch_walks: bool,
-    /// Probes of interpreters can be listened at.
-    pub usdt: bool,
+    /// Which probes of interpreters are listened at.
+    pub usdt: ProbeGroups,
 }
 
 impl Default for LoadConfig {
@@ -177,7 +180,7 @@ impl Default for LoadConfig {
             native_stacks: false,
             kernel_stacks: false,
             time_switch_walks: false,
-            usdt: false,
+            usdt: ProbeGroups::NONE,
         }
     }
 }
@@ -188,7 +191,8 @@ pub struct Probes {
     armed: Option<BtfTracePointLinkId>,
     per_cpu: Vec<PerCpuEvents>,
     per_thread: PerThreadEvents,
-    usdt: Option<Usdt>,
+    usdt: Usdt,
+    taken: TakenMaps,
     #[cfg(feature = "ebpf-log")]
     flush_log: Box<dyn FnMut()>,
     /// Sources that could not be loaded, and why.
@@ -219,24 +223,14 @@ impl Probes {
                 skipped.push((source, error));
             }
         }
-        let usdt = if config.usdt {
-            match Usdt::new(&mut ebpf, &facts, OBJECT) {
-                Ok(usdt) => Some(usdt),
-                Err(error) => {
-                    tracing::warn!(%error, "the probes of interpreters cannot be used");
-                    skipped.push((&sources::USDT_GC, error));
-                    None
-                }
-            }
-        } else {
-            None
-        };
+        let usdt = Usdt::new(&facts);
         let mut probes = Self {
             ebpf,
             armed: None,
             per_cpu: Vec::new(),
             per_thread: PerThreadEvents::default(),
             usdt,
+            taken: TakenMaps::new(),
             #[cfg(feature = "ebpf-log")]
             flush_log,
             skipped,
@@ -252,24 +246,16 @@ impl Probes {
 
     /// Loads one program for real and drops it: the check that `doctor` makes.
     pub fn try_load(source: &'static Source) -> Result<(), ProbeError> {
-        if OBJECT.is_empty() {
-            return Err(ProbeError::NoObject);
-        }
-        let facts = KernelFacts::from_btf(&KernelBtf::from_sys_fs()?)?;
-        let config = LoadConfig {
-            sizes: MapSizes {
-                threads: 16,
-                processes: 16,
-                totals: 16,
-                stacks: 16,
-                ring_bytes: 1 << 16,
-            },
-            ..LoadConfig::default()
-        };
-        let mut ebpf = open(&facts, &config)?;
+        let (mut ebpf, _) = open_small()?;
         load_program(&mut ebpf, source, &Btf::from_sys_fs()?)?;
         // Attached for an instant: no thread is watched, so nothing is recorded.
-        attach_program(&mut ebpf, source, config.rate_hz).map(drop)
+        attach_program(&mut ebpf, source, DEFAULT_RATE_HZ).map(drop)
+    }
+
+    /// The same, for the program of a group of probes, which is not attached to any.
+    pub fn try_load_usdt(group: ProbeGroup) -> Result<(), ProbeError> {
+        let (mut ebpf, facts) = open_small()?;
+        Usdt::new(&facts).load(&mut ebpf, &TakenMaps::new(), group, OBJECT)
     }
 
     /// Attaches every source that is not on demand.
@@ -341,8 +327,12 @@ impl Probes {
     }
 
     fn take_ring(&mut self, name: &'static str) -> Result<RingBuf<MapData>, ProbeError> {
-        let map = self.ebpf.take_map(name);
-        Ok(RingBuf::try_from(map.ok_or(ProbeError::Missing(name))?)?)
+        let map = self.ebpf.take_map(name).ok_or(ProbeError::Missing(name))?;
+        if let Map::RingBuf(data) = &map {
+            let fd = data.fd().as_fd().try_clone_to_owned();
+            self.taken.insert(name, fd.map_err(ProbeError::Descriptor)?);
+        }
+        Ok(RingBuf::try_from(map)?)
     }
 
     /// Attaches the system-call tracepoint; `false` if this kernel refused the
@@ -376,24 +366,22 @@ impl Probes {
         Ok(())
     }
 
-    /// Listens at probes of a file; `None` if that cannot be done here at all.
+    /// Listens at probes of a file, all of one group.
     pub fn attach_usdt(
         &mut self,
+        group: ProbeGroup,
         file: &Path,
         targets: &[UsdtTarget],
         scope: Scope,
-    ) -> Result<Option<UsdtLink>, ProbeError> {
-        let Some(usdt) = &mut self.usdt else {
-            return Ok(None);
-        };
-        usdt.attach(&mut self.ebpf, file, targets, scope).map(Some)
+    ) -> Result<UsdtLink, ProbeError> {
+        self.usdt.load(&mut self.ebpf, &self.taken, group, OBJECT)?;
+        self.usdt
+            .attach(&mut self.ebpf, group, file, targets, scope)
     }
 
     /// Ends it.
     pub fn detach_usdt(&mut self, link: UsdtLink) {
-        if let Some(usdt) = &mut self.usdt {
-            usdt.detach(link);
-        }
+        self.usdt.detach(link);
     }
 
     /// Run time of each program so far, from the kernel's statistics
@@ -532,6 +520,25 @@ fn tracepoint<'a>(
     program.try_into().map_err(|e| wrap("load", name, e))
 }
 
+/// The object with maps that take no room.
+fn open_small() -> Result<(Ebpf, KernelFacts), ProbeError> {
+    if OBJECT.is_empty() {
+        return Err(ProbeError::NoObject);
+    }
+    let facts = KernelFacts::from_btf(&KernelBtf::from_sys_fs()?)?;
+    let config = LoadConfig {
+        sizes: MapSizes {
+            threads: 16,
+            processes: 16,
+            totals: 16,
+            stacks: 16,
+            ring_bytes: 1 << 16,
+        },
+        ..LoadConfig::default()
+    };
+    Ok((open(&facts, &config)?, facts))
+}
+
 fn load_program(ebpf: &mut Ebpf, source: &Source, btf: &Btf) -> Result<(), ProbeError> {
     match source.attach {
         Attach::BtfTracepoint(event) => tracepoint(ebpf, source.program)?
@@ -540,8 +547,6 @@ fn load_program(ebpf: &mut Ebpf, source: &Source, btf: &Btf) -> Result<(), Probe
         Attach::CpuClock | Attach::MajorFaults => perf_event(ebpf, source.program)?
             .load()
             .map_err(|e| wrap("load", source.program, e)),
-        // In its own way, where it is asked for.
-        Attach::Usdt => Ok(()),
     }
 }
 
@@ -572,6 +577,5 @@ fn attach_program(
             let program = perf_event(ebpf, source.program)?;
             PerCpuEvents::attach(program, source.program, SoftwareEvent::PageFaultsMaj, 1).map(Some)
         }
-        Attach::Usdt => Ok(None),
     }
 }

@@ -9,8 +9,6 @@ pub enum Attach {
     BtfTracepoint(&'static str),
     /// A cpu-clock perf event on every CPU (4.9).
     CpuClock,
-    /// Probes of the watched interpreters (4.20).
-    Usdt,
     /// A perf event on every CPU at each page fault that had to wait; its address is told
     /// since 4.17.
     MajorFaults,
@@ -30,15 +28,6 @@ pub struct Source {
     /// What the user loses without it.
     pub lost_without: &'static str,
 }
-
-/// What the collector does, where the interpreter says it. No source of every run.
-pub const USDT_GC: Source = Source {
-    program: programs::USDT_GC,
-    attach: Attach::Usdt,
-    on_demand: true,
-    required: false,
-    lost_without: "exact pauses of the collector, and what set them off",
-};
 
 /// All sources, in the order in which they attach.
 pub const SOURCES: [Source; 10] = [

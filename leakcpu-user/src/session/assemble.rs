@@ -23,6 +23,7 @@ use crate::{
         Cost, LoopSamples, Lost, Pid, Process, Profile, PythonFacts, Sampling, Thread, Unreadable,
         UserLoss, Window,
     },
+    probes::ProbeGroup,
     symbolize::library_dirs,
 };
 
@@ -105,8 +106,15 @@ impl Session {
             process.ran_instead = ran_instead(snapshot, *pid);
             let ids = records.iter().map(|it| (it.state.tid, it.generation()));
             process.collector = collector(watched, ids, &self.collections.0);
-            if let (Some(python), Some(probes)) = (&mut process.python, &watched.probes) {
-                python.usdt = Some(probes.in_model(*pid, &self.collections.1));
+            if let Some(probes) = &watched.probes {
+                if let Some(python) = &mut process.python {
+                    python.usdt = Some(probes.in_model(*pid, &self.collections.1));
+                }
+                if probes.is_armed(ProbeGroup::Imports) {
+                    let mut imports = self.imports.take(*pid, self.start_ns, end_ns);
+                    imports.is_whole = probes.is_from_start();
+                    process.imports = Some(imports);
+                }
             }
             let totals = process.threads.iter().flat_map(|thread| {
                 let of_thread = |key: &&(u32, u32)| key.0 == thread.tid.0;
@@ -189,6 +197,7 @@ impl Session {
             ran_instead: Vec::new(),
             round_trips: Vec::new(),
             collector: None,
+            imports: None,
             unreadable: unreadable(watched),
             library_dirs: library_dirs(watched.stacks.files()),
         }

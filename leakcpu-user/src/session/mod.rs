@@ -21,8 +21,10 @@ mod faults;
 mod gaps;
 mod gil;
 mod hot_code;
+mod imports;
 mod kernel_entry;
 mod life;
+mod listening;
 mod lock_waits;
 mod locks;
 mod loop_samples;
@@ -59,11 +61,13 @@ use crate::{
     symbolize::{Symbolizer, native::NativeSymbolizer},
 };
 use budget::Budget;
-use collector::{Listening, WindowCollections};
+use collector::WindowCollections;
 use connections::Connections;
 use cost::CostMeter;
 use exchanges::Exchanges;
 use faults::{FAULT_TICKS, FaultFiles, ThreadFaults};
+use imports::ImportLogs;
+use listening::Listening;
 use locks::LockLooks;
 use machine::Machine;
 use native::UnknownCode;
@@ -168,6 +172,7 @@ pub struct Session {
     faults: HashMap<(u32, u32), ThreadFaults>,
     lock_looks: LockLooks,
     listening: Listening,
+    imports: ImportLogs,
     /// What collectors did, and how often which probe fired; known at the end.
     collections: (WindowCollections, HashMap<FiredKey, u64>),
 }
@@ -225,6 +230,7 @@ impl Session {
             faults: HashMap::new(),
             lock_looks: LockLooks::default(),
             listening: Listening::default(),
+            imports: ImportLogs::default(),
             collections: (WindowCollections::new(), HashMap::new()),
         };
         session.watch_targets()?;
@@ -288,6 +294,7 @@ impl Session {
         self.look_at_unknown_code()?;
         self.meter.tick(self.ticks, &self.probes);
         self.keep_budget()?;
+        self.keep_probe_budget()?;
         self.keep_accounts()?;
         if self.ticks.is_multiple_of(FAULT_TICKS) {
             self.look_up_faults()?;
@@ -337,6 +344,7 @@ impl Session {
                     self.add_stacks(&mut stacks)?;
                     self.executed(pid)?;
                 }
+                Event::Import(import) => self.imports.note(import),
                 Event::ThreadExit { pid, tid } => {
                     self.exiting.push(tid);
                     if tid == pid

@@ -6,8 +6,8 @@ use leakcpu_common::totals::Wait;
 
 use super::{
     awaited::Awaited,
-    collector::WatchedProbes,
     hot_code::HotCode,
+    listening::WatchedProbes,
     native::CodeLooks,
     sightings::Sightings,
     stacks::{Source, Stacks},

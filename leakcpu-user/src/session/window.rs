@@ -6,6 +6,13 @@ use crate::{
     model::{Profile, UserLoss},
 };
 
+/// The maps are read one after the other, and what happens meanwhile is in the window by some
+/// and before it by others. Where that took longer than this, because this process had no CPU,
+/// it begins once more.
+const LONGEST_BEGINNING_NS: u64 = 2_000_000;
+/// How often it begins at most.
+const BEGINNINGS: usize = 4;
+
 impl Session {
     /// Ends the last window and makes its profile.
     pub fn finish(mut self) -> Result<Profile, SessionError> {
@@ -51,11 +58,17 @@ impl Session {
         if self.purpose == Purpose::Report {
             self.exchanges.begin(self.watched.keys().copied());
         }
-        self.start_unix_ns = unix_ns();
-        self.start_ns = monotonic_ns();
-        self.drain_samples();
-        self.samples.begin();
-        self.baseline = Baseline::read(&self.probes.maps()?, self.start_ns, self.sequence == 0)?;
+        for _ in 0..BEGINNINGS {
+            self.start_unix_ns = unix_ns();
+            self.start_ns = monotonic_ns();
+            self.drain_samples();
+            self.samples.begin();
+            let maps = self.probes.maps()?;
+            self.baseline = Baseline::read(&maps, self.start_ns, self.sequence == 0)?;
+            if monotonic_ns().saturating_sub(self.start_ns) <= LONGEST_BEGINNING_NS {
+                break;
+            }
+        }
         self.probes.maps()?.begin(self.start_ns)?;
         if self.purpose == Purpose::Report {
             self.begin_accounts()?;

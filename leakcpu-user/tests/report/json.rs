@@ -6,7 +6,13 @@ use jsonschema::Validator;
 use pyobserve::classify::classify;
 use pyobserve::diagnose::{diagnose, proved_spins};
 use pyobserve::model::Profile;
-use pyobserve::report::{CLASSIFY_SCHEMA, DOCTOR_SCHEMA, SPIN_SCHEMA, write_json, write_spin_json};
+use pyobserve::{
+    model::{ImportedModule, Imports, Tid},
+    report::{
+        CLASSIFY_SCHEMA, DOCTOR_SCHEMA, IMPORTS_SCHEMA, SPIN_SCHEMA, write_imports_json,
+        write_json, write_spin_json,
+    },
+};
 use serde_json::{Value, json};
 
 fn document(profile: &Profile) -> Value {
@@ -99,20 +105,62 @@ fn spins_keep_to_their_schema_and_no_field_is_missing_in_it() {
     assert_eq!(spins, 2, "the poller and the micro-sleeper");
 }
 
-/// What both schemas describe is one thing.
+#[test]
+fn imports_keep_to_their_schema_and_no_field_is_missing_in_it() {
+    let mut schema: Value = serde_json::from_str(IMPORTS_SCHEMA).unwrap();
+    jsonschema::meta::validate(&schema).expect("the schema itself is valid");
+    close(&mut schema);
+    let strict = jsonschema::draft202012::new(&schema).unwrap();
+    let profile = all_processes();
+    let module = |module: &str, parent, total_ns| ImportedModule {
+        module: module.to_owned(),
+        tid: Tid(7),
+        parent,
+        found: Some(true),
+        start_ns: 5,
+        total_ns,
+        on_cpu_ns: total_ns / 2,
+        blocked_ns: total_ns / 4,
+    };
+    let imports = Imports {
+        is_sampled: false,
+        is_whole: true,
+        modules: vec![
+            module("json", None, 800),
+            module("json.decoder", Some(0), 300),
+        ],
+        unmatched: 1,
+        left_out: 0,
+    };
+    let mut out = Vec::new();
+    let found = [(&profile.processes[0], imports)];
+    write_imports_json(&profile, &found, &mut out).unwrap();
+    let document: Value = serde_json::from_slice(&out).unwrap();
+    check(&strict, &document);
+    let json = &document["processes"][0]["modules"][0];
+    assert_eq!(json["self_total_ns"], 500);
+    assert_eq!(json["self_on_cpu_ns"], 250);
+    assert_eq!(document["processes"][0]["total_ns"], 800);
+}
+
+/// What the schemas describe alike is one thing.
 #[test]
 fn the_schemas_agree() {
-    let [classify, spin] =
-        [CLASSIFY_SCHEMA, SPIN_SCHEMA].map(|schema| serde_json::from_str::<Value>(schema).unwrap());
-    for (name, definition) in spin["$defs"].as_object().unwrap() {
-        assert_eq!(definition, &classify["$defs"][name], "{name}");
-    }
+    let schema = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    let classify = schema(CLASSIFY_SCHEMA);
     let process = &classify["$defs"]["process"]["properties"];
-    for (name, property) in spin["properties"]["process"]["properties"]
-        .as_object()
-        .unwrap()
-    {
-        assert_eq!(property, &process[name], "{name}");
+    let (spin, imports) = (schema(SPIN_SCHEMA), schema(IMPORTS_SCHEMA));
+    let importer = &imports["properties"]["processes"]["items"];
+    for (other, identity) in [
+        (&spin, &spin["properties"]),
+        (&imports, &importer["properties"]),
+    ] {
+        for (name, definition) in other["$defs"].as_object().unwrap() {
+            assert_eq!(definition, &classify["$defs"][name], "{name}");
+        }
+        for (name, property) in identity["process"]["properties"].as_object().unwrap() {
+            assert_eq!(property, &process[name], "{name}");
+        }
     }
 }
 

@@ -2,23 +2,23 @@
 
 use std::{
     io::{self, Write as _},
-    os::unix::process::ExitStatusExt as _,
-    process::{Child, ExitStatus},
-    time::{Duration, Instant},
+    time::Instant,
 };
-
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
     classify::{self, Steady},
     cli::{
         args::{Args, ClassifyArgs, Format},
         child,
-        commands::watching::{runtime, signals, with_preflight},
+        commands::watching::{
+            CommandEnd, End, NO_DATA_BEFORE, Stop, code_of, ended, listen_from_the_start, runtime,
+            with_preflight,
+        },
         exit::{Exit, Failure},
         output::Report,
         plan::{Plan, What},
         progress::Progress,
+        usdt,
     },
     diagnose::diagnose,
     model::Profile,
@@ -93,38 +93,16 @@ impl Reports<'_> {
     }
 }
 
-/// The status as a shell would give it.
-fn code_of(status: ExitStatus) -> u8 {
-    let code = status
-        .code()
-        .or_else(|| status.signal().map(|signal| 128 + signal))
-        .unwrap_or(1);
-    u8::try_from(code).unwrap_or(1)
-}
-
-/// A run interrupted this early has seen nothing worth a report.
-const NO_DATA_BEFORE: Duration = Duration::from_millis(50);
-
-/// How the command did, if there was one.
-enum CommandEnd {
-    Seen(ExitStatus),
-    /// It goes on without us, or there is none.
-    NotSeen,
-}
-
 /// Watches, and reports; `None` if the user gave up before there was any data.
 async fn watch(
     args: &Args,
     plan: &Plan,
     reports: &mut Reports<'_>,
 ) -> Result<Option<CommandEnd>, Failure> {
+    usdt::announce(plan.load.usdt, args.quiet);
     // Installed first, so that Ctrl-C during the start does not kill us with
     // programs attached and a command held back.
-    let mut stop = Stop {
-        interrupt: signal(SignalKind::interrupt()).map_err(signals)?,
-        terminate: signal(SignalKind::terminate()).map_err(signals)?,
-        command: None,
-    };
+    let mut stop = Stop::new()?;
     let (targets, held) = match &plan.what {
         What::Everything => (Targets::All, None),
         What::Pids(pids) => (Targets::Pids(pids.clone()), None),
@@ -141,6 +119,9 @@ async fn watch(
         plan.budget_share,
     )
     .map_err(with_preflight)?;
+    if let What::Command(words) = &plan.what {
+        listen_from_the_start(&mut session, words);
+    }
     stop.command = held.map(child::HeldCommand::release).transpose()?;
     let mut has_data = false;
     loop {
@@ -173,49 +154,4 @@ async fn watch(
             }
         }
     }
-}
-
-/// What may end a window.
-struct Stop {
-    interrupt: Signal,
-    terminate: Signal,
-    command: Option<Child>,
-}
-
-/// What ended a window.
-enum End {
-    Duration,
-    Interrupted,
-    Command(ExitStatus),
-}
-
-impl Stop {
-    /// Waits for it, or until `limit` has passed since `started`.
-    async fn or_after(
-        &mut self,
-        limit: Option<Duration>,
-        started: Instant,
-        progress: &Progress,
-    ) -> End {
-        let mut beat = tokio::time::interval(Duration::from_millis(100));
-        loop {
-            tokio::select! {
-                _ = self.interrupt.recv() => return End::Interrupted,
-                _ = self.terminate.recv() => return End::Interrupted,
-                _ = beat.tick() => {
-                    progress.tick(started.elapsed());
-                    if limit.is_some_and(|limit| started.elapsed() >= limit) {
-                        return End::Duration;
-                    }
-                    if let Some(status) = self.command.as_mut().and_then(ended) {
-                        return End::Command(status);
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn ended(command: &mut Child) -> Option<ExitStatus> {
-    command.try_wait().ok().flatten()
 }

@@ -2,5 +2,6 @@
 
 pub(super) mod classify;
 pub(super) mod doctor;
+pub(super) mod imports;
 pub(super) mod spins;
 mod watching;

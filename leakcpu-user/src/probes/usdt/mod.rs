@@ -6,6 +6,7 @@
 //! places of a file (`BPF_TRACE_UPROBE_MULTI`, 6.6) goes at once; with a perf event for each
 //! place (4.20 with counters) every one waits for the kernel to be done with it.
 
+mod group;
 mod link;
 mod program;
 
@@ -18,13 +19,17 @@ use std::{
 
 use aya::{Ebpf, maps::Array, programs::UProbe};
 use leakcpu_common::{
-    names::{maps as map_names, programs},
+    names::maps as map_names,
     usdt::{SITE_AT_MASK, SITES, UsdtSite},
 };
 
 use super::{ProbeError, features::KernelFacts, loader::wrap};
 
+pub use group::{ProbeGroup, ProbeGroups};
 pub use link::Scope;
+
+/// Maps that are no longer among those of an object that is loaded, by name.
+pub(super) type TakenMaps = BTreeMap<&'static str, OwnedFd>;
 
 /// A place of a file to listen at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,15 +69,12 @@ fn hint(error: &io::Error) -> &'static str {
     }
 }
 
-/// How places are attached to.
-enum Way {
-    /// All of a file by one link, with this program.
+/// A program that is loaded.
+enum Loaded {
+    /// For one link to all places of a file.
     Multi(OwnedFd),
-    /// Each by a perf event.
-    Events {
-        /// It can be marked.
-        has_cookie: bool,
-    },
+    /// For an event at each place: aya has it.
+    Events,
 }
 
 /// A file whose probes are listened at. Dropping it ends that.
@@ -84,45 +86,63 @@ pub struct UsdtLink {
 
 /// Listens at the probes of files.
 pub(super) struct Usdt {
-    way: Way,
+    /// One link may have many places.
+    has_multi: bool,
+    /// Events can be marked.
+    has_cookie: bool,
+    /// Of groups that somebody listens at, or did.
+    loaded: BTreeMap<ProbeGroup, Loaded>,
     /// Places that are in use, by index, and how often.
     used: BTreeMap<u32, (UsdtSite, u32)>,
 }
 
 impl Usdt {
-    /// Loads the program for the way that the kernel has.
-    pub(super) fn new(
+    /// As the kernel allows; nothing is loaded yet.
+    pub(super) fn new(facts: &KernelFacts) -> Self {
+        Self {
+            has_multi: facts.has_uprobe_multi,
+            has_cookie: facts.has_attach_cookie,
+            loaded: BTreeMap::new(),
+            used: BTreeMap::new(),
+        }
+    }
+
+    /// Loads the program of a group, if that has not been done.
+    pub(super) fn load(
+        &mut self,
         ebpf: &mut Ebpf,
-        facts: &KernelFacts,
+        taken: &TakenMaps,
+        group: ProbeGroup,
         object: &[u8],
-    ) -> Result<Self, ProbeError> {
-        let multi = facts
-            .has_uprobe_multi
-            .then(|| program::load_for_multi(ebpf, object, programs::USDT_GC));
-        let way = match multi {
-            Some(Ok(program)) => Way::Multi(program),
+    ) -> Result<(), ProbeError> {
+        if self.loaded.contains_key(&group) {
+            return Ok(());
+        }
+        let multi = self
+            .has_multi
+            .then(|| program::load_for_multi(ebpf, taken, object, group.program()));
+        let loaded = match multi {
+            Some(Ok(program)) => Loaded::Multi(program),
             failed => {
                 if let Some(Err(why)) = failed {
                     tracing::warn!(%why, "no link for many probes at once");
+                    self.has_multi = false;
                 }
-                uprobe(ebpf)?
+                uprobe(ebpf, group)?
                     .load()
-                    .map_err(|e| wrap("load", programs::USDT_GC, e))?;
-                Way::Events {
-                    has_cookie: facts.has_attach_cookie,
-                }
+                    .map_err(|e| wrap("load", group.program(), e))?;
+                Loaded::Events
             }
         };
-        Ok(Self {
-            way,
-            used: BTreeMap::new(),
-        })
+        self.loaded.insert(group, loaded);
+        Ok(())
     }
 
-    /// Listens at these places of a file.
+    /// Listens at these places of a file, all of one group, whose program is loaded.
     pub(super) fn attach(
         &mut self,
         ebpf: &mut Ebpf,
+        group: ProbeGroup,
         file: &Path,
         targets: &[UsdtTarget],
         scope: Scope,
@@ -137,40 +157,55 @@ impl Usdt {
                 }
             }
         }
+        let linked = self.link(ebpf, group, file, targets, &sites, scope);
+        if linked.is_err() {
+            self.forget(&sites);
+        }
+        Ok(UsdtLink {
+            links: linked?,
+            sites,
+        })
+    }
+
+    fn link(
+        &self,
+        ebpf: &mut Ebpf,
+        group: ProbeGroup,
+        file: &Path,
+        targets: &[UsdtTarget],
+        sites: &[u32],
+        scope: Scope,
+    ) -> Result<Vec<OwnedFd>, ProbeError> {
         let name = map_names::USDT_SITES;
         let map = ebpf.map_mut(name).ok_or(ProbeError::Missing(name))?;
         let mut table: Array<_, UsdtSite> = Array::try_from(map)?;
         for (index, target) in sites.iter().zip(targets) {
             table.set(*index, target.site, 0)?;
         }
-        let linked = match &self.way {
-            Way::Multi(program) => {
-                link::multi(program.as_fd(), file, targets, &sites, scope).map(|link| vec![link])
+        let linked = match self.loaded.get(&group) {
+            None => return Err(ProbeError::Missing(group.program())),
+            Some(Loaded::Multi(program)) => {
+                link::multi(program.as_fd(), file, targets, sites, scope).map(|link| vec![link])
             }
-            Way::Events { has_cookie } => {
-                let program = uprobe(ebpf)?;
-                let program = program
+            Some(Loaded::Events) => {
+                let program = uprobe(ebpf, group)?
                     .fd()
-                    .map_err(|e| wrap("attach", programs::USDT_GC, e))?;
+                    .map_err(|e| wrap("attach", group.program(), e))?;
                 targets
                     .iter()
-                    .zip(&sites)
+                    .zip(sites)
                     .map(|(target, index)| {
-                        let cookie = has_cookie.then_some(u64::from(*index));
+                        let cookie = self.has_cookie.then_some(u64::from(*index));
                         link::event(program.as_fd(), file, target, cookie, scope)
                     })
                     .collect::<io::Result<Vec<_>>>()
                     .map(|pairs| pairs.into_iter().flatten().collect())
             }
         };
-        match linked {
-            Ok(links) => Ok(UsdtLink { links, sites }),
-            Err(source) => {
-                self.forget(&sites);
-                let file = file.to_owned();
-                Err(UsdtError::Attach { file, source }.into())
-            }
-        }
+        linked.map_err(|source| {
+            let file = file.to_owned();
+            UsdtError::Attach { file, source }.into()
+        })
     }
 
     /// Ends it: the kernel takes the breakpoints away before this returns.
@@ -206,8 +241,7 @@ impl Usdt {
 
     /// The index of a place, or one that is free.
     fn index_for(&self, target: &UsdtTarget, file: &Path) -> Result<u32, UsdtError> {
-        let marks = matches!(self.way, Way::Multi(_) | Way::Events { has_cookie: true });
-        if !marks {
+        if !self.has_cookie {
             let within = target.offset & u64::from(SITE_AT_MASK);
             let index = u32::try_from(within).unwrap_or_default();
             return match self.used.get(&index) {
@@ -224,8 +258,8 @@ impl Usdt {
     }
 }
 
-fn uprobe(ebpf: &mut Ebpf) -> Result<&mut UProbe, ProbeError> {
-    let name = programs::USDT_GC;
+fn uprobe(ebpf: &mut Ebpf, group: ProbeGroup) -> Result<&mut UProbe, ProbeError> {
+    let name = group.program();
     let program = ebpf.program_mut(name).ok_or(ProbeError::Missing(name))?;
     program.try_into().map_err(|e| wrap("load", name, e))
 }

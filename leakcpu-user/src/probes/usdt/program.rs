@@ -17,7 +17,7 @@ use aya_obj::{
     },
 };
 
-use super::link::bpf;
+use super::{TakenMaps, link::bpf};
 
 /// Why the program is not there.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +26,8 @@ pub(super) enum LoadError {
     Object(Box<dyn std::error::Error + Send + Sync>),
     #[error("no program `{0}`")]
     Missing(&'static str),
+    #[error("the map `{0}` is not loaded")]
+    NoMap(String),
     #[error("the kernel: {0}")]
     Kernel(#[from] io::Error),
 }
@@ -34,9 +36,11 @@ fn object<E: std::error::Error + Send + Sync + 'static>(error: E) -> LoadError {
     LoadError::Object(Box::new(error))
 }
 
-/// Loads program `name` of an object once more, with the maps that are loaded already.
+/// Loads program `name` of an object once more, with the maps that are loaded already, of which
+/// some have been `taken` out.
 pub(super) fn load_for_multi(
     ebpf: &Ebpf,
+    taken: &TakenMaps,
     bytes: &[u8],
     name: &'static str,
 ) -> Result<OwnedFd, LoadError> {
@@ -49,11 +53,17 @@ pub(super) fn load_for_multi(
         .keys()
         .map(|(section, _)| *section)
         .collect();
-    let loaded = maps.iter().filter_map(|(map, of)| {
-        let fd = fd(ebpf.map(map)?)?;
-        Some((map.as_str(), fd, of))
-    });
-    parsed.relocate_maps(loaded, &text).map_err(object)?;
+    // All of them: a place that names a map that is left out would get another one.
+    let mut loaded = Vec::with_capacity(maps.len());
+    for (map, of) in &maps {
+        let known = taken.get(map.as_str()).map(|fd| fd.as_raw_fd());
+        let fd = known.or_else(|| fd(ebpf.map(map)?));
+        let fd = fd.ok_or_else(|| LoadError::NoMap(map.clone()))?;
+        loaded.push((map.as_str(), fd, of));
+    }
+    parsed
+        .relocate_maps(loaded.into_iter(), &text)
+        .map_err(object)?;
     parsed.relocate_calls(&text).map_err(object)?;
     let program = parsed.programs.get(name).ok_or(LoadError::Missing(name))?;
     let function = parsed

@@ -9,6 +9,7 @@ mod document;
 mod event_loop;
 mod function;
 mod identity;
+mod imports;
 mod lock;
 mod process;
 mod round_trips;
@@ -19,6 +20,7 @@ mod wait;
 use std::io::Write;
 
 pub use document::Document;
+pub use imports::write_imports_json;
 pub use spin::write_spin_json;
 
 use super::ReportError;
@@ -34,6 +36,8 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub const CLASSIFY_SCHEMA: &str = include_str!("../../../schema/classify.schema.json");
 /// JSON Schema of `kind: "spin"`.
 pub const SPIN_SCHEMA: &str = include_str!("../../../schema/spin.schema.json");
+/// JSON Schema of `kind: "imports"`.
+pub const IMPORTS_SCHEMA: &str = include_str!("../../../schema/imports.schema.json");
 /// JSON Schema of `kind: "doctor"`.
 pub const DOCTOR_SCHEMA: &str = include_str!("../../../schema/doctor.schema.json");
 

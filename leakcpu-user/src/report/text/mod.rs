@@ -5,6 +5,7 @@ mod block;
 mod collector;
 mod event_loop;
 mod head;
+mod imports;
 mod line;
 mod notes;
 mod owned;
@@ -14,6 +15,7 @@ mod table;
 
 use std::io::Write;
 
+pub use imports::write_imports_text;
 pub use spin::write_spin_text;
 
 use super::ReportError;

@@ -1,41 +1,30 @@
-//! The interpreter's own probes: what its collector does.
-//!
-//! A program at a probe runs in the thread that passes it, which may be preempted, sampled and
-//! switched meanwhile, so it has a scratch of its own, and inserts into maps are allowed.
+//! What the garbage collector does, as the interpreter's own probes say it.
 
 use aya_ebpf::{
-    EbpfContext as _,
-    helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_ns, generated::bpf_get_attach_cookie},
+    helpers::bpf_ktime_get_ns,
     macros::{map, uprobe},
-    maps::{Array, HashMap},
+    maps::HashMap,
     programs::ProbeContext,
 };
 use leakcpu_common::{
     config::MAX_FRAMES,
     counters::Counter,
     stack::EMPTY_STACK,
-    thread::{ThreadState, run_state},
+    thread::ThreadState,
     usdt::{
-        ARGUMENTS, COLLECTIONS as SUMS, CollectionKey, Collections, FIRED, FiredKey,
-        OPEN_COLLECTIONS as OPEN, OpenCollection, SITE_AT_MASK, SITES, UNKNOWN_GENERATION,
-        UsdtSite, probe,
+        COLLECTIONS as SUMS, CollectionKey, Collections, OPEN_COLLECTIONS as OPEN, OpenCollection,
+        UNKNOWN_GENERATION, probe,
     },
 };
 
+use super::{Passed, on_cpu_ns};
 use crate::{
     count,
-    globals::{FRAME_LIMIT, HAS_ATTACH_COOKIE},
-    maps::{THREADS, has_begun, stopped},
+    globals::FRAME_LIMIT,
+    maps::THREADS,
     python::{self, Limits},
-    task::{self, read_kernel, reg},
-    totals,
+    task, totals,
 };
-
-#[map]
-static USDT_SITES: Array<UsdtSite> = Array::with_max_entries(SITES, 0);
-
-#[map]
-static USDT_FIRED: HashMap<FiredKey, u64> = HashMap::with_max_entries(FIRED, 0);
 
 #[map]
 static OPEN_COLLECTIONS: HashMap<u32, OpenCollection> = HashMap::with_max_entries(OPEN, 0);
@@ -45,79 +34,26 @@ static COLLECTIONS: HashMap<CollectionKey, Collections> = HashMap::with_max_entr
 
 #[uprobe]
 pub fn usdt_gc(ctx: ProbeContext) -> u32 {
-    let tid = bpf_get_current_pid_tgid() as u32;
-    let Some(thread) = THREADS.get_ptr_mut(tid) else {
+    let Some(passed) = Passed::by(&ctx) else {
         return 0;
     };
-    if stopped() || !has_begun() {
-        return 0;
-    }
-    let Some(site) = site(&ctx) else {
-        count::one(Counter::ProbePlaceUnknown);
-        return 0;
-    };
-    // SAFETY: the current thread's entry. A switch may change its times meanwhile, which
-    // are read whole; what a walk notes in it is a hint.
-    let thread = unsafe { &mut *thread };
-    fired(thread.pid, site.probe);
     // SAFETY: the helper has no preconditions.
     let now_ns = unsafe { bpf_ktime_get_ns() };
-    match site.probe {
+    match passed.site.probe {
         probe::GC_START => {
-            let generation = argument(&ctx, site, 0).map_or(UNKNOWN_GENERATION, |it| it as u32);
-            let stack = stack(thread, now_ns);
-            begin_collection(tid, generation, stack, now_ns);
+            let generation = passed
+                .argument(0)
+                .map_or(UNKNOWN_GENERATION, |it| it as u32);
+            let stack = stack(passed.thread, now_ns);
+            begin_collection(passed.tid, generation, stack, now_ns);
         }
         probe::GC_DONE => {
-            let collected = argument(&ctx, site, 0).unwrap_or(0);
-            end_collection(tid, collected, now_ns);
+            let collected = passed.argument(0).unwrap_or(0);
+            end_collection(passed.tid, collected, now_ns);
         }
         _ => count::one(Counter::ProbePlaceUnknown),
     }
     0
-}
-
-/// The place that fired: the attachment is marked with it, or, before 5.15, its address
-/// within a page tells.
-#[inline(always)]
-fn site(ctx: &ProbeContext) -> Option<&'static UsdtSite> {
-    let index = if HAS_ATTACH_COOKIE.load() == 1 {
-        // SAFETY: the program's own context; the branch is dead to the verifier on kernels
-        // without the helper.
-        unsafe { bpf_get_attach_cookie(ctx.as_ptr()) as u32 }
-    } else {
-        register(ctx, reg::IP as u8)? as u32 & SITE_AT_MASK
-    };
-    let site = USDT_SITES.get(index)?;
-    (site.probe != 0).then_some(site)
-}
-
-#[inline(always)]
-fn register(ctx: &ProbeContext, word: u8) -> Option<u64> {
-    read_kernel((ctx.as_ptr() as u64).wrapping_add(u64::from(word) * 8))
-}
-
-/// An argument of the probe; `None` if it is not known where it is, or it cannot be read.
-#[inline(always)]
-fn argument(ctx: &ProbeContext, site: &UsdtSite, index: usize) -> Option<u64> {
-    if index >= ARGUMENTS {
-        return None;
-    }
-    site.arguments[index].value(|word| register(ctx, word), python::read_user_u64)
-}
-
-/// Notes that a probe fired.
-#[inline(always)]
-fn fired(pid: u32, probe: u32) {
-    let key = FiredKey { pid, probe };
-    if let Some(times) = USDT_FIRED.get_ptr_mut(key) {
-        // SAFETY: a word of a map; threads of one process may lose an increment to each other
-        // where they run without a GIL.
-        unsafe { *times += 1 };
-    } else {
-        // Without room nothing is said of the process' probes.
-        let _ = USDT_FIRED.insert(key, 1, 0);
-    }
 }
 
 /// The Python stack of the current thread.
@@ -136,16 +72,6 @@ fn stack(thread: &mut ThreadState, now_ns: u64) -> u64 {
     } else {
         count::one(Counter::ProbeStacksSkipped);
         EMPTY_STACK
-    }
-}
-
-/// What the current thread has been on a CPU so far.
-#[inline(always)]
-fn on_cpu_ns(thread: &ThreadState, now_ns: u64) -> u64 {
-    if thread.run_state == run_state::ON_CPU {
-        thread.on_cpu_ns + now_ns.saturating_sub(thread.state_since_ns)
-    } else {
-        thread.on_cpu_ns
     }
 }
 

@@ -1,0 +1,1 @@
+"""Modules that take known times to import."""
