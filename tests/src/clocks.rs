@@ -92,6 +92,11 @@ pub struct Sampler {
 impl Sampler {
     /// Begins to read; the first reading is made before this returns.
     pub fn start(pid: u32) -> Self {
+        Self::every(pid, PERIOD)
+    }
+
+    /// The same with so much time between two readings.
+    pub fn every(pid: u32, period: Duration) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let mut clocks = HashMap::new();
         read(pid, &mut clocks);
@@ -99,7 +104,7 @@ impl Sampler {
         let handle = thread::spawn(move || {
             hurry();
             while !stopped.load(Ordering::Relaxed) {
-                thread::sleep(PERIOD);
+                thread::sleep(period);
                 read(pid, &mut clocks);
             }
             read(pid, &mut clocks);

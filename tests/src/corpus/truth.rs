@@ -1,6 +1,6 @@
 //! What a program measured of itself, and what follows from that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
 
@@ -8,6 +8,7 @@ use super::{
     labels::Label,
     row::{Class, Detail, Judgement},
 };
+use crate::clocks::Schedstat;
 
 /// More of the time that a program wanted a CPU than this, and it is starved ...
 const STARVED_FROM: f64 = 0.3;
@@ -140,9 +141,52 @@ impl Truth {
         } else {
             sum(|thread| thread.run_delay_ns).min(off_ns)
         };
-        let blocked_ns = off_ns - for_cpu_ns;
+        self.shares(wall_ns, cpu_ns, for_cpu_ns)
+    }
+
+    /// The same of a part of its life, from `begin` to `end` (nanoseconds since 1970), by the
+    /// kernel's clocks of its threads: what it waited for is shared out as in its whole life.
+    /// `None` if no thread was there.
+    pub fn vector_in(
+        &self,
+        clocks: &HashMap<i64, Schedstat>,
+        (begin, end): (i64, i64),
+    ) -> Option<TimeVector> {
+        let (mut wall_ns, mut cpu_ns, mut for_cpu_ns) = (0, 0, 0);
+        for clock in clocks.values() {
+            let readings = &clock.on_cpu.0;
+            let (Some((first, _)), Some((last, _))) = (readings.first(), readings.last()) else {
+                continue;
+            };
+            let (from, until) = (begin.max(*first), end.min(*last));
+            if from < until {
+                wall_ns += until - from;
+                cpu_ns += clock.on_cpu.grown(from, until);
+                for_cpu_ns += clock.run_delay.grown(from, until);
+            }
+        }
+        if wall_ns == 0 {
+            return None;
+        }
+        let cpu_ns = cpu_ns.min(wall_ns);
+        let for_cpu_ns = for_cpu_ns.min(wall_ns - cpu_ns);
+        Some(self.shares(wall_ns as f64, cpu_ns as f64, for_cpu_ns as f64))
+    }
+
+    /// What is neither on a CPU nor waits for one is blocked: for what, the program has timed.
+    fn shares(&self, wall_ns: f64, cpu_ns: f64, for_cpu_ns: f64) -> TimeVector {
+        let timed_ns: u64 = self.waits.values().map(|timed| timed.total_ns).sum();
+        // What it timed in its whole life, in this part of it.
+        let life_ns = self
+            .threads
+            .iter()
+            .map(|thread| thread.wall_ns)
+            .sum::<u64>();
+        let part = wall_ns / (life_ns as f64).max(1.0);
+        let timed_ns = timed_ns as f64 * part;
+        let blocked_ns = wall_ns - cpu_ns - for_cpu_ns;
         // A stop-watch also runs while a thread waits for a CPU, and for the GIL.
-        let scale = (blocked_ns / (timed_ns as f64).max(1.0)).min(1.0);
+        let scale = (blocked_ns / timed_ns.max(1.0)).min(1.0) * part;
         let waits: BTreeMap<Kind, f64> = self
             .waits
             .iter()
@@ -287,11 +331,19 @@ impl Truth {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::{Kind, Starvation, TimeVector, Truth};
-    use crate::corpus::{
-        labels::{Label, read},
-        row::{Class, Detail},
+    use crate::{
+        clocks::{Clock, Schedstat},
+        corpus::{
+            labels::{Label, read},
+            row::{Class, Detail},
+        },
     };
+
+    /// A millisecond in nanoseconds.
+    const MS: i64 = 1_000_000;
 
     fn label(name: &str) -> Label {
         let labels = read().expect("labels.toml is right");
@@ -392,6 +444,30 @@ mod tests {
         assert!(vector.other.abs() < 1e-9);
         let throttled = truth(250, 10, "").vector(true);
         assert!((throttled.for_cpu - 0.75).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_part_of_its_life_is_by_the_kernel_s_clocks() {
+        // Of a second on the kernel's clocks, from 0.5 s on it computes for all of it.
+        let clock = |points: [(i64, i64); 3]| Clock(points.map(|(t, v)| (t * MS, v * MS)).to_vec());
+        let clocks = HashMap::from([(
+            1,
+            Schedstat {
+                on_cpu: clock([(0, 0), (500, 100), (1_000, 600)]),
+                run_delay: clock([(0, 0), (500, 50), (1_000, 50)]),
+            },
+        )]);
+        let program = truth(600, 50, NETWORK);
+        let first = program.vector_in(&clocks, (0, 500 * MS)).unwrap();
+        assert!((first.on_cpu - 0.2).abs() < 1e-9, "{first:?}");
+        assert!((first.for_cpu - 0.1).abs() < 1e-9, "{first:?}");
+        assert!(
+            (first.waits[&Kind::Network] - 0.7).abs() < 1e-9,
+            "{first:?}"
+        );
+        let second = program.vector_in(&clocks, (500 * MS, 2_000 * MS)).unwrap();
+        assert!((second.on_cpu - 1.0).abs() < 1e-9, "{second:?}");
+        assert_eq!(program.vector_in(&clocks, (2_000 * MS, 3_000 * MS)), None);
     }
 
     #[test]
