@@ -15,7 +15,9 @@ use crate::{
     syscall::{SyscallSpec, SyscallTally, TallyKey},
     thread::ThreadState,
     totals::{Pending, Totals, TotalsKey, Wait},
-    usdt::{CollectionKey, Collections, FiredKey, OpenCollection, UsdtArgument, UsdtSite},
+    usdt::{
+        AuditKey, CollectionKey, Collections, FiredKey, OpenCollection, UsdtArgument, UsdtSite,
+    },
     wake::{GIL_RELEASES, GilLog, GilRelease, Wake, WakeKey, WakeState},
 };
 
@@ -62,6 +64,7 @@ const _: () = assert!(size_of::<UsdtArgument>() == 16);
 const _: () = assert!(size_of::<UsdtSite>() == 8 + 3 * 16);
 const _: () = assert!(size_of::<FiredKey>() == 8);
 const _: () = assert!(size_of::<OpenCollection>() == 32);
+const _: () = assert!(size_of::<AuditKey>() == 64);
 const _: () = assert!(size_of::<CollectionKey>() == 24);
 const _: () = assert!(size_of::<Collections>() == 40);
 const _: () = assert!(size_of::<FaultKey>() == 24);

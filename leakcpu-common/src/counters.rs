@@ -106,6 +106,8 @@ pub enum Counter {
     ProbesUncounted,
     /// The ring buffer was full when a module was imported.
     ImportRingFull,
+    /// An audited event found its map full.
+    AuditsFull,
     /// A wait for a lock or the GIL found the map of wakes full: who ended it is not known.
     WakesFull,
     /// A release of the GIL found the slot of its process in use by another: who held it is
@@ -164,6 +166,7 @@ impl Counter {
         Self::ProbePlaceUnknown,
         Self::ProbesUncounted,
         Self::ImportRingFull,
+        Self::AuditsFull,
         Self::WakesFull,
         Self::GilSlotTaken,
         Self::OnCpuSamples,
@@ -213,6 +216,7 @@ impl Counter {
             Self::ProbePlaceUnknown => "probe_place_unknown",
             Self::ProbesUncounted => "probes_uncounted",
             Self::ImportRingFull => "import_ring_full",
+            Self::AuditsFull => "audits_full",
             Self::WakesFull => "wakes_full",
             Self::GilSlotTaken => "gil_slot_taken",
             Self::OnCpuSamples => "on_cpu_samples",
@@ -380,6 +384,11 @@ impl Counter {
                 "beginning or end of an import",
                 "beginnings or ends of imports",
                 "lost: the ring buffer was full",
+            ),
+            Self::AuditsFull => Phrase::of(
+                "audited event",
+                "audited events",
+                "not counted for want of room",
             ),
             Self::WakesFull => Phrase::of(
                 "wait for a lock or the GIL",

@@ -50,6 +50,8 @@ pub mod maps {
     pub const OPEN_COLLECTIONS: &str = "OPEN_COLLECTIONS";
     /// `CollectionKey -> Collections`: what the collector took.
     pub const COLLECTIONS: &str = "COLLECTIONS";
+    /// `AuditKey -> count`: audited events.
+    pub const AUDITS: &str = "AUDITS";
 }
 
 /// Programs.
@@ -76,6 +78,8 @@ pub mod programs {
     pub const USDT_GC: &str = "usdt_gc";
     /// USDT probes `import__find__load__start` and `import__find__load__done`.
     pub const USDT_IMPORT: &str = "usdt_import";
+    /// USDT probe `audit`: events that the interpreter or a library raises.
+    pub const USDT_AUDIT: &str = "usdt_audit";
     /// BTF tracepoint `sys_exit`: armed briefly, on suspicion only.
     pub const SYS_EXIT: &str = "sys_exit";
 }

@@ -53,6 +53,9 @@ pub mod flags {
     pub const ROOT_FROM_DATA_STACK: u32 = 64;
     /// The frames are those of another interpreter than the main one.
     pub const SUBINTERPRETER: u32 = 128;
+    /// The time was over before the witness of every code object that may be replaced took part
+    /// in the hash: equal frames may be those of others.
+    pub const WITNESSES_CUT: u32 = 256;
 }
 
 /// Hash that stands for "no Python frames".

@@ -19,6 +19,13 @@ pub const ARGUMENTS: usize = 3;
 /// Combinations of thread, stack and generation whose collections are kept.
 pub const COLLECTIONS: u32 = 4096;
 
+/// Combinations of thread, stack and audited event that are counted.
+pub const AUDITS: u32 = 8192;
+
+/// Bytes of an audited event's name that are kept, the end of the text included:
+/// `sqlite3.connect/handle` has 23, and none of the standard library's has more than 43.
+pub const EVENT_NAME_BYTES: usize = 48;
+
 /// Collections that go on at once.
 pub const OPEN_COLLECTIONS: u32 = 1024;
 
@@ -203,6 +210,20 @@ pub struct Collections {
     pub max_ns: u64,
     /// Objects that were freed.
     pub collected: u64,
+}
+
+/// Audited events of one name that one place in the code raised in one thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(C)]
+pub struct AuditKey {
+    /// The stack.
+    pub stack: u64,
+    /// Thread.
+    pub tid: u32,
+    /// As in `TotalsKey::generation`.
+    pub thread_generation: u32,
+    /// The event's name, or its beginning; zeroes behind it.
+    pub event: [u8; EVENT_NAME_BYTES],
 }
 
 /// Saved registers of x86-64 (`struct pt_regs`, `arch/x86/include/asm/ptrace.h`).

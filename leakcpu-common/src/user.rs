@@ -10,7 +10,7 @@ use crate::{
     syscall::{SyscallSpec, SyscallTally, TallyKey},
     thread::ThreadState,
     totals::{Totals, TotalsKey},
-    usdt::{CollectionKey, Collections, FiredKey, OpenCollection, UsdtSite},
+    usdt::{AuditKey, CollectionKey, Collections, FiredKey, OpenCollection, UsdtSite},
     wake::{Wake, WakeKey},
 };
 
@@ -23,6 +23,7 @@ macro_rules! pod {
 }
 
 pod!(
+    AuditKey,
     CollectionKey,
     Collections,
     Control,

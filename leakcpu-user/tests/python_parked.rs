@@ -61,6 +61,7 @@ fn stacks_equal_the_targets_own() {
                     let sight = Sight::Hashed {
                         is_outermost: false,
                         round: 1,
+                        is_cut: false,
                     };
                     table.note(*frame, &named, sight);
                     files.insert(named.function.file.clone());

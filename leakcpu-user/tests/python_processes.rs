@@ -472,6 +472,7 @@ fn reused_addresses_are_noticed() {
         let as_root = Sight::Hashed {
             is_outermost: true,
             round: 1,
+            is_cut: false,
         };
         let id = table.note(leaf, &generated, as_root);
         let before = table.verify_unchanged(&process).unwrap();

@@ -165,23 +165,25 @@ pub fn classify_all(pids: &[u32], duration: &str, extra: &[&str]) -> Report {
     run(&args).report()
 }
 
-/// Waits until a run has its programs attached: what begins from now on is seen.
+/// Waits until a run watches: what begins from now on is seen. Its only thread waits for events
+/// (`epoll_wait`) from then on, and never before.
 pub fn until_attached(running: &Running) {
     let started = Instant::now();
-    let mut attached = 0;
-    let mut looks_alike = 0;
-    // They are attached one by one; the processes are looked at right after.
-    while looks_alike < 30 {
+    let pid = running.child.id();
+    while links(pid) == 0 || !waits_for_events(pid) {
         assert!(started.elapsed() < PATIENCE, "pyobserve attaches nothing");
         thread::sleep(Duration::from_millis(10));
-        let now = links(running.child.id());
-        looks_alike = if now > 0 && now == attached {
-            looks_alike + 1
-        } else {
-            0
-        };
-        attached = now;
     }
+    // A run that is interrupted at once has nothing to say.
+    thread::sleep(Duration::from_millis(100));
+}
+
+fn waits_for_events(pid: u32) -> bool {
+    let text = fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
+    let number = text.split_whitespace().next().and_then(|it| it.parse().ok());
+    number.is_some_and(|number: libc::c_long| {
+        [libc::SYS_epoll_wait, libc::SYS_epoll_pwait].contains(&number)
+    })
 }
 
 /// eBPF programs that a process has attached.

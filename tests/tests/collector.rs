@@ -2,7 +2,10 @@
 
 use std::{
     fs::{self, File},
+    io::{self, Write as _},
     os::unix::fs::FileExt as _,
+    path::Path,
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -10,6 +13,7 @@ use leakcpu_tests::{
     garbage,
     interpreter::{self, Interpreter},
     problems::Problems,
+    report::ns,
     workload::Workload,
 };
 use pyobserve::elf::{Image, usdt_notes};
@@ -126,6 +130,94 @@ fn a_target_is_as_it_was_when_the_observer_is_gone() {
         problems.check(after.is_some(), format!("{end:?}: it is not as it was"));
         drop(workload);
     }
+    problems.finish();
+}
+
+#[test]
+fn a_child_that_was_forked_meanwhile_is_as_it_was_too() {
+    let Some(python) = fixed() else { return };
+    let mut problems = Problems::new();
+    let mut workload = Workload::start::<&str>(python, "forks_garbage.py", &[]);
+    let look = |pid| (semaphores(pid, python), instructions(pid, python));
+    let before = look(workload.pid);
+    let running = garbage::start(&workload, &[]);
+    workload.go();
+    let told = workload.next_line();
+    let child = u32::try_from(ns(&told, "child")).expect("it is a pid");
+    // Time for the child to pass the probes, which it does not say to anybody.
+    std::thread::sleep(Duration::from_millis(200));
+    let report = running.interrupt().report();
+    let collector = &report.process(workload.pid)["collector"];
+    problems.equal("collections", &ns(collector, "collections"), &1);
+    for pid in [workload.pid, child] {
+        let after = settled(|| (look(pid) == before).then_some(()));
+        problems.check(after.is_some(), format!("{pid} is not as it was"));
+    }
+    workload.finish();
+    problems.finish();
+}
+
+/// A probe of the kernel's own, as another tool may have it: without the counter.
+struct Foreign {
+    tracefs: tempfile::TempDir,
+}
+
+impl Foreign {
+    /// `None` where the kernel has no such thing.
+    fn at(file: &Path, offset: u64) -> Option<Self> {
+        let foreign = Self {
+            tracefs: tempfile::tempdir().expect("there is room"),
+        };
+        let mounted = Command::new("mount")
+            .args(["-t", "tracefs", "tracefs"])
+            .arg(foreign.tracefs.path())
+            .status();
+        if !mounted.is_ok_and(|status| status.success()) {
+            return None;
+        }
+        let place = format!("p:pyobserve_test/gc {}:{offset:#x}\n", file.display());
+        foreign.write("uprobe_events", &place).ok()?;
+        foreign.write("events/pyobserve_test/gc/enable", "1").ok()?;
+        Some(foreign)
+    }
+
+    fn write(&self, name: &str, text: &str) -> io::Result<()> {
+        let mut file = File::options()
+            .append(true)
+            .open(self.tracefs.path().join(name))?;
+        file.write_all(text.as_bytes())
+    }
+}
+
+impl Drop for Foreign {
+    fn drop(&mut self) {
+        // What cannot be undone here is undone by the next boot.
+        let _ = self.write("events/pyobserve_test/gc/enable", "0");
+        let _ = self.write("uprobe_events", "-:pyobserve_test/gc\n");
+        let _ = Command::new("umount").arg(self.tracefs.path()).status();
+    }
+}
+
+#[test]
+fn probes_that_another_tool_holds_without_their_counter_are_said_to_be_unheard() {
+    let Some(python) = fixed() else { return };
+    let file = fs::canonicalize(python.file()).expect("it is there");
+    let notes = garbage::notes(python);
+    let start = notes.find("python", "gc__start").expect("it has it");
+    let Some(foreign) = Foreign::at(&file, start.places[0].offset) else {
+        eprintln!("SKIPPED: no tracefs with uprobe_events here");
+        return;
+    };
+    let mut problems = Problems::new();
+    let workload = Workload::start::<&str>(python, garbage::SCRIPT, &[]);
+    let before = semaphores(workload.pid, python);
+    let report = garbage::start(&workload, &[]).interrupt().report();
+    problems.equal("loss", &report.loss("probes_not_heard"), &1);
+    let process = report.process(workload.pid);
+    problems.equal("collector", &process["collector"], &Value::Null);
+    problems.equal("semaphores", &semaphores(workload.pid, python), &before);
+    drop(foreign);
+    workload.finish();
     problems.finish();
 }
 

@@ -206,6 +206,12 @@ fn mix_witnesses_of<const WALKER: u32>(pid: u32) -> u64 {
             break;
         }
         if mem.is_late() {
+            if scratch.flags.get() & flags::WITNESSES_CUT == 0 {
+                count::one(Counter::CodeLookCut);
+            }
+            scratch
+                .flags
+                .set(scratch.flags.get() | flags::WITNESSES_CUT);
             break;
         }
         mix_witness_of::<WALKER>(pid, i);
@@ -225,7 +231,9 @@ fn look_at_frames_of<const WALKER: u32>(pid: u32) -> u64 {
             break;
         }
         if mem.is_late() {
-            count::one(Counter::CodeLookCut);
+            if scratch.flags.get() & flags::WITNESSES_CUT == 0 {
+                count::one(Counter::CodeLookCut);
+            }
             break;
         }
         look_at_frame::<WALKER>(pid, i);

@@ -7,24 +7,15 @@ use aya_ebpf::{
     programs::ProbeContext,
 };
 use leakcpu_common::{
-    config::MAX_FRAMES,
     counters::Counter,
-    stack::EMPTY_STACK,
-    thread::ThreadState,
     usdt::{
         COLLECTIONS as SUMS, CollectionKey, Collections, OPEN_COLLECTIONS as OPEN, OpenCollection,
         UNKNOWN_GENERATION, probe,
     },
 };
 
-use super::{Passed, on_cpu_ns};
-use crate::{
-    count,
-    globals::FRAME_LIMIT,
-    maps::THREADS,
-    python::{self, Limits},
-    task, totals,
-};
+use super::{Passed, on_cpu_ns, stack};
+use crate::{count, maps::THREADS, totals};
 
 #[map]
 static OPEN_COLLECTIONS: HashMap<u32, OpenCollection> = HashMap::with_max_entries(OPEN, 0);
@@ -54,25 +45,6 @@ pub fn usdt_gc(ctx: ProbeContext) -> u32 {
         _ => count::one(Counter::ProbePlaceUnknown),
     }
     0
-}
-
-/// The Python stack of the current thread.
-#[inline(always)]
-fn stack(thread: &mut ThreadState, now_ns: u64) -> u64 {
-    let Some(thread_id) = task::current_fsbase() else {
-        return EMPTY_STACK;
-    };
-    let limits = Limits {
-        frames: FRAME_LIMIT.load() as usize,
-        looks: MAX_FRAMES + 1,
-        until_ns: u64::MAX,
-    };
-    if let Some(captured) = python::capture_at_probe(thread, thread_id, now_ns, limits) {
-        captured.hash
-    } else {
-        count::one(Counter::ProbeStacksSkipped);
-        EMPTY_STACK
-    }
 }
 
 /// A collection of `generation` begins in thread `tid`.

@@ -3,6 +3,7 @@
 //! A program at a probe runs in the thread that passes it, which may be preempted, sampled and
 //! switched meanwhile, so it has a scratch of its own, and inserts into maps are allowed.
 
+mod audit;
 mod collector;
 mod imports;
 
@@ -14,17 +15,19 @@ use aya_ebpf::{
     programs::ProbeContext,
 };
 use leakcpu_common::{
+    config::MAX_FRAMES,
     counters::Counter,
+    stack::EMPTY_STACK,
     thread::{ThreadState, run_state},
     usdt::{ARGUMENTS, FIRED, FiredKey, SITE_AT_MASK, SITES, UsdtSite},
 };
 
 use crate::{
     count,
-    globals::HAS_ATTACH_COOKIE,
+    globals::{FRAME_LIMIT, HAS_ATTACH_COOKIE},
     maps::{THREADS, has_begun, stopped},
-    python,
-    task::{read_kernel, reg},
+    python::{self, Limits},
+    task::{self, read_kernel, reg},
 };
 
 #[map]
@@ -106,6 +109,25 @@ fn fired(pid: u32, probe: u32) {
         unsafe { *times += 1 };
     } else if USDT_FIRED.insert(key, 1, 0).is_err() {
         count::one(Counter::ProbesUncounted);
+    }
+}
+
+/// The Python stack of the current thread.
+#[inline(always)]
+fn stack(thread: &mut ThreadState, now_ns: u64) -> u64 {
+    let Some(thread_id) = task::current_fsbase() else {
+        return EMPTY_STACK;
+    };
+    let limits = Limits {
+        frames: FRAME_LIMIT.load() as usize,
+        looks: MAX_FRAMES + 1,
+        until_ns: u64::MAX,
+    };
+    if let Some(captured) = python::capture_at_probe(thread, thread_id, now_ns, limits) {
+        captured.hash
+    } else {
+        count::one(Counter::ProbeStacksSkipped);
+        EMPTY_STACK
     }
 }
 

@@ -118,7 +118,7 @@ pub struct ClassifyArgs {
     #[arg(long)]
     pub kernel_stacks: bool,
 
-    /// Listen at the interpreters' own probes (USDT): auto, none, or some of gc,import; auto is gc, the pauses of the collector
+    /// Listen at the interpreters' own probes (USDT): auto, none, or some of gc,import,audit; auto is gc, the pauses of the collector
     #[arg(long, value_name = "GROUPS", default_value = "auto", value_parser = usdt::parse)]
     pub usdt: ProbeGroups,
 

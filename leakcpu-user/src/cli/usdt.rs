@@ -1,11 +1,11 @@
-//! `--usdt auto|none|gc,import`.
+//! `--usdt auto|none|gc,import,audit`.
 
 use crate::probes::{ProbeGroup, ProbeGroups};
 
 /// Those that cost next to nothing and cannot fail in the target.
 const AUTO: ProbeGroups = ProbeGroups {
     collector: true,
-    imports: false,
+    ..ProbeGroups::NONE
 };
 
 /// What is to be listened at.
@@ -22,6 +22,7 @@ pub fn parse(text: &str) -> Result<ProbeGroups, String> {
         match group {
             Some(ProbeGroup::Collector) => wanted.collector = true,
             Some(ProbeGroup::Imports) => wanted.imports = true,
+            Some(ProbeGroup::Audit) => wanted.audit = true,
             None => {
                 let names: Vec<&str> = ProbeGroup::ALL.iter().map(|group| group.name()).collect();
                 return Err(format!(
@@ -53,6 +54,7 @@ mod tests {
         let both = ProbeGroups {
             collector: true,
             imports: true,
+            audit: false,
         };
         assert_eq!(parse("gc,import"), Ok(both));
         assert_eq!(parse("auto"), parse("gc"));

@@ -6,6 +6,7 @@
 //! only say where in the code on-CPU time went.
 
 mod apportion;
+mod audit;
 mod collector;
 mod event_loop;
 mod function;
@@ -35,6 +36,7 @@ mod waits;
 mod wakes;
 
 pub use apportion::apportion;
+pub use audit::{AuditedAt, AuditedIn};
 pub use collector::{CollectionsAt, Collector, Pauses};
 pub use event_loop::{EventLoop, Gap, GapTimes, Gaps, Holder, LoopKind};
 pub use function::{FunctionTimes, LineTimes, Rollup};

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Collector, CpuQuota, Function, Imports, NativeFunction, NativeStack, Pid, ProbeUse, RanInstead,
-    RoundTrips, Stack, Thread,
+    AuditedAt, Collector, CpuQuota, Function, Imports, NativeFunction, NativeStack, Pid, ProbeUse,
+    RanInstead, RoundTrips, Stack, Thread,
 };
 
 /// What is known of the interpreter.
@@ -79,6 +79,9 @@ pub struct Process {
     /// What its garbage collector did, if its probes were listened at.
     #[serde(default)]
     pub collector: Option<Collector>,
+    /// What it did that is audited, if the probe of that was listened at.
+    #[serde(default)]
+    pub audits: Option<Vec<AuditedAt>>,
     /// What it imported, if the probes of that were listened at.
     #[serde(default)]
     pub imports: Option<Imports>,

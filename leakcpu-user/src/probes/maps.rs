@@ -17,7 +17,7 @@ use leakcpu_common::{
     syscall::{SyscallSpec, SyscallTally, TallyKey},
     thread::ThreadState,
     totals::{Totals, TotalsKey},
-    usdt::{CollectionKey, Collections, FiredKey, OpenCollection},
+    usdt::{AuditKey, CollectionKey, Collections, FiredKey, OpenCollection},
     wake::{Wake, WakeKey},
 };
 
@@ -64,6 +64,8 @@ pub struct KernelMaps<'a> {
     pub open_collections: HashMap<&'a mut MapData, u32, OpenCollection>,
     /// What collectors took.
     pub collections: HashMap<&'a mut MapData, CollectionKey, Collections>,
+    /// Audited events.
+    pub audits: HashMap<&'a mut MapData, AuditKey, u64>,
 }
 
 fn typed<'a, T>(map: Option<&'a mut Map>, name: &'static str) -> Result<T, ProbeError>
@@ -94,6 +96,7 @@ impl<'a> KernelMaps<'a> {
             usdt_fired,
             open_collections,
             collections,
+            audits,
         ] = ebpf.maps_disjoint_mut([
             names::THREADS,
             names::PROCESSES,
@@ -113,6 +116,7 @@ impl<'a> KernelMaps<'a> {
             names::USDT_FIRED,
             names::OPEN_COLLECTIONS,
             names::COLLECTIONS,
+            names::AUDITS,
         ]);
         Ok(Self {
             threads: typed(threads, names::THREADS)?,
@@ -133,6 +137,7 @@ impl<'a> KernelMaps<'a> {
             usdt_fired: typed(usdt_fired, names::USDT_FIRED)?,
             open_collections: typed(open_collections, names::OPEN_COLLECTIONS)?,
             collections: typed(collections, names::COLLECTIONS)?,
+            audits: typed(audits, names::AUDITS)?,
         })
     }
 

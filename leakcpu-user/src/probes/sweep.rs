@@ -38,6 +38,10 @@ impl KernelMaps<'_> {
         for key in collections {
             let _ = self.collections.remove(&key);
         }
+        let audits: Vec<_> = self.audits.keys().collect::<Result<_, _>>()?;
+        for key in audits {
+            let _ = self.audits.remove(&key);
+        }
         let fired: Vec<_> = self.usdt_fired.keys().collect::<Result<_, _>>()?;
         for key in fired {
             let _ = self.usdt_fired.remove(&key);

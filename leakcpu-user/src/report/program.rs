@@ -115,6 +115,7 @@ mod tests {
             ran_instead: Vec::new(),
             round_trips: Vec::new(),
             collector: None,
+            audits: None,
             imports: None,
             library_dirs: Vec::new(),
         })

@@ -6,6 +6,7 @@ use leakcpu_common::{counters::Counter, thread::run_state};
 
 use super::{
     Session, Targets,
+    audits::audits,
     build::ThreadBuilder,
     collector::collector,
     cost::own_usage,
@@ -105,7 +106,8 @@ impl Session {
             process.quotas = self.machine.quotas(watched);
             process.ran_instead = ran_instead(snapshot, *pid);
             let ids = records.iter().map(|it| (it.state.tid, it.generation()));
-            process.collector = collector(watched, ids, &self.collections.0);
+            process.collector = collector(watched, ids.clone(), &self.collections.0);
+            process.audits = audits(watched, ids, &self.audits);
             if let Some(probes) = &watched.probes {
                 if let Some(python) = &mut process.python {
                     python.usdt = Some(probes.in_model(*pid, &self.collections.1));
@@ -197,6 +199,7 @@ impl Session {
             ran_instead: Vec::new(),
             round_trips: Vec::new(),
             collector: None,
+            audits: None,
             imports: None,
             unreadable: unreadable(watched),
             library_dirs: library_dirs(watched.stacks.files()),

@@ -21,9 +21,6 @@ use crate::{
     probes::{ProbeError, ProbeGroup, Scope, UsdtError, UsdtLink, UsdtTarget},
 };
 
-/// What a probe that fires takes of the target at most, a name that is read and an event in the
-/// ring buffer included (docs/usdt.md).
-const PRICE_NS: u64 = 1_500;
 /// Share of a CPU that the armed probes of a group may take of all targets together.
 const MAX_SHARE: f64 = 0.01;
 /// Ticks between two looks at what they take.
@@ -164,7 +161,7 @@ impl Session {
         let passed_ns = now_ns.saturating_sub(since_ns).max(1);
         for (group, times) in fired {
             let more = times.saturating_sub(before.get(&group).copied().unwrap_or(0));
-            let share = (more * PRICE_NS) as f64 / passed_ns as f64;
+            let share = (more * group.price_ns()) as f64 / passed_ns as f64;
             if share <= MAX_SHARE {
                 continue;
             }

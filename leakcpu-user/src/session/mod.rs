@@ -8,6 +8,7 @@
 
 mod accounts;
 mod assemble;
+mod audits;
 mod awaited;
 mod budget;
 mod build;
@@ -60,6 +61,7 @@ use crate::{
     probes::{LoadConfig, ProbeError, Probes},
     symbolize::{Symbolizer, native::NativeSymbolizer},
 };
+use audits::WindowAudits;
 use budget::Budget;
 use collector::WindowCollections;
 use connections::Connections;
@@ -173,6 +175,8 @@ pub struct Session {
     lock_looks: LockLooks,
     listening: Listening,
     imports: ImportLogs,
+    /// What was audited; known at the end.
+    audits: WindowAudits,
     /// What collectors did, and how often which probe fired; known at the end.
     collections: (WindowCollections, HashMap<FiredKey, u64>),
 }
@@ -231,6 +235,7 @@ impl Session {
             lock_looks: LockLooks::default(),
             listening: Listening::default(),
             imports: ImportLogs::default(),
+            audits: WindowAudits::new(),
             collections: (WindowCollections::new(), HashMap::new()),
         };
         session.watch_targets()?;

@@ -211,7 +211,8 @@ impl Stacks {
         round: Option<u64>,
     ) -> StackId {
         let (raw, walk_flags) = without_second_root(source.process, raw, walk_flags);
-        let Some((frames, spots)) = self.name_frames(symbolizer, source, raw, round) else {
+        let hashed = round.map(|round| (round, walk_flags & flags::WITNESSES_CUT != 0));
+        let Some((frames, spots)) = self.name_frames(symbolizer, source, raw, hashed) else {
             *self
                 .loss
                 .entry(Counter::StackInTransition.into())
@@ -230,13 +231,15 @@ impl Stacks {
         id
     }
 
-    /// `None` if one of the frames is none, so that the others are no stack either.
+    /// `None` if one of the frames is none, so that the others are no stack either. `hashed` is the
+    /// round of a stack that later ones are taken to equal by its hash, and whether witnesses are
+    /// missing in that.
     fn name_frames(
         &mut self,
         symbolizer: &mut Symbolizer,
         source: &Source<'_>,
         raw: &[RawFrame],
-        round: Option<u64>,
+        hashed: Option<(u64, bool)>,
     ) -> Option<NamedFrames> {
         let outermost = raw.iter().rposition(|frame| frame.address() != 0);
         let mut frames: Vec<Frame> = Vec::with_capacity(raw.len());
@@ -250,9 +253,10 @@ impl Stacks {
             let mut spot = None;
             match source.name(symbolizer, raw) {
                 Ok(Ok(named)) => {
-                    let sight = round.map_or(Sight::Once, |round| Sight::Hashed {
+                    let sight = hashed.map_or(Sight::Once, |(round, is_cut)| Sight::Hashed {
                         is_outermost: outermost == Some(i),
                         round,
+                        is_cut,
                     });
                     spot = Some(Spot {
                         code: self.table.note(raw, &named, sight),

@@ -1,6 +1,8 @@
 //! The window that a profile is of: its beginning and its end.
 
-use super::{Purpose, Session, SessionError, cost::own_usage, round_trips::waited_on};
+use super::{
+    Purpose, Session, SessionError, cost::own_usage, imports::ImportLogs, round_trips::waited_on,
+};
 use crate::{
     collect::{Baseline, Snapshot, generation, monotonic_ns, unix_ns},
     model::{Profile, UserLoss},
@@ -48,6 +50,8 @@ impl Session {
         self.suspects.forget_evidence();
         self.lock_looks.past.clear();
         self.user_loss.clear();
+        // An import that goes on is one of which the beginning was not seen.
+        self.imports = ImportLogs::default();
         self.fault_files.clear();
         self.forget_ended_loops()?;
         Ok(self.probes.maps()?.sweep(generation)?)
@@ -104,6 +108,7 @@ impl Session {
             self.look_up_faults()?;
             self.faults = self.faults()?;
             self.collections = self.window_collections()?;
+            self.audits = self.window_audits()?;
         }
         self.look_at_all_code();
         Ok(self.assemble(&snapshot, &gil_holders, end_ns))

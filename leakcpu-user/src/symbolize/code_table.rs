@@ -31,6 +31,8 @@ pub enum Sight {
         is_outermost: bool,
         /// Numbers the times that the ring buffer was emptied.
         round: u64,
+        /// The kernel side had no time to mix in the witnesses of all that it has marked.
+        is_cut: bool,
     },
     /// Once, and what is charged to it is of that one moment.
     Once,
@@ -94,9 +96,11 @@ impl CodeTable {
         let address = raw.address();
         let is_told_apart = match sight {
             Sight::Once => true,
+            Sight::Hashed { is_cut: true, .. } => false,
             Sight::Hashed {
                 is_outermost,
                 round,
+                is_cut: false,
             } => {
                 // What is met in the next round may have been seen before the mark was set.
                 let since = self.marked.get(&changeable_slot(address));
@@ -284,6 +288,7 @@ mod tests {
         let sight = Sight::Hashed {
             is_outermost: false,
             round,
+            is_cut: false,
         };
         table.note(raw, &named(witness, short), sight)
     }
@@ -339,11 +344,33 @@ mod tests {
         let sight = Sight::Hashed {
             is_outermost: true,
             round: 1,
+            is_cut: false,
         };
         let root = table.note(raw, &named(3, true), sight);
         table.note_unnamed(RawFrame { witness: 4, ..raw }, NoName::Freed);
         assert!(table.is_replaced(root) && !table.is_replaced(first));
         assert_eq!(table.take_to_mark(1), [changeable_slot(0x1000)]);
+    }
+
+    #[test]
+    fn a_short_lived_one_may_be_another_where_witnesses_are_missing_in_the_hash() {
+        let mut table = CodeTable::default();
+        let raw = RawFrame {
+            code: 0x1000,
+            instr: 0,
+            witness: 3,
+        };
+        let sight = |is_cut| Sight::Hashed {
+            is_outermost: false,
+            round: 1,
+            is_cut,
+        };
+        let cut = table.note(raw, &named(3, true), sight(true));
+        let whole = table.note(raw, &named(3, true), sight(false));
+        assert_ne!(cut, whole);
+        let other = RawFrame { witness: 4, ..raw };
+        table.note(other, &named(4, true), sight(false));
+        assert!(table.is_replaced(cut) && !table.is_replaced(whole));
     }
 
     #[test]

@@ -201,13 +201,18 @@ impl Truth {
         }
     }
 
-    /// Of the time that its threads wanted a CPU, the share that they had none; and that
-    /// time as a share of wall time.
-    fn starvation(&self) -> (f64, f64) {
+    /// The share that its threads had no CPU of the time that they wanted one; of a program that is
+    /// to wait for others, of all their time. And that time as a share of wall time.
+    fn starvation(&self, class: Class) -> (f64, f64) {
         let delay_ns: u64 = self.threads.iter().map(|thread| thread.run_delay_ns).sum();
-        let wanted_ns = (delay_ns + self.cpu_ns).max(1);
+        let of_ns = match class {
+            Class::IoBound | Class::LockBound => {
+                self.threads.iter().map(|thread| thread.wall_ns).sum()
+            }
+            _ => delay_ns + self.cpu_ns,
+        };
         (
-            delay_ns as f64 / wanted_ns as f64,
+            delay_ns as f64 / of_ns.max(1) as f64,
             delay_ns as f64 / self.wall_ns.max(1) as f64,
         )
     }
@@ -223,7 +228,7 @@ impl Truth {
     /// What would be right to say of this run, or why nothing would be.
     pub fn right(&self, label: &Label, starvation: Starvation) -> Result<Judgement, String> {
         let mut right = label.judgement();
-        let (of_wanted, of_wall) = self.starvation();
+        let (of_wanted, of_wall) = self.starvation(label.class);
         let may_starve = match label.class {
             Class::CpuStarved => false,
             // A proved busy-wait is one whatever the machine does.
@@ -232,8 +237,12 @@ impl Truth {
         };
         if may_starve && of_wanted >= NOT_STARVED_BELOW && of_wall >= STARVED_MIN_OF_WALL {
             let waited = format!(
-                "waited for a CPU {:.0} % of the time it wanted one",
-                of_wanted * 100.0
+                "waited for a CPU {:.0} % of the time {}",
+                of_wanted * 100.0,
+                match label.class {
+                    Class::IoBound | Class::LockBound => "of its threads",
+                    _ => "it wanted one",
+                }
             );
             if starvation != Starvation::Made {
                 return Err(format!("the machine was too busy: it {waited}"));
@@ -257,7 +266,7 @@ impl Truth {
     /// Where its own clocks say that it was not what its label says.
     fn contradiction(&self, label: &Label) -> Option<String> {
         let cpu = self.cpu_over_wall();
-        let delayed = self.starvation().1;
+        let delayed = self.starvation(label.class).1;
         // What it used of what it could have had.
         let had = (1.0 - delayed).max(0.05);
         let quota = label.quota_pct.map_or(1.0, |pct| f64::from(pct) / 100.0);
@@ -407,6 +416,9 @@ mod tests {
             .right(&label("config_reload"), Starvation::Made)
             .expect("it spins");
         assert_eq!(spins.class, Class::BusyWaiting);
+        // Who waits for others most of the time does not starve for the little it computes.
+        let waits = truth(60, 60, NETWORK).right(&label("price_crawler"), Starvation::Made);
+        assert_eq!(waits.map(|right| right.class), Ok(Class::IoBound));
         let excused = starved.right(&label("config_reload"), Starvation::Excused);
         assert!(excused.is_err());
         assert!(

@@ -9,17 +9,20 @@ pub enum ProbeGroup {
     Collector,
     /// Modules are found and loaded.
     Imports,
+    /// Something is done that is audited (PEP 578).
+    Audit,
 }
 
 impl ProbeGroup {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Collector, Self::Imports];
+    pub const ALL: [Self; 3] = [Self::Collector, Self::Imports, Self::Audit];
 
     /// As the command line and messages have it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Collector => "gc",
             Self::Imports => "import",
+            Self::Audit => "audit",
         }
     }
 
@@ -28,6 +31,7 @@ impl ProbeGroup {
         match self {
             Self::Collector => programs::USDT_GC,
             Self::Imports => programs::USDT_IMPORT,
+            Self::Audit => programs::USDT_AUDIT,
         }
     }
 
@@ -39,6 +43,16 @@ impl ProbeGroup {
                 ("import__find__load__start", probe::IMPORT_START),
                 ("import__find__load__done", probe::IMPORT_DONE),
             ],
+            Self::Audit => &[("audit", probe::AUDIT)],
+        }
+    }
+
+    /// What one of its probes that fires takes of the target, nanoseconds: the breakpoint and the
+    /// program, a walk of the stack or an event in the ring buffer included (docs/usdt.md).
+    pub const fn price_ns(self) -> u64 {
+        match self {
+            Self::Collector | Self::Imports => 1_500,
+            Self::Audit => 2_500,
         }
     }
 
@@ -47,6 +61,7 @@ impl ProbeGroup {
         match self {
             Self::Collector => "exact pauses of the collector, and what set them off",
             Self::Imports => "what each import takes, one by one",
+            Self::Audit => "which files, sockets, programs ... are opened, and where",
         }
     }
 
@@ -59,6 +74,10 @@ impl ProbeGroup {
                  while they are armed, the import of a module whose name cannot be encoded \
                  raises an error in the program",
             ),
+            Self::Audit => Some(
+                "the probe of audited events costs about two microseconds for each file that is \
+                 opened, module that is imported, object whose id is asked for ...",
+            ),
         }
     }
 }
@@ -70,6 +89,8 @@ pub struct ProbeGroups {
     pub collector: bool,
     /// [`ProbeGroup::Imports`].
     pub imports: bool,
+    /// [`ProbeGroup::Audit`].
+    pub audit: bool,
 }
 
 impl ProbeGroups {
@@ -77,6 +98,7 @@ impl ProbeGroups {
     pub const NONE: Self = Self {
         collector: false,
         imports: false,
+        audit: false,
     };
 
     /// Whether a group is one of them.
@@ -84,6 +106,7 @@ impl ProbeGroups {
         match group {
             ProbeGroup::Collector => self.collector,
             ProbeGroup::Imports => self.imports,
+            ProbeGroup::Audit => self.audit,
         }
     }
 

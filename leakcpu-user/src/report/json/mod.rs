@@ -4,6 +4,7 @@
 //! integer nanoseconds; a value that is not known is null, never 0. The published
 //! schemas beside the code say of every figure whether it is exact or estimated.
 
+mod audit;
 mod collector;
 mod document;
 mod event_loop;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::audit::{AuditDto, audit};
 use super::collector::CollectorDto;
 use super::event_loop::EventLoopDto;
 use super::function::FunctionDto;
@@ -33,6 +34,7 @@ pub(super) struct ProcessDto {
     deadlocks: Vec<DeadlockDto>,
     round_trips: Vec<RoundTripsDto>,
     collector: Option<CollectorDto>,
+    audit: Option<Vec<AuditDto>>,
     threads: Vec<ThreadDto>,
     functions: Vec<FunctionDto>,
     findings: Vec<FindingDto>,
@@ -106,6 +108,7 @@ impl ProcessDto {
             deadlocks: DeadlockDto::all(process),
             round_trips: RoundTripsDto::all(process),
             collector: collector.map(|it| CollectorDto::new(process, it)),
+            audit: audit(process),
             threads: process
                 .threads
                 .iter()

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use unicode_width::UnicodeWidthStr;
 
 use super::Row;
+use super::audit::audited;
 use super::collector::collector;
 use super::event_loop::event_loop;
 use super::line::{Line, Look, cut_end, wrap};
@@ -28,6 +29,7 @@ pub(super) fn block(row: &Row<'_>, width: usize, room: usize) -> Vec<Line> {
     let mut held = owned(row.process, INDENT, width);
     held.extend(event_loop(row.process, INDENT, width));
     held.extend(collector(row.process, INDENT, width));
+    held.extend(audited(row.process, INDENT, width));
     held.truncate(room.saturating_sub(steps.len() + 1));
     let taken = steps.len() + held.len();
     let spare = room.saturating_sub(taken + usize::from(!rows.is_empty()));

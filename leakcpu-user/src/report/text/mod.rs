@@ -1,6 +1,7 @@
 //! The text a person reads: which process, what kind of slow, which function and
 //! line, why, what to do next.
 
+mod audit;
 mod block;
 mod collector;
 mod event_loop;
