@@ -180,7 +180,10 @@ pub fn until_attached(running: &Running) {
 
 fn waits_for_events(pid: u32) -> bool {
     let text = fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
-    let number = text.split_whitespace().next().and_then(|it| it.parse().ok());
+    let number = text
+        .split_whitespace()
+        .next()
+        .and_then(|it| it.parse().ok());
     number.is_some_and(|number: libc::c_long| {
         [libc::SYS_epoll_wait, libc::SYS_epoll_pwait].contains(&number)
     })

@@ -168,7 +168,7 @@ fn a_command_s_imports_are_those_of_importtime() {
         let name = text(module, "module");
         // It says nothing of those that fail.
         problems.check(
-            truth.contains_key(name) || module["found"] == Value::from(false),
+            truth.contains_key(name) || module["found"] == false,
             format!("{name} was not imported"),
         );
     }

@@ -52,10 +52,10 @@ pub extern "C" fn audited(tid: u32, stack: u64, name: u64) -> u32 {
     // 5.10.)
     // SAFETY: the helper writes no more than there is room for, or fails.
     let _ = unsafe { bpf_probe_read_user_str(to, EVENT_NAME_BYTES as u32, name as *const _) };
-    if let Some(times) = AUDITS.get_ptr_mut(&key) {
+    if let Some(times) = AUDITS.get_ptr_mut(key) {
         // SAFETY: a word of a map; the key holds the thread.
         unsafe { *times += 1 };
-    } else if AUDITS.insert(&key, 1, 0).is_err() {
+    } else if AUDITS.insert(key, 1, 0).is_err() {
         count::one(Counter::AuditsFull);
     }
     0

@@ -52,9 +52,7 @@ pub fn usdt_import(ctx: ProbeContext) -> u32 {
     let to = (&raw mut event.name).cast();
     // SAFETY: the helper writes no more than there is room for, or fails.
     let bytes = unsafe { bpf_probe_read_user_str(to, MODULE_NAME_BYTES as u32, name as *const _) };
-    if bytes > 0 {
-        event.name_bytes = bytes as u32;
-    }
+    event.name_bytes = u32::try_from(bytes).unwrap_or(0);
     if EVENTS.output::<ImportEvent>(&event, NO_WAKEUP).is_err() {
         count::one(Counter::ImportRingFull);
     }

@@ -34,12 +34,13 @@ impl Process {
     /// Audited events by the user's own code that led to them, most first; `None` if nobody
     /// listened.
     pub fn audited(&self) -> Option<Vec<AuditedIn<'_>>> {
-        let mut sums: BTreeMap<(&str, Option<(Option<u32>, Option<u32>)>), AuditedIn<'_>> =
-            BTreeMap::new();
+        // By the event, the function and the line.
+        let mut sums: BTreeMap<(&str, Option<u32>, Option<u32>), AuditedIn<'_>> = BTreeMap::new();
         for one in self.audits.as_ref()? {
             let frame = self.own_frame(self.stack(one.stack));
-            let place = frame.map(|frame| (frame.function.map(|id| id.0), frame.line));
-            sums.entry((&one.event, place))
+            let function = frame.and_then(|frame| frame.function).map(|id| id.0);
+            let line = frame.and_then(|frame| frame.line);
+            sums.entry((&one.event, function, line))
                 .or_insert(AuditedIn {
                     event: &one.event,
                     frame,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    FunctionId, ImportedModule, Imports, Process, StackId, StackTimeKind,
+    FunctionId, ImportedModule, Imports, Process, StackId, StackTimeKind, apportion,
     importing::{IMPORTLIB, MODULE_BODY},
 };
 
@@ -21,25 +21,16 @@ impl Process {
         };
         let mut known: HashMap<(Option<usize>, Option<FunctionId>), usize> = HashMap::new();
         for thread in &self.threads {
-            let is_sample = |kind: &StackTimeKind| {
-                matches!(
-                    kind,
-                    StackTimeKind::OnCpuUser | StackTimeKind::OnCpuKernel { .. }
-                )
-            };
-            let samples: u64 = thread
+            let samples: Vec<u64> = thread
                 .stack_times
                 .iter()
-                .filter(|time| is_sample(&time.kind))
-                .map(|time| time.count)
-                .sum();
-            for time in &thread.stack_times {
-                let on_cpu_ns = if is_sample(&time.kind) {
-                    let share = time.count as f64 / samples.max(1) as f64;
-                    (thread.times.on_cpu_ns as f64 * share) as u64
-                } else {
-                    0
-                };
+                .map(|time| match time.kind {
+                    StackTimeKind::OnCpuUser | StackTimeKind::OnCpuKernel { .. } => time.count,
+                    StackTimeKind::Blocked { .. } | StackTimeKind::Preempted => 0,
+                })
+                .collect();
+            let on_cpu = apportion(thread.times.on_cpu_ns, &samples);
+            for (time, on_cpu_ns) in thread.stack_times.iter().zip(on_cpu) {
                 let mut at = None;
                 for body in self.bodies_in(time.stack) {
                     let index = *known.entry((at, body)).or_insert_with(|| {

@@ -56,7 +56,7 @@ pub(super) fn load_for_multi(
     // All of them: a place that names a map that is left out would get another one.
     let mut loaded = Vec::with_capacity(maps.len());
     for (map, of) in &maps {
-        let known = taken.get(map.as_str()).map(|fd| fd.as_raw_fd());
+        let known = taken.get(map.as_str()).map(OwnedFd::as_raw_fd);
         let fd = known.or_else(|| fd(ebpf.map(map)?));
         let fd = fd.ok_or_else(|| LoadError::NoMap(map.clone()))?;
         loaded.push((map.as_str(), fd, of));

@@ -12,8 +12,9 @@ use crate::{
     report::{ReportError, program_name},
 };
 
-/// A module that took less of what all took is not shown, unless all are asked for.
-const MIN_SHARE: f64 = 0.01;
+/// A module that took less than this part of what all took is not shown, unless all are asked
+/// for.
+const MIN_PART: u64 = 100;
 /// Columns of a time.
 const TIME_WIDTH: usize = 10;
 /// Columns by which a module is set in below the one that imported it ...
@@ -70,7 +71,7 @@ impl<'a> Tree<'a> {
         let least_ns = if all {
             0
         } else {
-            (imports.total_ns() as f64 * MIN_SHARE) as u64
+            imports.total_ns() / MIN_PART
         };
         Self {
             imports,
