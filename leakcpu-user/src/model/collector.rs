@@ -58,15 +58,22 @@ impl Pauses {
 pub struct Collector {
     /// By place, those that took longest first.
     pub collections: Vec<CollectionsAt>,
+    /// For how long of the window it was listened at, if not for all of it.
+    #[serde(default)]
+    pub heard_ns: Option<u64>,
 }
 
 impl Process {
-    /// The share of the time it was watched that its collector stood in the way; `None` if nobody
-    /// listened.
+    /// The share of the time it was listened at that its collector stood in the way; `None` if
+    /// nobody listened.
     pub fn collector_share(&self) -> Option<f64> {
-        let total_ns = self.collector.as_ref()?.pauses().total_ns;
+        let collector = self.collector.as_ref()?;
+        let total_ns = collector.pauses().total_ns;
         let threads = self.threads.iter();
         let watched_ns = threads.map(|thread| thread.times.wall_ns).max()?;
+        let watched_ns = collector
+            .heard_ns
+            .map_or(watched_ns, |heard_ns| watched_ns.min(heard_ns));
         Some(total_ns as f64 / watched_ns.max(1) as f64)
     }
 }

@@ -16,7 +16,6 @@ impl Process {
     pub fn sampled_imports(&self) -> Imports {
         let mut imports = Imports {
             is_sampled: true,
-            is_whole: true,
             ..Imports::default()
         };
         let mut known: HashMap<(Option<usize>, Option<FunctionId>), usize> = HashMap::new();

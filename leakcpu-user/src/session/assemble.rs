@@ -106,7 +106,12 @@ impl Session {
             process.quotas = self.machine.quotas(watched);
             process.ran_instead = ran_instead(snapshot, *pid);
             let ids = records.iter().map(|it| (it.state.tid, it.generation()));
-            process.collector = collector(watched, ids.clone(), &self.collections.0);
+            process.collector = collector(
+                watched,
+                ids.clone(),
+                &self.collections.0,
+                self.heard_ns(ProbeGroup::Collector),
+            );
             process.audits = audits(watched, ids, &self.audits);
             if let Some(probes) = &watched.probes {
                 if let Some(python) = &mut process.python {

@@ -35,6 +35,7 @@ pub(super) fn collector(
     watched: &Watched,
     threads: impl Iterator<Item = (u32, u32)>,
     window: &WindowCollections,
+    heard_ns: Option<u64>,
 ) -> Option<Collector> {
     let is_told = |probes: &&WatchedProbes| probes.is_armed(ProbeGroup::Collector);
     watched.probes.as_ref().filter(is_told)?;
@@ -60,5 +61,8 @@ pub(super) fn collector(
         })
         .collect();
     collections.sort_by_key(|one| std::cmp::Reverse(one.pauses.total_ns));
-    Some(Collector { collections })
+    Some(Collector {
+        collections,
+        heard_ns,
+    })
 }

@@ -21,7 +21,7 @@ use crate::{
     probes::{ProbeError, ProbeGroup, Scope, UsdtError, UsdtLink, UsdtTarget},
 };
 
-/// Share of a CPU that the armed probes of a group may take of all targets together.
+/// Share of a CPU that the armed probes of a group may take of one process.
 const MAX_SHARE: f64 = 0.01;
 /// Ticks between two looks at what they take.
 const BUDGET_TICKS: u32 = 20;
@@ -34,12 +34,18 @@ struct Listened {
     only: Option<u32>,
 }
 
+/// How often the probes of a group fired in a process.
+type Fired = HashMap<(ProbeGroup, u32), u64>;
+
 /// The files whose probes are listened at.
 #[derive(Default)]
 pub(super) struct Listening {
     links: HashMap<Listened, Option<UsdtLink>>,
-    /// When the budget was looked at, and how often the probes of each group had fired.
-    looked_at: Option<(u64, HashMap<ProbeGroup, u64>)>,
+    /// When the budget was looked at, and how often the probes of each group had fired in each
+    /// process.
+    looked_at: Option<(u64, Fired)>,
+    /// Groups that were disarmed, and when.
+    disarmed: HashMap<ProbeGroup, u64>,
     /// A file's probes were armed before the command began.
     from_the_start: Option<FileId>,
 }
@@ -147,7 +153,7 @@ impl Session {
         self.probes.attach_usdt(group, &path, targets, scope)
     }
 
-    /// Disarms the probes of a group that take more than their share.
+    /// Disarms the probes of a group that take more than their share of a process.
     pub(super) fn keep_probe_budget(&mut self) -> Result<(), SessionError> {
         if !self.ticks.is_multiple_of(BUDGET_TICKS) || self.listening.links.is_empty() {
             return Ok(());
@@ -159,35 +165,39 @@ impl Session {
             return Ok(());
         };
         let passed_ns = now_ns.saturating_sub(since_ns).max(1);
-        for (group, times) in fired {
-            let more = times.saturating_sub(before.get(&group).copied().unwrap_or(0));
+        for ((group, pid), times) in fired {
+            let more = times.saturating_sub(before.get(&(group, pid)).copied().unwrap_or(0));
             let share = (more * group.price_ns()) as f64 / passed_ns as f64;
-            if share <= MAX_SHARE {
+            if share <= MAX_SHARE || !self.disarm(group) {
                 continue;
             }
-            let after_ns = now_ns.saturating_sub(self.start_ns);
-            if self.disarm(group) {
-                self.warnings.push(format!(
-                    "the `{}` probes fired {} times a second, which takes about {:.1} % of a \
-                     CPU; they were disarmed {:.1} s after the window began",
-                    group.name(),
-                    more * 1_000_000_000 / passed_ns,
-                    share * 100.0,
-                    after_ns as f64 / 1e9,
-                ));
-            }
+            self.listening.disarmed.insert(group, now_ns);
+            self.warnings.push(format!(
+                "the `{}` probes of process {pid} fired {} times a second, which takes about \
+                 {:.1} % of a CPU; they were disarmed {:.1} s after the window began",
+                group.name(),
+                more * 1_000_000_000 / passed_ns,
+                share * 100.0,
+                now_ns.saturating_sub(self.start_ns) as f64 / 1e9,
+            ));
         }
         Ok(())
     }
 
-    fn fired_by_group(&mut self) -> Result<HashMap<ProbeGroup, u64>, SessionError> {
-        let mut fired: HashMap<ProbeGroup, u64> = HashMap::new();
+    /// For how long of the window the probes of a group were listened at, if not for all of it.
+    pub(super) fn heard_ns(&self, group: ProbeGroup) -> Option<u64> {
+        let at_ns = self.listening.disarmed.get(&group)?;
+        Some(at_ns.saturating_sub(self.start_ns))
+    }
+
+    fn fired_by_group(&mut self) -> Result<Fired, SessionError> {
+        let mut fired = Fired::new();
         for entry in &self.probes.maps()?.usdt_fired {
             let Ok((key, times)) = entry else { continue };
             let mut groups = ProbeGroup::ALL.into_iter();
             let group = groups.find(|group| group.probes().iter().any(|it| it.1 == key.probe));
             if let Some(group) = group {
-                *fired.entry(group).or_default() += times;
+                *fired.entry((group, key.pid)).or_default() += times;
             }
         }
         Ok(fired)

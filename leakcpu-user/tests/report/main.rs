@@ -6,6 +6,7 @@ mod busy;
 mod classify;
 mod fixtures;
 mod gil;
+mod imports;
 mod json;
 mod locks;
 mod loops;

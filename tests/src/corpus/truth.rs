@@ -206,7 +206,7 @@ impl Truth {
     fn starvation(&self, class: Class) -> (f64, f64) {
         let delay_ns: u64 = self.threads.iter().map(|thread| thread.run_delay_ns).sum();
         let of_ns = match class {
-            Class::IoBound | Class::LockBound => {
+            Class::IoBound | Class::LockBound | Class::MemoryBound => {
                 self.threads.iter().map(|thread| thread.wall_ns).sum()
             }
             _ => delay_ns + self.cpu_ns,
@@ -240,7 +240,7 @@ impl Truth {
                 "waited for a CPU {:.0} % of the time {}",
                 of_wanted * 100.0,
                 match label.class {
-                    Class::IoBound | Class::LockBound => "of its threads",
+                    Class::IoBound | Class::LockBound | Class::MemoryBound => "of its threads",
                     _ => "it wanted one",
                 }
             );

@@ -104,10 +104,11 @@ fn write(args: &Args, imports: &ImportsArgs, profile: &Profile) -> Result<(), Fa
         .iter()
         .map(|process| {
             let measured = process.imports.clone();
-            (
-                process,
-                measured.unwrap_or_else(|| process.sampled_imports()),
-            )
+            let found = measured.unwrap_or_else(|| Imports {
+                is_whole: !imports.command.is_empty(),
+                ..process.sampled_imports()
+            });
+            (process, found)
         })
         .collect();
     let stdout = io::stdout();

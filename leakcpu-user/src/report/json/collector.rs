@@ -13,6 +13,7 @@ pub(super) struct CollectorDto {
     #[serde(flatten)]
     pauses: PausesDto,
     share: f64,
+    heard_ns: Option<u64>,
     generations: Vec<GenerationDto>,
     places: Vec<PlaceDto>,
 }
@@ -51,6 +52,7 @@ impl CollectorDto {
         let places = collector.collections.iter().take(PLACES);
         Self {
             share: rounded(process.collector_share().unwrap_or(0.0)),
+            heard_ns: collector.heard_ns,
             pauses: pauses.into(),
             generations: generations
                 .into_iter()

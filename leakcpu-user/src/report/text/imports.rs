@@ -4,7 +4,8 @@ use std::io::Write;
 
 use super::{
     MIN_WIDTH, TextOptions,
-    line::{Line, Look, wrap},
+    line::{Line, Look},
+    notes::notes_without_verdicts,
 };
 use crate::{
     classify::say::{count, duration},
@@ -43,13 +44,7 @@ pub fn write_imports_text(
         line.push("no import was seen", Look::Plain);
         lines.push(line);
     }
-    for warning in &profile.warnings {
-        for text in wrap(warning, width) {
-            let mut line = Line::new();
-            line.push(&text, Look::Warning);
-            lines.push(line);
-        }
-    }
+    lines.extend(notes_without_verdicts(profile, width));
     for line in lines {
         line.write(out, width, options.color)?;
     }
@@ -174,7 +169,7 @@ impl<'a> Tree<'a> {
         let mut rest = Vec::new();
         if self.hidden > 0 {
             rest.push(format!(
-                "{} more, {} together, that took less than 1 % each (--all shows them)",
+                "{} more took {} together, less than 1 % each (--all shows them)",
                 self.hidden,
                 duration(self.hidden_ns)
             ));
@@ -193,7 +188,7 @@ impl<'a> Tree<'a> {
         }
         for text in rest {
             let mut line = Line::new();
-            line.pad_to(4 * TIME_WIDTH + 2).push(&text, Look::Faint);
+            line.pad_to(STEP).push(&text, Look::Faint);
             lines.push(line);
         }
     }

@@ -22,6 +22,19 @@ pub(super) fn notes(profile: &Profile, classification: &Classification, width: u
     texts.extend(disagreements(classification));
     texts.extend(degraded(profile));
     texts.extend(profile.warnings.iter().cloned());
+    as_lines(texts, width)
+}
+
+/// The same of a report without verdicts.
+pub(super) fn notes_without_verdicts(profile: &Profile, width: usize) -> Vec<Line> {
+    let mut texts = Vec::new();
+    texts.extend(unreadable(profile));
+    texts.extend(losses(profile));
+    texts.extend(profile.warnings.iter().cloned());
+    as_lines(texts, width)
+}
+
+fn as_lines(texts: Vec<String>, width: usize) -> Vec<Line> {
     let mut lines = Vec::new();
     for text in texts {
         if lines.is_empty() {
