@@ -1,10 +1,10 @@
 //! Loading the object, attaching and detaching the sources.
 
-use std::{collections::HashMap, os::fd::AsFd as _, panic::resume_unwind, path::Path, thread};
+use std::{collections::HashMap, panic::resume_unwind, path::Path, thread};
 
 use aya::{
     Btf, BtfError as AyaBtfError, Ebpf, EbpfError, EbpfLoader, VerifierLogLevel,
-    maps::{Map, MapData, MapError, RingBuf},
+    maps::{MapData, MapError, RingBuf},
     programs::{
         BtfTracePoint, PerfEvent, Program, ProgramError, perf_event::SoftwareEvent,
         tp_btf::BtfTracePointLinkId,
@@ -24,7 +24,7 @@ use super::{
     per_thread::PerThreadEvents,
     sources::{Attach, SOURCES, Source},
     syscalls::SyscallTable,
-    usdt::{ProbeGroup, ProbeGroups, Scope, TakenMaps, Usdt, UsdtError, UsdtLink, UsdtTarget},
+    usdt::{ProbeGroup, ProbeGroups, Scope, Usdt, UsdtError, UsdtLink, UsdtTarget, map_fds},
 };
 
 /// The eBPF object, built from source by this crate's build script. Empty if no
@@ -75,9 +75,6 @@ pub enum ProbeError {
     /// Nobody listens at a file's probes.
     #[error(transparent)]
     Usdt(#[from] UsdtError),
-    /// There are no more descriptors.
-    #[error("cannot keep a map: {0}")]
-    Descriptor(std::io::Error),
     /// The list of CPUs could not be read.
     #[error("cannot read {0}: {1}")]
     Cpus(String, std::io::Error),
@@ -192,7 +189,6 @@ pub struct Probes {
     per_cpu: Vec<PerCpuEvents>,
     per_thread: PerThreadEvents,
     usdt: Usdt,
-    taken: TakenMaps,
     #[cfg(feature = "ebpf-log")]
     flush_log: Box<dyn FnMut()>,
     /// Sources that could not be loaded, and why.
@@ -214,7 +210,8 @@ impl Probes {
         #[cfg(feature = "ebpf-log")]
         let flush_log = log_reader(&mut ebpf);
         let mut skipped = Vec::new();
-        for (source, loaded) in load_all(&mut ebpf, &aya_btf) {
+        let mut usdt = Usdt::new(&facts);
+        for (source, loaded) in load_all(&mut ebpf, &aya_btf, &mut usdt, config.usdt) {
             let Err(error) = loaded else { continue };
             if source.required {
                 return Err(error);
@@ -222,14 +219,12 @@ impl Probes {
             tracing::warn!(program = source.program, %error, "optional program not loaded");
             skipped.push((source, error));
         }
-        let usdt = Usdt::new(&facts);
         let mut probes = Self {
             ebpf,
             armed: None,
             per_cpu: Vec::new(),
             per_thread: PerThreadEvents::default(),
             usdt,
-            taken: TakenMaps::new(),
             #[cfg(feature = "ebpf-log")]
             flush_log,
             skipped,
@@ -256,7 +251,11 @@ impl Probes {
     /// The same, for the program of a group of probes, which is not attached to any.
     pub fn try_load_usdt(group: ProbeGroup) -> Result<(), ProbeError> {
         let (mut ebpf, facts) = open_small()?;
-        Usdt::new(&facts).load(&mut ebpf, &TakenMaps::new(), group, OBJECT)
+        let fds = map_fds(&ebpf);
+        let program = ebpf.program_mut(group.program());
+        Usdt::new(&facts)
+            .load(group, &fds, OBJECT, program)
+            .map(drop)
     }
 
     /// Attaches every source that is not on demand.
@@ -328,12 +327,8 @@ impl Probes {
     }
 
     fn take_ring(&mut self, name: &'static str) -> Result<RingBuf<MapData>, ProbeError> {
-        let map = self.ebpf.take_map(name).ok_or(ProbeError::Missing(name))?;
-        if let Map::RingBuf(data) = &map {
-            let fd = data.fd().as_fd().try_clone_to_owned();
-            self.taken.insert(name, fd.map_err(ProbeError::Descriptor)?);
-        }
-        Ok(RingBuf::try_from(map)?)
+        let map = self.ebpf.take_map(name);
+        Ok(RingBuf::try_from(map.ok_or(ProbeError::Missing(name))?)?)
     }
 
     /// Attaches the system-call tracepoint; `false` if this kernel refused the
@@ -375,7 +370,6 @@ impl Probes {
         targets: &[UsdtTarget],
         scope: Scope,
     ) -> Result<UsdtLink, ProbeError> {
-        self.usdt.load(&mut self.ebpf, &self.taken, group, OBJECT)?;
         self.usdt
             .attach(&mut self.ebpf, group, file, targets, scope)
     }
@@ -540,35 +534,66 @@ fn open_small() -> Result<(Ebpf, KernelFacts), ProbeError> {
     Ok((open(&facts, &config)?, facts))
 }
 
-/// Loads the programs of all sources at a time: most of a start is the verifier's, which
-/// takes a third of a second for each of the three large ones.
-fn load_all(ebpf: &mut Ebpf, btf: &Btf) -> Vec<(&'static Source, Result<(), ProbeError>)> {
+/// Loads the programs of all sources, and of the probes that are wanted, at a time: most of a
+/// start is the verifier's, which takes a third of a second for each of the large ones.
+fn load_all(
+    ebpf: &mut Ebpf,
+    btf: &Btf,
+    usdt: &mut Usdt,
+    wanted: ProbeGroups,
+) -> Vec<(&'static Source, Result<(), ProbeError>)> {
+    let fds = map_fds(ebpf);
     let mut programs: HashMap<&str, &mut Program> = ebpf.programs_mut().collect();
-    let pairs: Vec<_> = SOURCES
+    let sources: Vec<_> = SOURCES
         .iter()
         .map(|source| (source, programs.remove(source.program)))
         .collect();
-    thread::scope(|scope| {
-        let loading: Vec<_> = pairs
+    let groups: Vec<_> = wanted
+        .groups()
+        .map(|group| (group, programs.remove(group.program())))
+        .collect();
+    let (fds, loader) = (&fds, &*usdt);
+    let (sources, groups) = thread::scope(|scope| {
+        let sources: Vec<_> = sources
             .into_iter()
             .map(|(source, program)| {
-                let thread =
-                    program.map(|program| scope.spawn(move || load_program(program, source, btf)));
-                (source, thread)
+                let load = move || match program {
+                    Some(program) => load_program(program, source, btf),
+                    None => Err(ProbeError::Missing(source.program)),
+                };
+                (source, scope.spawn(load))
             })
             .collect();
-        loading
+        let groups: Vec<_> = groups
             .into_iter()
-            .map(|(source, thread)| {
-                let missing = Err(ProbeError::Missing(source.program));
-                let loaded = thread.map_or(missing, |thread| {
-                    // Whatever went wrong in there goes wrong here.
-                    thread.join().unwrap_or_else(|why| resume_unwind(why))
-                });
-                (source, loaded)
+            .map(|(group, program)| {
+                let load = move || loader.load(group, fds, OBJECT, program);
+                (group, scope.spawn(load))
             })
-            .collect()
-    })
+            .collect();
+        let sources: Vec<_> = sources
+            .into_iter()
+            .map(|(source, thread)| (source, joined(thread)))
+            .collect();
+        let groups: Vec<_> = groups
+            .into_iter()
+            .map(|(group, thread)| (group, joined(thread)))
+            .collect();
+        (sources, groups)
+    });
+    for (group, loaded) in groups {
+        match loaded {
+            Ok(loaded) => usdt.keep(group, loaded),
+            // Nobody can listen then, which is counted where somebody would.
+            Err(error) => tracing::warn!(group = group.name(), %error, "probes not loaded"),
+        }
+    }
+    sources
+}
+
+/// Whatever went wrong in there goes wrong here.
+fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|why| resume_unwind(why))
 }
 
 fn load_program(program: &mut Program, source: &Source, btf: &Btf) -> Result<(), ProbeError> {

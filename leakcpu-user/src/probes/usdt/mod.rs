@@ -17,7 +17,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use aya::{Ebpf, maps::Array, programs::UProbe};
+use aya::{
+    Ebpf,
+    maps::Array,
+    programs::{Program, UProbe},
+};
 use leakcpu_common::{
     names::maps as map_names,
     usdt::{SITE_AT_MASK, SITES, UsdtSite},
@@ -27,9 +31,7 @@ use super::{ProbeError, features::KernelFacts, loader::wrap};
 
 pub use group::{ProbeGroup, ProbeGroups};
 pub use link::Scope;
-
-/// Maps that are no longer among those of an object that is loaded, by name.
-pub(super) type TakenMaps = BTreeMap<&'static str, OwnedFd>;
+pub(super) use program::{MapFds, map_fds};
 
 /// A place of a file to listen at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +72,7 @@ fn hint(error: &io::Error) -> &'static str {
 }
 
 /// A program that is loaded.
-enum Loaded {
+pub(super) enum Loaded {
     /// For one link to all places of a file.
     Multi(OwnedFd),
     /// For an event at each place: aya has it.
@@ -90,7 +92,7 @@ pub(super) struct Usdt {
     has_multi: bool,
     /// Events can be marked.
     has_cookie: bool,
-    /// Of groups that somebody listens at, or did.
+    /// Of the groups that are wanted.
     loaded: BTreeMap<ProbeGroup, Loaded>,
     /// Places that are in use, by index, and how often.
     used: BTreeMap<u32, (UsdtSite, u32)>,
@@ -107,35 +109,32 @@ impl Usdt {
         }
     }
 
-    /// Loads the program of a group, if that has not been done.
+    /// Loads the program of a group: `program`, as aya has it, or the same once more.
     pub(super) fn load(
-        &mut self,
-        ebpf: &mut Ebpf,
-        taken: &TakenMaps,
+        &self,
         group: ProbeGroup,
+        fds: &MapFds,
         object: &[u8],
-    ) -> Result<(), ProbeError> {
-        if self.loaded.contains_key(&group) {
-            return Ok(());
-        }
-        let multi = self
-            .has_multi
-            .then(|| program::load_for_multi(ebpf, taken, object, group.program()));
-        let loaded = match multi {
-            Some(Ok(program)) => Loaded::Multi(program),
-            failed => {
-                if let Some(Err(why)) = failed {
-                    tracing::warn!(%why, "no link for many probes at once");
-                    self.has_multi = false;
-                }
-                uprobe(ebpf, group)?
-                    .load()
-                    .map_err(|e| wrap("load", group.program(), e))?;
-                Loaded::Events
+        program: Option<&mut Program>,
+    ) -> Result<Loaded, ProbeError> {
+        let name = group.program();
+        if self.has_multi {
+            match program::load_for_multi(fds, object, name) {
+                Ok(program) => return Ok(Loaded::Multi(program)),
+                Err(why) => tracing::warn!(name, %why, "no link for many probes at once"),
             }
-        };
+        }
+        let program = program.ok_or(ProbeError::Missing(name))?;
+        let program: Result<&mut UProbe, _> = program.try_into();
+        program
+            .and_then(UProbe::load)
+            .map_err(|e| wrap("load", name, e))?;
+        Ok(Loaded::Events)
+    }
+
+    /// From now on the probes of a group can be attached to.
+    pub(super) fn keep(&mut self, group: ProbeGroup, loaded: Loaded) {
         self.loaded.insert(group, loaded);
-        Ok(())
     }
 
     /// Listens at these places of a file, all of one group, whose program is loaded.

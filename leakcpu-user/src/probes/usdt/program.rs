@@ -2,7 +2,7 @@
 //! say at load what it will be attached to.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     ffi::CString,
     io, mem,
     os::fd::{AsFd as _, AsRawFd as _, OwnedFd, RawFd},
@@ -17,7 +17,7 @@ use aya_obj::{
     },
 };
 
-use super::{TakenMaps, link::bpf};
+use super::link::bpf;
 
 /// Why the program is not there.
 #[derive(Debug, thiserror::Error)]
@@ -36,11 +36,18 @@ fn object<E: std::error::Error + Send + Sync + 'static>(error: E) -> LoadError {
     LoadError::Object(Box::new(error))
 }
 
-/// Loads program `name` of an object once more, with the maps that are loaded already, of which
-/// some have been `taken` out.
+/// Descriptors of maps that are loaded, by name.
+pub(in crate::probes) type MapFds = HashMap<String, RawFd>;
+
+/// Those of an object, none of whose maps has been taken out yet.
+pub(in crate::probes) fn map_fds(ebpf: &Ebpf) -> MapFds {
+    let named = |(name, map): (&str, _)| Some((name.to_owned(), fd(map)?));
+    ebpf.maps().filter_map(named).collect()
+}
+
+/// Loads program `name` of an object once more, with the maps that are loaded already.
 pub(super) fn load_for_multi(
-    ebpf: &Ebpf,
-    taken: &TakenMaps,
+    fds: &MapFds,
     bytes: &[u8],
     name: &'static str,
 ) -> Result<OwnedFd, LoadError> {
@@ -56,10 +63,8 @@ pub(super) fn load_for_multi(
     // All of them: a place that names a map that is left out would get another one.
     let mut loaded = Vec::with_capacity(maps.len());
     for (map, of) in &maps {
-        let known = taken.get(map.as_str()).map(OwnedFd::as_raw_fd);
-        let fd = known.or_else(|| fd(ebpf.map(map)?));
-        let fd = fd.ok_or_else(|| LoadError::NoMap(map.clone()))?;
-        loaded.push((map.as_str(), fd, of));
+        let fd = fds.get(map).ok_or_else(|| LoadError::NoMap(map.clone()))?;
+        loaded.push((map.as_str(), *fd, of));
     }
     parsed
         .relocate_maps(loaded.into_iter(), &text)

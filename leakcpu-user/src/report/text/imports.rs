@@ -110,31 +110,31 @@ impl<'a> Tree<'a> {
             .filter(|index| imports.modules[*index].parent.is_none())
             .collect();
         // Depth first, without recursion: how deep it is is the target's business.
-        let mut left = vec![(outermost, 0)];
-        while let Some((mut level, depth)) = left.pop() {
-            self.order(&mut level);
-            let Some(index) = level.first().copied() else {
+        let mut left = vec![self.shown(outermost)];
+        while let Some(level) = left.last_mut() {
+            let Some(index) = level.pop() else {
+                left.pop();
                 continue;
             };
-            level.remove(0);
-            left.push((level, depth));
-            self.line(index, depth, width, lines);
-            left.push((self.children[index].clone(), depth + 1));
+            self.line(index, left.len() - 1, width, lines);
+            let below = std::mem::take(&mut self.children[index]);
+            left.push(self.shown(below));
         }
         self.rest(lines);
     }
 
-    /// The largest first; those that are not shown are taken out.
-    fn order(&mut self, level: &mut Vec<usize>) {
+    /// Those that are shown, the largest last.
+    fn shown(&mut self, level: Vec<usize>) -> Vec<usize> {
         let modules = &self.imports.modules;
-        let (shown, hidden): (Vec<usize>, Vec<usize>) = level
-            .drain(..)
+        let (mut shown, hidden): (Vec<usize>, Vec<usize>) = level
+            .into_iter()
             .partition(|index| modules[*index].total_ns >= self.least_ns);
+        // What began first comes first of those that took the same.
+        shown.sort_by_key(|index| (modules[*index].total_ns, std::cmp::Reverse(*index)));
         for index in hidden {
             self.hide(index);
         }
-        *level = shown;
-        level.sort_by_key(|index| std::cmp::Reverse(modules[*index].total_ns));
+        shown
     }
 
     fn hide(&mut self, index: usize) {
