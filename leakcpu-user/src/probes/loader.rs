@@ -552,7 +552,7 @@ fn load_all(
         .groups()
         .map(|group| (group, programs.remove(group.program())))
         .collect();
-    let (fds, loader) = (&fds, &*usdt);
+    let (fds, way) = (&fds, &*usdt);
     let (sources, groups) = thread::scope(|scope| {
         let sources: Vec<_> = sources
             .into_iter()
@@ -567,7 +567,7 @@ fn load_all(
         let groups: Vec<_> = groups
             .into_iter()
             .map(|(group, program)| {
-                let load = move || loader.load(group, fds, OBJECT, program);
+                let load = move || way.load(group, fds, OBJECT, program);
                 (group, scope.spawn(load))
             })
             .collect();
