@@ -6,6 +6,15 @@ use crate::model::{Awaits, Reason, StackTime, StackTimeKind};
 /// Other ends that are kept.
 const PEERS: usize = 8;
 
+/// A connection whose other end is silent: where it sends again, more bytes were received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Silence {
+    /// Number of the socket.
+    pub inode: u64,
+    /// Bytes received on it, ever.
+    pub bytes_received: u64,
+}
+
 /// What looks at one kind of wait found.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Awaited {
@@ -15,6 +24,9 @@ pub(super) struct Awaited {
     answers: Vec<(String, u64)>,
     /// Answers of others than those kept.
     of_others: u64,
+    /// Looks among `answers` at a connection that were of work if that is silent for long, and
+    /// whose answer they are taken for meanwhile.
+    undecided: Option<(Silence, String, u64)>,
 }
 
 impl Awaited {
@@ -26,6 +38,30 @@ impl Awaited {
     /// The answer of `peer` was.
     pub(super) fn add_answer(&mut self, peer: &str) {
         self.add_answers(peer, 1);
+    }
+
+    /// The answer of `peer` was, unless `silence` lasts.
+    pub(super) fn add_answer_unless(&mut self, silence: Silence, peer: &str) {
+        self.add_answer(peer);
+        let looks = match &self.undecided {
+            Some((known, _, looks)) if *known == silence => *looks,
+            _ => 0,
+        };
+        self.undecided = Some((silence, peer.to_owned(), looks + 1));
+    }
+
+    /// Work was waited for, since `silence` has lasted: so it was in the looks at it before.
+    pub(super) fn add_rest(&mut self, silence: Silence) {
+        self.add_work();
+        let Some((_, peer, looks)) = self.undecided.take_if(|(known, ..)| *known == silence) else {
+            return;
+        };
+        let known = self.answers.iter_mut().find(|(known, _)| *known == peer);
+        let count = known.map_or(&mut self.of_others, |(_, count)| count);
+        let moved = looks.min(*count);
+        *count -= moved;
+        self.work += moved;
+        self.answers.retain(|(_, count)| *count > 0);
     }
 
     fn add_answers(&mut self, peer: &str, looks: u64) {
@@ -105,6 +141,25 @@ fn answer(kind: &mut StackTimeKind, whose: Option<&str>) {
 mod tests {
     use super::*;
     use crate::model::StackId;
+
+    #[test]
+    fn a_silence_that_lasts_was_one_from_its_beginning() {
+        let silence = |bytes_received| Silence {
+            inode: 7,
+            bytes_received,
+        };
+        let mut awaited = Awaited::default();
+        awaited.add_answer("10.0.0.5:5432");
+        for bytes in [90, 100, 100] {
+            awaited.add_answer_unless(silence(bytes), "10.0.0.5:5432");
+        }
+        awaited.add_rest(silence(100));
+        awaited.add_rest(silence(100));
+        assert_eq!(awaited.work, 4);
+        assert_eq!(awaited.answers(), [("10.0.0.5:5432".to_owned(), 2)]);
+        awaited.add_rest(silence(90));
+        assert_eq!(awaited.work, 5, "that one had been broken");
+    }
 
     #[test]
     fn time_is_split_by_what_and_whom_the_looks_found() {

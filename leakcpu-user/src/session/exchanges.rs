@@ -22,7 +22,12 @@ use std::{
 use leakcpu_common::totals::Wait;
 use nix::time::{ClockId, clock_gettime};
 
-use super::{connections::Connections, rest::is_at_rest, watched::Watched};
+use super::{
+    awaited::Silence,
+    connections::Connections,
+    rest::{Rest, rest},
+    watched::Watched,
+};
 use crate::{
     collect::monotonic_ns,
     discovery::{
@@ -117,6 +122,10 @@ enum Verdict {
     Work,
     /// The answer of this other end.
     Answer(String),
+    /// The same, if it does not go on being silent.
+    AnswerUnless(Silence, String),
+    /// Work, since the other end has been silent for long.
+    AtRest(Silence),
     Unknown,
 }
 
@@ -189,9 +198,11 @@ impl Space {
         socket.listening || self.connections.ports.contains(&socket.local_port)
     }
 
-    fn is_at_rest(&self, socket: &TcpSocket, traffic: Traffic) -> bool {
+    fn rest(&self, socket: &TcpSocket, traffic: &Traffic) -> Rest {
         let before = self.connections.before(socket.inode);
-        before.is_some_and(|before| is_at_rest(socket.peer.port(), before, &traffic))
+        before.map_or(Rest::No, |before| {
+            rest(socket.peer.port(), before, traffic)
+        })
     }
 
     /// A wait on one socket.
@@ -200,13 +211,21 @@ impl Space {
             if self.is_accepted(socket) {
                 return Verdict::Work;
             }
-            return match socket.traffic {
-                Some(traffic) if traffic.bytes_sent == 0 => Verdict::Unknown,
-                Some(traffic) if self.is_at_rest(socket, traffic) => Verdict::Work,
-                Some(traffic) if traffic.sent_ms_ago <= traffic.received_ms_ago => {
-                    Verdict::Answer(socket.peer.to_string())
-                }
-                _ => Verdict::Unknown,
+            let asked = socket.traffic.filter(|traffic| traffic.bytes_sent > 0);
+            let Some(traffic) = asked else {
+                return Verdict::Unknown;
+            };
+            let silence = Silence {
+                inode,
+                bytes_received: traffic.bytes_received,
+            };
+            let is_owed = traffic.sent_ms_ago <= traffic.received_ms_ago;
+            let peer = || socket.peer.to_string();
+            return match self.rest(socket, &traffic) {
+                Rest::Yes => Verdict::AtRest(silence),
+                Rest::IfItLasts if is_owed => Verdict::AnswerUnless(silence, peer()),
+                Rest::No if is_owed => Verdict::Answer(peer()),
+                Rest::IfItLasts | Rest::No => Verdict::Unknown,
             };
         }
         let Some(socket) = self.unix(inode).cloned() else {
@@ -302,14 +321,20 @@ impl Exchanges {
             if process.awaited.len() >= KEPT && !process.awaited.contains_key(&key) {
                 continue;
             }
+            if verdict == Verdict::Unknown {
+                continue;
+            }
+            let awaited = process.awaited.entry(key).or_default();
             match verdict {
-                Verdict::Work => process.awaited.entry(key).or_default().add_work(),
+                Verdict::Work => awaited.add_work(),
                 Verdict::Answer(peer) => {
-                    process.awaited.entry(key).or_default().add_answer(&peer);
+                    awaited.add_answer(&peer);
                     if kind == Waits::Many {
                         owed.push(*sighting);
                     }
                 }
+                Verdict::AnswerUnless(silence, peer) => awaited.add_answer_unless(silence, &peer),
+                Verdict::AtRest(silence) => awaited.add_rest(silence),
                 Verdict::Unknown => {}
             }
         }

@@ -9,13 +9,26 @@ const SILENT_MS: u32 = 1_000;
 /// answer, however long that takes.
 const ONLY_ASKED: [u16; 4] = [80, 443, 8_080, 8_443];
 
+/// Whether a connection is at rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// Something is owed, or may be.
+    No,
+    /// It is, if the other end stays silent.
+    IfItLasts,
+    Yes,
+}
+
 /// Whether what was asked over a connection to `port` is answered, and nothing was asked
 /// since `before`, when the window began.
-pub(super) fn is_at_rest(port: u16, before: &Traffic, now: &Traffic) -> bool {
-    before.bytes_sent == now.bytes_sent
-        && !ONLY_ASKED.contains(&port)
-        && is_answered(now)
-        && now.received_ms_ago >= SILENT_MS
+pub(super) fn rest(port: u16, before: &Traffic, now: &Traffic) -> Rest {
+    let is_answered =
+        before.bytes_sent == now.bytes_sent && !ONLY_ASKED.contains(&port) && is_answered(now);
+    match is_answered {
+        false => Rest::No,
+        true if now.received_ms_ago >= SILENT_MS => Rest::Yes,
+        true => Rest::IfItLasts,
+    }
 }
 
 /// Whether what came last came after what was sent last.
@@ -52,13 +65,13 @@ mod tests {
 
     #[test]
     fn whoever_listens_for_notifications_waits_for_work() {
-        assert!(is_at_rest(POSTGRESQL, &ANSWERED, &ANSWERED));
+        assert_eq!(rest(POSTGRESQL, &ANSWERED, &ANSWERED), Rest::Yes);
         let answered_later = Traffic {
             received_ms_ago: 2_396,
             acknowledged_ms_ago: 2_396,
             ..ANSWERED
         };
-        assert!(is_at_rest(POSTGRESQL, &ANSWERED, &answered_later));
+        assert_eq!(rest(POSTGRESQL, &ANSWERED, &answered_later), Rest::Yes);
     }
 
     #[test]
@@ -77,7 +90,7 @@ mod tests {
             ..ANSWERED
         };
         for asked in [asked_later, one_more, acknowledged] {
-            assert!(!is_at_rest(POSTGRESQL, &asked, &asked), "{asked:?}");
+            assert_eq!(rest(POSTGRESQL, &asked, &asked), Rest::No, "{asked:?}");
         }
     }
 
@@ -87,14 +100,17 @@ mod tests {
             bytes_sent: 200,
             ..ANSWERED
         };
-        assert!(!is_at_rest(POSTGRESQL, &before, &ANSWERED));
+        assert_eq!(rest(POSTGRESQL, &before, &ANSWERED), Rest::No);
         let a_moment_ago = Traffic {
             sent_ms_ago: 800,
             received_ms_ago: 700,
             acknowledged_ms_ago: 700,
             ..ANSWERED
         };
-        assert!(!is_at_rest(POSTGRESQL, &a_moment_ago, &a_moment_ago));
-        assert!(!is_at_rest(443, &ANSWERED, &ANSWERED));
+        assert_eq!(
+            rest(POSTGRESQL, &a_moment_ago, &a_moment_ago),
+            Rest::IfItLasts
+        );
+        assert_eq!(rest(443, &ANSWERED, &ANSWERED), Rest::No);
     }
 }
