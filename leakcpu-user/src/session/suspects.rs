@@ -29,6 +29,13 @@ const MIN_WANTED_SHARE: f64 = 0.3;
 const MIN_SUSPECT_SAMPLES: u64 = 2;
 /// ... which are this share of its samples.
 const MIN_SUSPECT_SHARE: f64 = 0.04;
+/// Or, since a look this long ago or longer, ...
+const LONG_NS: u64 = 750_000_000;
+/// ... this many ...
+const MIN_LONG_SAMPLES: u64 = 3;
+/// ... which are this share: a loop that polls in vain between turns of an event loop is in
+/// the call for a fiftieth of the time.
+const MIN_LONG_SHARE: f64 = 0.015;
 /// A suspect by wake-ups waits this often a second.
 const MIN_WAITS_PER_S: f64 = 200.0;
 /// Threads tallied at once.
@@ -82,9 +89,15 @@ impl Seen {
         let wanted = self.wanted_share(before);
         let samples = self.samples.saturating_sub(before.samples);
         let suspect = self.suspect_samples.saturating_sub(before.suspect_samples);
+        let is_long = self.at_ns.saturating_sub(before.at_ns) >= LONG_NS;
+        let (least, least_share) = if is_long {
+            (MIN_LONG_SAMPLES, MIN_LONG_SHARE)
+        } else {
+            (MIN_SUSPECT_SAMPLES, MIN_SUSPECT_SHARE)
+        };
         let by_samples = wanted >= MIN_WANTED_SHARE
-            && suspect >= MIN_SUSPECT_SAMPLES
-            && suspect as f64 >= MIN_SUSPECT_SHARE * samples as f64;
+            && suspect >= least
+            && suspect as f64 >= least_share * samples as f64;
         let waits_per_s = self.waits.saturating_sub(before.waits) as f64 * 1e9 / span_ns;
         by_samples || waits_per_s >= MIN_WAITS_PER_S
     }
@@ -104,6 +117,8 @@ pub(super) struct Evidence {
 #[derive(Default)]
 pub(super) struct Suspects {
     seen: HashMap<u32, Seen>,
+    /// The same, of a look up to a second ago.
+    seen_long_ago: HashMap<u32, Seen>,
     /// Threads that were busy between the last two looks, by process.
     busy: BTreeSet<(u32, u32)>,
     /// In continuous use.
@@ -184,6 +199,14 @@ impl Suspects {
                 }
                 let seen = Seen::of(&state, now_ns);
                 self.seen.insert(tid, seen);
+                let long_ago = self.seen_long_ago.entry(tid).or_insert(seen);
+                if long_ago.start_boottime_ns != seen.start_boottime_ns {
+                    *long_ago = seen;
+                }
+                let long_ago = *long_ago;
+                if seen.at_ns.saturating_sub(long_ago.at_ns) >= LONG_NS {
+                    self.seen_long_ago.insert(tid, seen);
+                }
                 let Some(before) = known.get(&tid) else {
                     continue;
                 };
@@ -191,7 +214,10 @@ impl Suspects {
                 if is_busy {
                     self.busy.insert((state.pid, tid));
                 }
-                let is_suspect = seen.is_suspect_since(before) && self.may_be_suspect(tid, &seen);
+                let is_suspect = (seen.is_suspect_since(before)
+                    || seen.at_ns.saturating_sub(long_ago.at_ns) >= LONG_NS
+                        && seen.is_suspect_since(&long_ago))
+                    && self.may_be_suspect(tid, &seen);
                 if is_suspect {
                     let moments = self.evidence.get(&tid).map_or(0, |e| e.moments);
                     suspects.push((moments, tid));
@@ -206,6 +232,8 @@ impl Suspects {
                 }
             }
         }
+        let seen = &self.seen;
+        self.seen_long_ago.retain(|tid, _| seen.contains_key(tid));
         if suspects.is_empty() || now_ns < self.rest_until_ns {
             return Ok(());
         }
@@ -307,6 +335,19 @@ mod tests {
             suspect_samples: 1,
             ..poller
         };
+        let turning = Seen {
+            suspect_samples: 3,
+            ..poller
+        };
+        assert!(turning.is_suspect_since(&before), "in a whole second");
+        let in_a_quarter = Seen {
+            at_ns: SECOND / 4,
+            wanted_cpu_ns: SECOND / 4,
+            samples: 25,
+            suspect_samples: 1,
+            ..Seen::default()
+        };
+        assert!(!in_a_quarter.is_suspect_since(&before));
         assert!(!worker.is_suspect_since(&before));
         let resting = Seen {
             wanted_cpu_ns: SECOND / 10,
