@@ -72,6 +72,13 @@ impl Problems {
         }
     }
 
+    /// Adds what was found wrong elsewhere.
+    pub fn join(&mut self, other: Self) {
+        for text in other.found {
+            self.add(text);
+        }
+    }
+
     /// How much was found wrong.
     pub fn count(&self) -> usize {
         self.found.len()

@@ -7,7 +7,7 @@ use leakcpu_tests::{
     collapsed::{self, Line},
     interpreter::{self, Interpreter},
     observe,
-    problems::Problems,
+    problems::{Problems, until_right},
     report::{is_called, list, ns},
     stacks::by_thread,
     workload::Workload,
@@ -20,6 +20,8 @@ use tempfile::TempDir;
 
 /// The root's side of a thread's stack.
 const ROOT: [&str; 4] = ["_bootstrap", "_bootstrap_inner", "run", "live"];
+/// Times that it may be tried.
+const TRIES: usize = 2;
 /// Weight at other places, of all: starting and ending take a tenth of so short a life.
 const MAX_ELSEWHERE: f64 = 0.2;
 
@@ -27,8 +29,10 @@ const MAX_ELSEWHERE: f64 = 0.2;
 fn a_thousand_short_threads_show_their_stacks() {
     let mut problems = Problems::new();
     for python in [interpreter::oldest(), interpreter::newest()] {
+        // A virtual CPU that stands still for some milliseconds takes lives of one with it.
+        let wrong = until_right(TRIES, |_, problems| churn(python, problems));
         problems.about(python);
-        churn(python, &mut problems);
+        problems.join(wrong);
     }
     problems.finish();
 }

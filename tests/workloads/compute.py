@@ -19,8 +19,8 @@ def sieve(limit):
     for number in range(2, limit):
         multiple = number * number
         while multiple < limit:
-            multiple += number * (1 - candidates[0]) + candidates[0] * number  # here
-            candidates[multiple % limit] = 0
+            multiple += number * (1 - candidates[0]) + candidates[0] * number * (number % 7 + 1)  # here
+            candidates[-1] = 0
     return sum(candidates)
 
 
