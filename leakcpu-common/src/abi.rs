@@ -16,12 +16,13 @@ use crate::{
     thread::ThreadState,
     totals::{Pending, Totals, TotalsKey, Wait},
     usdt::{
-        AuditKey, CollectionKey, Collections, FiredKey, OpenCollection, UsdtArgument, UsdtSite,
+        AuditKey, CallKey, CollectionKey, Collections, FiredKey, OpenCollection, UsdtArgument,
+        UsdtSite,
     },
     wake::{GIL_RELEASES, GilLog, GilRelease, Wake, WakeKey, WakeState},
 };
 
-const _: () = assert!(size_of::<Control>() == 32);
+const _: () = assert!(size_of::<Control>() == 40);
 const _: () = assert!(size_of::<RawFrame>() == 24);
 const _: () = assert!(size_of::<EventHeader>() == 24);
 const _: () = assert!(STACK_EVENT_HEAD_BYTES == 40);
@@ -65,6 +66,7 @@ const _: () = assert!(size_of::<UsdtSite>() == 8 + 3 * 16);
 const _: () = assert!(size_of::<FiredKey>() == 8);
 const _: () = assert!(size_of::<OpenCollection>() == 32);
 const _: () = assert!(size_of::<AuditKey>() == 64);
+const _: () = assert!(size_of::<CallKey>() == 24);
 const _: () = assert!(size_of::<CollectionKey>() == 24);
 const _: () = assert!(size_of::<Collections>() == 40);
 const _: () = assert!(size_of::<FaultKey>() == 24);

@@ -79,6 +79,8 @@ pub struct Control {
     /// Once not zero, switches that are not walked keep their times only: no registers are
     /// read, so that they have no reason.
     pub counters_only: u64,
+    /// Once not zero, calls are counted where their probes fire.
+    pub counts_calls: u64,
 }
 
 /// Names of the globals that the loader overrides before load. Constants to the

@@ -108,6 +108,8 @@ pub enum Counter {
     ImportRingFull,
     /// An audited event found its map full.
     AuditsFull,
+    /// A call or a line found its map full.
+    CallsFull,
     /// A wait for a lock or the GIL found the map of wakes full: who ended it is not known.
     WakesFull,
     /// A release of the GIL found the slot of its process in use by another: who held it is
@@ -167,6 +169,7 @@ impl Counter {
         Self::ProbesUncounted,
         Self::ImportRingFull,
         Self::AuditsFull,
+        Self::CallsFull,
         Self::WakesFull,
         Self::GilSlotTaken,
         Self::OnCpuSamples,
@@ -217,6 +220,7 @@ impl Counter {
             Self::ProbesUncounted => "probes_uncounted",
             Self::ImportRingFull => "import_ring_full",
             Self::AuditsFull => "audits_full",
+            Self::CallsFull => "calls_full",
             Self::WakesFull => "wakes_full",
             Self::GilSlotTaken => "gil_slot_taken",
             Self::OnCpuSamples => "on_cpu_samples",
@@ -388,6 +392,11 @@ impl Counter {
             Self::AuditsFull => Phrase::of(
                 "audited event",
                 "audited events",
+                "not counted for want of room",
+            ),
+            Self::CallsFull => Phrase::of(
+                "call or line",
+                "calls or lines",
                 "not counted for want of room",
             ),
             Self::WakesFull => Phrase::of(

@@ -52,6 +52,10 @@ pub mod maps {
     pub const COLLECTIONS: &str = "COLLECTIONS";
     /// `AuditKey -> count`: audited events.
     pub const AUDITS: &str = "AUDITS";
+    /// `CallKey -> count`: what is called.
+    pub const CALLS: &str = "CALLS";
+    /// What counting that takes, per CPU.
+    pub const CALLS_COST: &str = "CALLS_COST";
 }
 
 /// Programs.
@@ -80,6 +84,8 @@ pub mod programs {
     pub const USDT_IMPORT: &str = "usdt_import";
     /// USDT probe `audit`: events that the interpreter or a library raises.
     pub const USDT_AUDIT: &str = "usdt_audit";
+    /// USDT probes `function__return` and `line`.
+    pub const USDT_CALL: &str = "usdt_call";
     /// BTF tracepoint `sys_exit`: armed briefly, on suspicion only.
     pub const SYS_EXIT: &str = "sys_exit";
 }

@@ -22,6 +22,9 @@ pub const COLLECTIONS: u32 = 4096;
 /// Combinations of thread, stack and audited event that are counted.
 pub const AUDITS: u32 = 8192;
 
+/// Combinations of thread and place whose calls or lines are counted.
+pub const CALLS: u32 = 16_384;
+
 /// Bytes of an audited event's name that are kept, the end of the text included:
 /// `sqlite3.connect/handle` has 23, and none of the standard library's has more than 43.
 pub const EVENT_NAME_BYTES: usize = 48;
@@ -224,6 +227,32 @@ pub struct AuditKey {
     pub thread_generation: u32,
     /// The event's name, or its beginning; zeroes behind it.
     pub event: [u8; EVENT_NAME_BYTES],
+}
+
+/// Times that a probe fired at one place in the code, in one thread.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(C)]
+pub struct CallKey {
+    /// The stack, of which only the innermost frame was looked at.
+    pub stack: u64,
+    /// Thread.
+    pub tid: u32,
+    /// As in `TotalsKey::generation`.
+    pub thread_generation: u32,
+    /// One of [`probe`].
+    pub probe: u32,
+    /// The line that is begun; 0 where it is a call.
+    pub line: u32,
+}
+
+/// What counting calls takes, without the breakpoints: words of one map.
+pub mod calls_cost {
+    /// Times that the program ran.
+    pub const RUNS: u32 = 0;
+    /// What it took, nanoseconds.
+    pub const TOOK_NS: u32 = 1;
+    /// Number of words.
+    pub const WORDS: u32 = 2;
 }
 
 /// Saved registers of x86-64 (`struct pt_regs`, `arch/x86/include/asm/ptrace.h`).

@@ -10,7 +10,7 @@ use crate::{
     syscall::{SyscallSpec, SyscallTally, TallyKey},
     thread::ThreadState,
     totals::{Totals, TotalsKey},
-    usdt::{AuditKey, CollectionKey, Collections, FiredKey, OpenCollection, UsdtSite},
+    usdt::{AuditKey, CallKey, CollectionKey, Collections, FiredKey, OpenCollection, UsdtSite},
     wake::{Wake, WakeKey},
 };
 
@@ -24,6 +24,7 @@ macro_rules! pod {
 
 pod!(
     AuditKey,
+    CallKey,
     CollectionKey,
     Collections,
     Control,

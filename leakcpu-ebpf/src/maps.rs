@@ -60,6 +60,8 @@ pub struct Scratch {
     pub frames: Cell<u64>,
     /// Frames of a new stack whose code objects are looked at.
     pub looks: Cell<u64>,
+    /// Not 0 if nothing but the innermost frame is wanted.
+    pub is_leaf_only: Cell<u64>,
     /// When no further one is looked at or copied.
     pub until_ns: Cell<u64>,
     /// Bits of `stack::flags`: how the walk ended.
@@ -128,6 +130,14 @@ pub fn running() -> Option<&'static Control> {
 #[inline(always)]
 pub fn stopped() -> bool {
     running().is_none()
+}
+
+/// Whether calls are counted just now.
+#[inline(always)]
+pub fn counts_calls() -> bool {
+    CONTROL
+        .get(0)
+        .is_some_and(|control| control.counts_calls != 0)
 }
 
 /// True once user space has begun the window.

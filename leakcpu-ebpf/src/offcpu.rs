@@ -95,6 +95,7 @@ pub fn limits(now_ns: u64) -> Limits {
         },
         looks: MAX_SWITCH_LOOKS,
         until_ns: now_ns + SWITCH_BUDGET_NS,
+        is_leaf_only: false,
     }
 }
 

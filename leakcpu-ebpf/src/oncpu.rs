@@ -64,6 +64,7 @@ fn sample(ctx: &PerfEventContext) {
         frames: FRAME_LIMIT.load() as usize,
         looks: MAX_FRAMES + 1,
         until_ns: u64::MAX,
+        is_leaf_only: false,
     };
     let captured = python::capture(thread, thread_id, now_ns, limits);
     let mut wait = Wait {

@@ -17,7 +17,7 @@ use crate::{
 pub const SCRIPT: &str = "garbage.py";
 
 /// Its collections.
-const COLLECTIONS: i64 = 70;
+pub const COLLECTIONS: i64 = 70;
 
 /// What the probes of an interpreter are, as its file says.
 pub fn notes(python: &Interpreter) -> UsdtNotes {

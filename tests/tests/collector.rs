@@ -12,9 +12,10 @@ use std::{
 use leakcpu_tests::{
     garbage,
     interpreter::{self, Interpreter},
+    observe,
     problems::Problems,
-    report::ns,
-    workload::Workload,
+    report::{list, ns},
+    workload::{self, Workload},
 };
 use pyobserve::elf::{Image, usdt_notes};
 use serde_json::Value;
@@ -251,6 +252,74 @@ fn nobody_listens_if_that_is_not_wanted() {
     let process = report.process(workload.pid);
     problems.equal("collector", &process["collector"], &Value::Null);
     problems.equal("probes", &process["python"]["usdt"], &Value::Null);
+    workload.finish();
+    problems.finish();
+}
+
+/// Processes of one binary.
+const MANY: usize = 1000;
+/// Collections of each.
+const OF_EACH: i64 = 3;
+
+#[test]
+fn a_thousand_processes_of_one_binary_are_listened_at_by_one_link() {
+    let Some(python) = fixed() else { return };
+    let mut problems = Problems::new();
+    let mut links = Vec::new();
+    for many in [1, MANY] {
+        let mut workload = Workload::start(python, "many_collectors.py", &[many.to_string()]);
+        let words = ["classify", "-d", "5m", "--json"];
+        let running = observe::start(observe::command(&words));
+        observe::until_attached(&running);
+        links.push(observe::links(running.child.id()));
+        workload.go();
+        workload.next_line();
+        let report = running.interrupt().report();
+        let script = |process: &&Value| {
+            let words = list(process, "cmdline").iter();
+            let mut words = words.filter_map(Value::as_str);
+            words.any(|word| word.ends_with("many_collectors.py"))
+        };
+        let ours: Vec<&Value> = report.processes().iter().filter(script).collect();
+        problems.equal("processes", &ours.len(), &(many + 1));
+        let collected = ours
+            .iter()
+            .filter(|process| ns(&process["collector"], "collections") == OF_EACH);
+        problems.equal("that collected", &collected.count(), &many);
+        workload.finish();
+    }
+    problems.equal("links", &links[1], &links[0]);
+    problems.finish();
+}
+
+#[test]
+fn a_binary_that_was_replaced_is_listened_at_as_it_is_mapped() {
+    let Some(python) = fixed().filter(|python| python.is_local()) else {
+        return;
+    };
+    let mut problems = Problems::new();
+    let folder = tempfile::tempdir().expect("there is room");
+    let file = folder.path().join("python3");
+    fs::copy(python.file(), &file).expect("it can be copied");
+    let mut command = Command::new(&file);
+    command
+        .arg(workload::script(garbage::SCRIPT))
+        .env("PYTHONHOME", "/usr");
+    let mut workload = Workload::spawn(command, "garbage.py on a copy");
+    // An upgrade: another file by that name.
+    let other = folder.path().join("upgrade");
+    fs::write(&other, "not an interpreter at all").expect("there is room");
+    fs::rename(&other, &file).expect("it is ours");
+    let running = garbage::start(&workload, &[]);
+    workload.go();
+    workload.next_line();
+    let report = running.interrupt().report();
+    let collector = &report.process(workload.pid)["collector"];
+    problems.equal(
+        "collections",
+        &ns(collector, "collections"),
+        &garbage::COLLECTIONS,
+    );
     workload.finish();
     problems.finish();
 }

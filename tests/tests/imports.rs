@@ -6,7 +6,7 @@ use leakcpu_tests::{
     garbage,
     interpreter::{self, Interpreter},
     observe::{self, Outcome},
-    problems::Problems,
+    problems::{Problems, until_right},
     report::{list, ns, text},
     workload::{self, Workload},
 };
@@ -180,31 +180,41 @@ fn a_command_s_imports_are_those_of_importtime() {
 fn without_probes_imports_are_estimated_from_stacks() {
     let mut problems = Problems::new();
     for python in [interpreter::oldest(), interpreter::newest()] {
+        // The code of a module's body is freed when it has run: if nobody had the time to read
+        // its name, which the report counts, its time is its importer's.
+        let wrong = until_right(4, |_, problems| estimated(python, problems));
         problems.about(python);
-        let outcome = of_command(python, "none", false);
-        let (document, truth) = (said(&outcome, 0), said(&outcome, 2));
-        let of = only(&document);
-        problems.equal("source", &of["source"], &"samples".into());
-        let modules = list(of, "modules");
-        let of = |name: &str| {
-            let mut modules = modules.iter();
-            modules.find(|it| text(it, "module").ends_with(name))
-        };
-        let (Some(outer), Some(inner)) = (of("imported/laborious.py"), of("imported/sleepy.py"))
-        else {
-            problems.add(format!("the workload's modules are not in {modules:?}"));
-            continue;
-        };
-        // By the workload's own clocks; a machine that stands still is in the first only.
-        let truth = &truth["took"]["imported.laborious"];
-        let (whole, cpu) = (ns(truth, "total_ns"), ns(truth, "cpu_ns"));
-        let blocked = ns(inner, "self_blocked_ns");
-        problems.between("a sleep in an import", blocked, 59_000_000, whole - cpu);
-        let computed = ns(outer, "self_on_cpu_ns");
-        problems.near("computing in an import", computed, cpu, cpu / 4);
-        problems.near("both", ns(outer, "total_ns"), whole, whole / 8);
+        problems.join(wrong);
     }
     problems.finish();
+}
+
+fn estimated(python: &Interpreter, problems: &mut Problems) {
+    let outcome = of_command(python, "none", false);
+    let (document, truth) = (said(&outcome, 0), said(&outcome, 2));
+    let of = only(&document);
+    problems.equal("source", &of["source"], &"samples".into());
+    let modules = list(of, "modules");
+    let of = |name: &str| {
+        let mut modules = modules.iter();
+        modules.find(|it| text(it, "module").ends_with(name))
+    };
+    let (Some(outer), Some(inner)) = (of("imported/laborious.py"), of("imported/sleepy.py")) else {
+        problems.add(format!(
+            "the workload's modules are not in {modules:?}; {}",
+            document["loss"]
+        ));
+        return;
+    };
+    // By the workload's own clocks; a machine that stands still is in the first only.
+    let truth = &truth["took"]["imported.laborious"];
+    let (whole, cpu) = (ns(truth, "total_ns"), ns(truth, "cpu_ns"));
+    let blocked = ns(inner, "self_blocked_ns");
+    let most = whole - cpu + 1_000_000;
+    problems.between("a sleep in an import", blocked, 59_000_000, most);
+    let computed = ns(outer, "self_on_cpu_ns");
+    problems.near("computing in an import", computed, cpu, cpu / 4);
+    problems.near("both", ns(outer, "total_ns"), whole, whole / 8);
 }
 
 #[test]

@@ -88,6 +88,8 @@ pub struct Limits {
     pub looks: usize,
     /// When the walk ends and no further code object is looked at or copied.
     pub until_ns: u64,
+    /// That there are more frames is no loss.
+    pub is_leaf_only: bool,
 }
 
 steps! {
@@ -148,6 +150,7 @@ fn capture_of<const WALKER: u32>(
     scratch.frames_reach.set(thread.frames_reach);
     scratch.looks.set(limits.looks as u64);
     scratch.until_ns.set(limits.until_ns);
+    scratch.is_leaf_only.set(u64::from(limits.is_leaf_only));
     scratch.known_hash.set(thread.wait_stack);
     // Step after step, none within another: the functions that are entered at a time have
     // 512 bytes of stack together, and kernels before 6.13 round each up to 32.
@@ -158,7 +161,9 @@ fn capture_of<const WALKER: u32>(
         first_sight::send::<WALKER>(thread.pid, thread.tid);
     }
     thread.alone_until_ns = scratch.alone_until_ns.get();
-    thread.frames_reach = scratch.frames_reach.get();
+    if !limits.is_leaf_only {
+        thread.frames_reach = scratch.frames_reach.get();
+    }
     Captured {
         hash: scratch.hash.get(),
         flags: scratch.flags.get(),
@@ -253,7 +258,7 @@ fn conclude_of<const WALKER: u32>() -> u32 {
     if walked.was_late {
         count::one(Counter::WalkCut);
     }
-    if walked.flags & flags::TRUNCATED != 0 {
+    if walked.flags & flags::TRUNCATED != 0 && scratch.is_leaf_only.get() == 0 {
         count::one(Counter::StacksTruncated);
         frames += add_root(scratch, frames);
     }

@@ -4,6 +4,7 @@
 //! switched meanwhile, so it has a scratch of its own, and inserts into maps are allowed.
 
 mod audit;
+mod calls;
 mod collector;
 mod imports;
 
@@ -115,13 +116,31 @@ fn fired(pid: u32, probe: u32) {
 /// The Python stack of the current thread.
 #[inline(always)]
 fn stack(thread: &mut ThreadState, now_ns: u64) -> u64 {
-    let Some(thread_id) = task::current_fsbase() else {
-        return EMPTY_STACK;
-    };
     let limits = Limits {
         frames: FRAME_LIMIT.load() as usize,
         looks: MAX_FRAMES + 1,
         until_ns: u64::MAX,
+        is_leaf_only: false,
+    };
+    captured(thread, now_ns, limits)
+}
+
+/// A stack of which only the innermost frame is known.
+#[inline(always)]
+fn innermost(thread: &mut ThreadState, now_ns: u64) -> u64 {
+    let limits = Limits {
+        frames: 1,
+        looks: 1,
+        until_ns: u64::MAX,
+        is_leaf_only: true,
+    };
+    captured(thread, now_ns, limits)
+}
+
+#[inline(always)]
+fn captured(thread: &mut ThreadState, now_ns: u64, limits: Limits) -> u64 {
+    let Some(thread_id) = task::current_fsbase() else {
+        return EMPTY_STACK;
     };
     if let Some(captured) = python::capture_at_probe(thread, thread_id, now_ns, limits) {
         captured.hash

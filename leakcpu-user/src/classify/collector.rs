@@ -1,6 +1,6 @@
 //! Native code that only the cyclic garbage collector runs.
 
-use crate::model::{Code, Naming, NativeFunction};
+use crate::model::{Code, Naming, NativeFunction, Process, Thread, in_proportion};
 
 /// Functions of `Modules/gcmodule.c` (3.8 to 3.12), `Python/gc.c` and
 /// `Python/gc_free_threading.c` (from 3.13 on) that are not inlined everywhere. What the
@@ -48,6 +48,27 @@ const FUNCTIONS: &[&str] = &[
 /// How objects show the collector what they refer to (`tp_traverse`); in extension modules
 /// too.
 const TRAVERSE: &str = "_traverse";
+
+/// Time of a thread on a CPU in the collector's own code, as samples have it; `None` where
+/// they do not tell what was being executed.
+pub fn sampled_collector_ns(process: &Process, thread: &Thread) -> Option<u64> {
+    if process.natives.is_empty() {
+        return None;
+    }
+    let entries = thread.stack_times.iter().zip(thread.charges());
+    let in_collector = entries.map(|(entry, charge)| {
+        let leaves = entry.leaves.iter();
+        let samples: u64 = leaves
+            .filter(|leaf| {
+                let native = process.native(leaf.frame.function);
+                native.is_some_and(is_collector)
+            })
+            .map(|leaf| leaf.count)
+            .sum();
+        in_proportion(charge.on_cpu_ns, samples, entry.count)
+    });
+    Some(in_collector.sum())
+}
 
 /// Whether that is code of the collector. A nearest symbol is no name.
 pub(super) fn is_collector(native: &NativeFunction) -> bool {

@@ -9,7 +9,10 @@ use super::{
     fail_on::{self, FailOn},
     quantity, usdt,
 };
-use crate::probes::{MapSizes, ProbeGroups};
+use crate::{
+    model::FunctionOrder,
+    probes::{MapSizes, ProbeGroups},
+};
 
 /// What every CPython process of this host does, waits for, and wastes.
 ///
@@ -41,6 +44,8 @@ pub enum Command {
     Classify(ClassifyArgs),
     /// Name every thread, function and line that burns CPU or wake-ups on waiting, with the proof and what to do instead
     Spins(SpinsArgs),
+    /// Print the table of functions that cProfile's users read, without touching the process: calls, time, time with what was called
+    Functions(FunctionsArgs),
     /// Tell what a command or a process imports, and what each module takes
     Imports(ImportsArgs),
     /// Check whether pyobserve can work here, and how to fix what is missing
@@ -118,7 +123,7 @@ pub struct ClassifyArgs {
     #[arg(long)]
     pub kernel_stacks: bool,
 
-    /// Listen at the interpreters' own probes (USDT): auto, none, or some of gc,import,audit; auto is gc, the pauses of the collector
+    /// Listen at the interpreters' own probes (USDT): auto, none, or some of gc,import,audit,calls,line; auto is gc, the pauses of the collector
     #[arg(long, value_name = "GROUPS", default_value = "auto", value_parser = usdt::parse)]
     pub usdt: ProbeGroups,
 
@@ -227,6 +232,79 @@ pub struct ImportsArgs {
     pub command: Vec<String>,
 }
 
+/// `pyobserve functions`.
+#[derive(Debug, clap::Args)]
+pub struct FunctionsArgs {
+    /// Watch this process (repeat for more); default: every Python process
+    #[arg(short, long = "pid", value_name = "PID", value_parser = clap::value_parser!(u32).range(1..=4_194_304))]
+    pub pids: Vec<u32>,
+
+    /// How long: 10, 10s, 500ms, 2m [default: 10s; with a command: until it ends]
+    #[arg(short, long, value_parser = quantity::duration)]
+    pub duration: Option<Duration>,
+
+    /// Samples a second and CPU, 1 to 10,000: 99, 1khz
+    #[arg(short, long, visible_alias = "freq", default_value = "1khz", value_parser = quantity::rate_hz)]
+    pub rate: u32,
+
+    /// calls: count calls by the interpreters' own probes (USDT), for moments only; line: count lines; auto: neither
+    #[arg(long, value_name = "GROUPS", default_value = "auto", value_parser = usdt::parse)]
+    pub usdt: ProbeGroups,
+
+    /// Share of its time that a process may lose to the counting of calls and lines
+    #[arg(long, value_name = "PCT", default_value = "1%", value_parser = quantity::loss)]
+    pub max_loss: f64,
+
+    /// Count every call (or line, with --usdt line), whatever the process loses
+    #[arg(long, conflicts_with = "max_loss")]
+    pub exact: bool,
+
+    /// By which column rows are sorted, largest first
+    #[arg(short, long, value_enum, default_value_t = SortBy::Tottime)]
+    pub sort: SortBy,
+
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+
+    /// Write FILE too, for the standard library's pstats (FILE.PID each, if there are several processes)
+    #[arg(long, value_name = "FILE")]
+    pub pstats: Option<PathBuf>,
+
+    /// Show every function
+    #[arg(long)]
+    pub all: bool,
+
+    /// Exit with the status of the command that was run
+    #[arg(long, requires = "command")]
+    pub exit_status: bool,
+
+    /// Run this command (as the user who called sudo) and watch it and its children
+    #[arg(last = true, value_name = "CMD", conflicts_with = "pids")]
+    pub command: Vec<String>,
+}
+
+/// Columns of the table of functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SortBy {
+    /// Calls.
+    Ncalls,
+    /// Time in the function itself.
+    Tottime,
+    /// Time with what it called.
+    Cumtime,
+}
+
+impl From<SortBy> for FunctionOrder {
+    fn from(by: SortBy) -> Self {
+        match by {
+            SortBy::Ncalls => Self::Ncalls,
+            SortBy::Tottime => Self::Tottime,
+            SortBy::Cumtime => Self::Cumtime,
+        }
+    }
+}
+
 /// `pyobserve doctor`.
 #[derive(Debug, clap::Args)]
 pub struct DoctorArgs {
@@ -258,6 +336,11 @@ mod tests {
             "classify --max-frames 5",
             "classify --budget 0",
             "classify --budget all",
+            "functions --max-loss 0",
+            "functions --max-loss 60%",
+            "functions --exact --max-loss 2%",
+            "functions --usdt everything",
+            "functions --sort name",
             "classify --format pdf",
             "classify --json --format text",
             "classify --exit-status",

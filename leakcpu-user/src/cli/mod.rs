@@ -34,6 +34,7 @@ pub fn main() -> Exit {
     let outcome = match &args.command {
         args::Command::Classify(classify) => commands::classify::run(&args, classify),
         args::Command::Spins(spins) => commands::spins::run(&args, spins),
+        args::Command::Functions(functions) => commands::functions::run(&args, functions),
         args::Command::Imports(imports) => commands::imports::run(&args, imports),
         args::Command::Doctor(doctor) => commands::doctor::run(&args, doctor),
     };

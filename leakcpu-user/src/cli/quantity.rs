@@ -71,6 +71,15 @@ pub fn share(text: &str) -> Result<f64, String> {
     Ok(number / 100.0)
 }
 
+/// `1%`: what a process may lose of its time; up to a half.
+pub fn loss(text: &str) -> Result<f64, String> {
+    let help = "what may be lost is a number of percent, up to 50%: 1%, 0.5%";
+    let share = share(text).map_err(|_| help)?;
+    (share <= 0.5)
+        .then_some(share)
+        .ok_or_else(|| help.to_owned())
+}
+
 /// `262144`, `256k`, `4M`: a power of two between 64 KiB and 256 MiB.
 pub fn ring_bytes(text: &str) -> Result<u32, String> {
     let help = "a ring buffer is a power of two between 64k and 256M bytes: 4M";

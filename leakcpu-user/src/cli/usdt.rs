@@ -1,12 +1,9 @@
-//! `--usdt auto|none|gc,import,audit`.
+//! `--usdt auto|none|gc,import,audit,calls,line`.
 
-use crate::probes::{ProbeGroup, ProbeGroups};
+use crate::probes::{CallCounting, ProbeGroup, ProbeGroups};
 
 /// Those that cost next to nothing and cannot fail in the target.
-const AUTO: ProbeGroups = ProbeGroups {
-    collector: true,
-    ..ProbeGroups::NONE
-};
+const AUTO: ProbeGroups = ProbeGroups::NONE.with(ProbeGroup::Collector);
 
 /// What is to be listened at.
 pub fn parse(text: &str) -> Result<ProbeGroups, String> {
@@ -18,30 +15,27 @@ pub fn parse(text: &str) -> Result<ProbeGroups, String> {
     let mut wanted = ProbeGroups::NONE;
     for name in text.split(',') {
         let mut groups = ProbeGroup::ALL.into_iter();
-        let group = groups.find(|group| group.name() == name);
-        match group {
-            Some(ProbeGroup::Collector) => wanted.collector = true,
-            Some(ProbeGroup::Imports) => wanted.imports = true,
-            Some(ProbeGroup::Audit) => wanted.audit = true,
-            None => {
-                let names: Vec<&str> = ProbeGroup::ALL.iter().map(|group| group.name()).collect();
-                return Err(format!(
-                    "`{name}` is no group of probes: auto, none, or some of {}",
-                    names.join(",")
-                ));
-            }
-        }
+        let Some(group) = groups.find(|group| group.name() == name) else {
+            let names: Vec<&str> = ProbeGroup::ALL.iter().map(|group| group.name()).collect();
+            return Err(format!(
+                "`{name}` is no group of probes: auto, none, or some of {}",
+                names.join(",")
+            ));
+        };
+        wanted = wanted.with(group);
     }
     Ok(wanted)
 }
 
 /// Says on stderr what is armed that may be felt.
-pub fn announce(groups: ProbeGroups, quiet: bool) {
+pub fn announce(groups: ProbeGroups, counting: CallCounting, quiet: bool) {
     if quiet {
         return;
     }
-    for warning in groups.groups().filter_map(ProbeGroup::warning) {
-        anstream::eprintln!("pyobserve: {warning}");
+    for group in groups.groups() {
+        for warning in group.warnings(counting) {
+            anstream::eprintln!("pyobserve: {warning}");
+        }
     }
 }
 
@@ -51,11 +45,9 @@ mod tests {
 
     #[test]
     fn groups_are_named_in_a_list() {
-        let both = ProbeGroups {
-            collector: true,
-            imports: true,
-            audit: false,
-        };
+        let both = ProbeGroups::NONE
+            .with(ProbeGroup::Collector)
+            .with(ProbeGroup::Imports);
         assert_eq!(parse("gc,import"), Ok(both));
         assert_eq!(parse("auto"), parse("gc"));
         assert_eq!(parse("none"), Ok(ProbeGroups::NONE));

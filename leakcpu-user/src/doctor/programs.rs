@@ -17,8 +17,11 @@ pub(super) fn checks() -> Vec<Check> {
         )];
     }
     let sources = SOURCES.iter().map(of_source);
-    let groups = ProbeGroup::ALL.into_iter().map(of_probes);
-    sources.chain(groups).collect()
+    // The program of the last group is that of calls.
+    let groups = ProbeGroup::ALL
+        .into_iter()
+        .filter(|group| *group != ProbeGroup::Lines);
+    sources.chain(groups.map(of_probes)).collect()
 }
 
 fn of_source(source: &'static Source) -> Check {

@@ -36,9 +36,17 @@ pub(super) fn at_most(total: u64, parts: Vec<u64>) -> Vec<u64> {
     }
 }
 
+/// What `part` is if `of` were `whole`: `part * whole / of`, rounded; 0 of nothing.
+pub fn in_proportion(part: u64, whole: u64, of: u64) -> u64 {
+    let of = u128::from(of);
+    let product = u128::from(part) * u128::from(whole) + of / 2;
+    let scaled = product.checked_div(of).unwrap_or(0);
+    u64::try_from(scaled).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{apportion, at_most};
+    use super::{apportion, at_most, in_proportion};
     use proptest::prelude::*;
 
     #[test]
@@ -47,6 +55,14 @@ mod tests {
         assert_eq!(apportion(10, &[0, 2, 1]), [0, 7, 3]);
         assert_eq!(apportion(10, &[0, 0]), [0, 0]);
         assert_eq!(apportion(u64::MAX, &[u64::MAX, 0]), [u64::MAX, 0]);
+    }
+
+    #[test]
+    fn proportions_are_rounded() {
+        assert_eq!(in_proportion(3, 10, 4), 8);
+        assert_eq!(in_proportion(5, 0, 9), 0);
+        assert_eq!(in_proportion(5, 9, 0), 0);
+        assert_eq!(in_proportion(u64::MAX, u64::MAX, 1), u64::MAX);
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub struct FunctionTimes {
     pub total_blocked_ns: u64,
     /// Ready but not running, as leaf.
     pub runnable_ns: u64,
+    /// Ready but not running, anywhere on the stack.
+    pub total_runnable_ns: u64,
     /// Waiting for the GIL, as leaf.
     pub gil_wait_ns: u64,
     /// Estimated: waits of other threads for the GIL while this function, as the innermost
@@ -84,6 +86,7 @@ struct Sums {
     own: Charge,
     total_on_cpu_ns: u64,
     total_blocked_ns: u64,
+    total_runnable_ns: u64,
     estimated_ns: u64,
     blocked_by_reason: BTreeMap<Reason, u64>,
     lines: BTreeMap<u32, LineTimes>,
@@ -154,6 +157,7 @@ fn charge_stack(
         let row = sums.entry(id).or_default();
         row.total_on_cpu_ns += charge.on_cpu_ns;
         row.total_blocked_ns += charge.blocked_ns;
+        row.total_runnable_ns += charge.runnable_ns;
     }
     let Some((frame, id)) = leaf(stack).and_then(|f| Some((f, f.function?))) else {
         return false;
@@ -208,6 +212,7 @@ impl Sums {
             self_blocked_ns: self.own.blocked_ns,
             self_blocked_estimated_ns: self.estimated_ns,
             total_blocked_ns: self.total_blocked_ns,
+            total_runnable_ns: self.total_runnable_ns,
             runnable_ns: self.own.runnable_ns,
             gil_wait_ns: self.own.gil_wait_ns,
             gil_wait_caused_ns: self.gil_wait_caused_ns,

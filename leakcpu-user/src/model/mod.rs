@@ -7,9 +7,11 @@
 
 mod apportion;
 mod audit;
+mod calls;
 mod collector;
 mod event_loop;
 mod function;
+mod function_table;
 mod ids;
 mod importing;
 mod imports;
@@ -35,11 +37,13 @@ mod waiting_loop;
 mod waits;
 mod wakes;
 
-pub use apportion::apportion;
+pub use apportion::{apportion, in_proportion};
 pub use audit::{AuditedAt, AuditedIn};
+pub use calls::{CallTable, Called, CalledAt, Calls};
 pub use collector::{CollectionsAt, Collector, Pauses};
 pub use event_loop::{EventLoop, Gap, GapTimes, Gaps, Holder, LoopKind};
 pub use function::{FunctionTimes, LineTimes, Rollup};
+pub use function_table::{FunctionOrder, FunctionRow};
 pub use ids::{FunctionId, NativeId, NativeStackId, Pid, StackId, Tid};
 pub use importing::Import;
 pub use imports::{ImportedModule, Imports, OwnTimes};

@@ -45,7 +45,10 @@ pub fn probe_worth(minor: u8, probe: &str) -> (ProbeWorth, Option<&'static str>)
         ),
         ("line", 11) => (
             ProbeWorth::SomeMissing,
-            Some("it leaves out code on the line of a `def`"),
+            Some(
+                "it leaves out code on the line of a `def`, and fires once more for an `await` \
+                 that goes on",
+            ),
         ),
         ("function__entry" | "function__return" | "line", 9) | ("function__return", 11) => {
             (ProbeWorth::Exact, None)

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AuditedAt, Collector, CpuQuota, Function, Imports, NativeFunction, NativeStack, Pid, ProbeUse,
-    RanInstead, RoundTrips, Stack, Thread,
+    AuditedAt, Calls, Collector, CpuQuota, Function, Imports, NativeFunction, NativeStack, Pid,
+    ProbeUse, RanInstead, RoundTrips, Stack, Thread,
 };
 
 /// What is known of the interpreter.
@@ -82,6 +82,9 @@ pub struct Process {
     /// What it did that is audited, if the probe of that was listened at.
     #[serde(default)]
     pub audits: Option<Vec<AuditedAt>>,
+    /// What it called how often, if the probes of that were listened at.
+    #[serde(default)]
+    pub calls: Option<Calls>,
     /// What it imported, if the probes of that were listened at.
     #[serde(default)]
     pub imports: Option<Imports>,

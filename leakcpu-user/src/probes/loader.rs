@@ -1,6 +1,11 @@
 //! Loading the object, attaching and detaching the sources.
 
-use std::{collections::HashMap, panic::resume_unwind, path::Path, thread};
+use std::{
+    collections::{BTreeSet, HashMap},
+    panic::resume_unwind,
+    path::Path,
+    thread,
+};
 
 use aya::{
     Btf, BtfError as AyaBtfError, Ebpf, EbpfError, EbpfLoader, VerifierLogLevel,
@@ -24,7 +29,10 @@ use super::{
     per_thread::PerThreadEvents,
     sources::{Attach, SOURCES, Source},
     syscalls::SyscallTable,
-    usdt::{ProbeGroup, ProbeGroups, Scope, Usdt, UsdtError, UsdtLink, UsdtTarget, map_fds},
+    usdt::{
+        CallCounting, ProbeGroup, ProbeGroups, Scope, Usdt, UsdtError, UsdtLink, UsdtTarget,
+        map_fds,
+    },
 };
 
 /// The eBPF object, built from source by this crate's build script. Empty if no
@@ -143,7 +151,7 @@ impl MapSizes {
 const DEFAULT_RATE_HZ: u32 = 99;
 
 /// What the programs are told at load.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LoadConfig {
     /// Frames recorded at most.
     pub frame_limit: u32,
@@ -163,6 +171,10 @@ pub struct LoadConfig {
     pub time_switch_walks: bool,
     /// Which probes of interpreters are listened at.
     pub usdt: ProbeGroups,
+    /// When calls are counted, if they are wanted.
+    pub call_counting: CallCounting,
+    /// Probes get an event each even where one link could have them all: for a bench.
+    pub usdt_by_events: bool,
 }
 
 impl Default for LoadConfig {
@@ -178,6 +190,8 @@ impl Default for LoadConfig {
             kernel_stacks: false,
             time_switch_walks: false,
             usdt: ProbeGroups::NONE,
+            call_counting: CallCounting::default(),
+            usdt_by_events: false,
         }
     }
 }
@@ -210,7 +224,7 @@ impl Probes {
         #[cfg(feature = "ebpf-log")]
         let flush_log = log_reader(&mut ebpf);
         let mut skipped = Vec::new();
-        let mut usdt = Usdt::new(&facts);
+        let mut usdt = Usdt::new(&facts, config.usdt_by_events);
         for (source, loaded) in load_all(&mut ebpf, &aya_btf, &mut usdt, config.usdt) {
             let Err(error) = loaded else { continue };
             if source.required {
@@ -253,8 +267,8 @@ impl Probes {
         let (mut ebpf, facts) = open_small()?;
         let fds = map_fds(&ebpf);
         let program = ebpf.program_mut(group.program());
-        Usdt::new(&facts)
-            .load(group, &fds, OBJECT, program)
+        Usdt::new(&facts, false)
+            .load(group.program(), &fds, OBJECT, program)
             .map(drop)
     }
 
@@ -377,6 +391,21 @@ impl Probes {
     /// Ends it.
     pub fn detach_usdt(&mut self, link: UsdtLink) {
         self.usdt.detach(link);
+    }
+
+    /// What passing a place where the program that counts calls listens takes, without the
+    /// program. Nanoseconds; from now on we are listened at ourselves.
+    pub fn trap_ns(&mut self) -> Result<u64, ProbeError> {
+        let (runs_before, took_before) = self.maps()?.calls_cost()?;
+        let passing_ns = self.usdt.passing_ns(&mut self.ebpf, ProbeGroup::Calls)?;
+        let (runs, took_ns) = self.maps()?.calls_cost()?;
+        let program_ns = (took_ns - took_before) / (runs - runs_before).max(1);
+        Ok(passing_ns.saturating_sub(program_ns))
+    }
+
+    /// Ceases to listen at ourselves.
+    pub fn end_traps(&mut self) {
+        self.usdt.leave_own_place();
     }
 
     /// Run time of each program so far, from the kernel's statistics
@@ -548,12 +577,14 @@ fn load_all(
         .iter()
         .map(|source| (source, programs.remove(source.program)))
         .collect();
-    let groups: Vec<_> = wanted
-        .groups()
-        .map(|group| (group, programs.remove(group.program())))
+    // Groups may share one.
+    let names: BTreeSet<&str> = wanted.groups().map(ProbeGroup::program).collect();
+    let at_probes: Vec<_> = names
+        .into_iter()
+        .map(|name| (name, programs.remove(name)))
         .collect();
     let (fds, way) = (&fds, &*usdt);
-    let (sources, groups) = thread::scope(|scope| {
+    let (sources, at_probes) = thread::scope(|scope| {
         let sources: Vec<_> = sources
             .into_iter()
             .map(|(source, program)| {
@@ -564,28 +595,28 @@ fn load_all(
                 (source, scope.spawn(load))
             })
             .collect();
-        let groups: Vec<_> = groups
+        let at_probes: Vec<_> = at_probes
             .into_iter()
-            .map(|(group, program)| {
-                let load = move || way.load(group, fds, OBJECT, program);
-                (group, scope.spawn(load))
+            .map(|(name, program)| {
+                let load = move || way.load(name, fds, OBJECT, program);
+                (name, scope.spawn(load))
             })
             .collect();
         let sources: Vec<_> = sources
             .into_iter()
             .map(|(source, thread)| (source, joined(thread)))
             .collect();
-        let groups: Vec<_> = groups
+        let at_probes: Vec<_> = at_probes
             .into_iter()
-            .map(|(group, thread)| (group, joined(thread)))
+            .map(|(name, thread)| (name, joined(thread)))
             .collect();
-        (sources, groups)
+        (sources, at_probes)
     });
-    for (group, loaded) in groups {
+    for (name, loaded) in at_probes {
         match loaded {
-            Ok(loaded) => usdt.keep(group, loaded),
+            Ok(loaded) => usdt.keep(name, loaded),
             // Nobody can listen then, which is counted where somebody would.
-            Err(error) => tracing::warn!(group = group.name(), %error, "probes not loaded"),
+            Err(error) => tracing::warn!(name, %error, "program at probes not loaded"),
         }
     }
     sources

@@ -17,7 +17,7 @@ use leakcpu_common::{
     syscall::{SyscallSpec, SyscallTally, TallyKey},
     thread::ThreadState,
     totals::{Totals, TotalsKey},
-    usdt::{AuditKey, CollectionKey, Collections, FiredKey, OpenCollection},
+    usdt::{AuditKey, CallKey, CollectionKey, Collections, FiredKey, OpenCollection, calls_cost},
     wake::{Wake, WakeKey},
 };
 
@@ -66,6 +66,10 @@ pub struct KernelMaps<'a> {
     pub collections: HashMap<&'a mut MapData, CollectionKey, Collections>,
     /// Audited events.
     pub audits: HashMap<&'a mut MapData, AuditKey, u64>,
+    /// Calls and lines.
+    pub calls: HashMap<&'a mut MapData, CallKey, u64>,
+    /// What counting them takes.
+    pub calls_cost: PerCpuArray<&'a mut MapData, u64>,
 }
 
 fn typed<'a, T>(map: Option<&'a mut Map>, name: &'static str) -> Result<T, ProbeError>
@@ -97,6 +101,8 @@ impl<'a> KernelMaps<'a> {
             open_collections,
             collections,
             audits,
+            calls,
+            calls_cost,
         ] = ebpf.maps_disjoint_mut([
             names::THREADS,
             names::PROCESSES,
@@ -117,6 +123,8 @@ impl<'a> KernelMaps<'a> {
             names::OPEN_COLLECTIONS,
             names::COLLECTIONS,
             names::AUDITS,
+            names::CALLS,
+            names::CALLS_COST,
         ]);
         Ok(Self {
             threads: typed(threads, names::THREADS)?,
@@ -138,6 +146,8 @@ impl<'a> KernelMaps<'a> {
             open_collections: typed(open_collections, names::OPEN_COLLECTIONS)?,
             collections: typed(collections, names::COLLECTIONS)?,
             audits: typed(audits, names::AUDITS)?,
+            calls: typed(calls, names::CALLS)?,
+            calls_cost: typed(calls_cost, names::CALLS_COST)?,
         })
     }
 
@@ -168,6 +178,18 @@ impl<'a> KernelMaps<'a> {
             control.walk_gap_ns = walk_gap_ns;
             control.counters_only = u64::from(counters_only);
         })
+    }
+
+    /// Whether calls are counted where their probes fire.
+    pub fn count_calls(&mut self, yes: bool) -> Result<(), ProbeError> {
+        self.tell(|control| control.counts_calls = u64::from(yes))
+    }
+
+    /// What counting calls took so far, without the breakpoints: times and nanoseconds.
+    pub fn calls_cost(&self) -> Result<(u64, u64), ProbeError> {
+        let sum =
+            |word| -> Result<u64, ProbeError> { Ok(self.calls_cost.get(&word, 0)?.iter().sum()) };
+        Ok((sum(calls_cost::RUNS)?, sum(calls_cost::TOOK_NS)?))
     }
 
     /// A counter, summed over CPUs.

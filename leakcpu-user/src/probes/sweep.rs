@@ -42,6 +42,10 @@ impl KernelMaps<'_> {
         for key in audits {
             let _ = self.audits.remove(&key);
         }
+        let calls: Vec<_> = self.calls.keys().collect::<Result<_, _>>()?;
+        for key in calls {
+            let _ = self.calls.remove(&key);
+        }
         let fired: Vec<_> = self.usdt_fired.keys().collect::<Result<_, _>>()?;
         for key in fired {
             let _ = self.usdt_fired.remove(&key);

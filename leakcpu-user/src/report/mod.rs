@@ -5,6 +5,7 @@ mod flamegraph;
 mod json;
 mod native;
 mod program;
+mod pstats;
 mod text;
 
 use std::io;
@@ -12,11 +13,15 @@ use std::io;
 pub use collapsed::{Borders, write_collapsed, write_collapsed_off_cpu};
 pub use flamegraph::{FlameKind, write_flamegraph};
 pub use json::{
-    CLASSIFY_SCHEMA, DOCTOR_SCHEMA, IMPORTS_SCHEMA, SCHEMA_VERSION, SPIN_SCHEMA, VERSION,
-    classify_document, write_imports_json, write_json, write_spin_json,
+    CLASSIFY_SCHEMA, DOCTOR_SCHEMA, FUNCTIONS_SCHEMA, IMPORTS_SCHEMA, SCHEMA_VERSION, SPIN_SCHEMA,
+    VERSION, classify_document, write_functions_json, write_imports_json, write_json,
+    write_spin_json,
 };
 pub use program::{clean, program_name};
-pub use text::{TextOptions, write_imports_text, write_spin_text, write_text};
+pub use pstats::write_pstats;
+pub use text::{
+    TextOptions, write_functions_text, write_imports_text, write_spin_text, write_text,
+};
 
 /// A report that could not be written.
 #[derive(Debug, thiserror::Error)]

@@ -116,6 +116,7 @@ mod tests {
             round_trips: Vec::new(),
             collector: None,
             audits: None,
+            calls: None,
             imports: None,
             library_dirs: Vec::new(),
         })

@@ -112,7 +112,10 @@ impl Session {
                 &self.collections.0,
                 self.heard_ns(ProbeGroup::Collector),
             );
-            process.audits = audits(watched, ids, &self.audits);
+            process.audits = audits(watched, ids.clone(), &self.audits);
+            let lives = process.threads.iter().map(|thread| thread.times.wall_ns);
+            let watched_ns = lives.max().unwrap_or(0);
+            process.calls = self.process_calls(*pid, watched, ids, watched_ns, end_ns);
             if let Some(probes) = &watched.probes {
                 if let Some(python) = &mut process.python {
                     python.usdt = Some(probes.in_model(*pid, &self.collections.1));
@@ -205,6 +208,7 @@ impl Session {
             round_trips: Vec::new(),
             collector: None,
             audits: None,
+            calls: None,
             imports: None,
             unreadable: unreadable(watched),
             library_dirs: library_dirs(watched.stacks.files()),

@@ -200,9 +200,7 @@ impl Space {
 
     fn rest(&self, socket: &TcpSocket, traffic: &Traffic) -> Rest {
         let before = self.connections.before(socket.inode);
-        before.map_or(Rest::No, |before| {
-            rest(socket.peer.port(), before, traffic)
-        })
+        before.map_or(Rest::No, |before| rest(socket.peer.port(), before, traffic))
     }
 
     /// A wait on one socket.

@@ -28,10 +28,10 @@ const BUDGET_TICKS: u32 = 20;
 
 /// Which probes are listened at: of which file, and for whom, everyone or one process.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Listened {
-    file: FileId,
-    group: ProbeGroup,
-    only: Option<u32>,
+pub(super) struct Listened {
+    pub file: FileId,
+    pub group: ProbeGroup,
+    pub only: Option<u32>,
 }
 
 /// How often the probes of a group fired in a process.
@@ -67,6 +67,7 @@ impl Session {
             Targets::Pids(_) => Some(pid),
             Targets::All | Targets::Child(_) => None,
         };
+        let (listened_at_ns, armed_before_ns) = (monotonic_ns(), self.calls_armed_ns());
         let armed = wanted
             .groups()
             .filter(|group| {
@@ -81,6 +82,8 @@ impl Session {
         let is_from_start = self.listening.from_the_start == Some(image.file);
         if let Some(watched) = self.watched.get_mut(&pid) {
             watched.probes = Some(WatchedProbes {
+                listened_at_ns,
+                armed_before_ns,
                 minor: PythonVersion::of(&image.elf).map_or(0, |version| version.minor),
                 present,
                 armed,
@@ -124,7 +127,10 @@ impl Session {
             return false;
         }
         if let Some(known) = self.listening.links.get(&listened) {
-            return known.is_some();
+            return known.is_some() || listened.group.is_sampled();
+        }
+        if listened.group.is_sampled() {
+            return self.will_be_listened_at(listened, targets, file);
         }
         let scope = listened.only.map_or(Scope::Everyone, Scope::Process);
         let link = self.link(listened.group, file, &targets, scope);
@@ -135,6 +141,27 @@ impl Session {
         let is_there = link.is_ok();
         self.listening.links.insert(listened, link.ok());
         is_there
+    }
+
+    /// Whether these probes will be listened at, for moments.
+    fn will_be_listened_at(
+        &mut self,
+        listened: Listened,
+        targets: Vec<UsdtTarget>,
+        file: impl FnOnce() -> io::Result<File>,
+    ) -> bool {
+        match file() {
+            Ok(file) => {
+                self.listening.links.insert(listened, None);
+                self.add_call_place(listened, file, targets);
+                true
+            }
+            Err(why) => {
+                tracing::warn!(group = listened.group.name(), %why, "probes are not heard");
+                self.lose(UserLoss::ProbesNotHeard, 1);
+                false
+            }
+        }
     }
 
     fn link(
@@ -196,7 +223,8 @@ impl Session {
             let Ok((key, times)) = entry else { continue };
             let mut groups = ProbeGroup::ALL.into_iter();
             let group = groups.find(|group| group.probes().iter().any(|it| it.1 == key.probe));
-            if let Some(group) = group {
+            // Those of moments have a budget of their own.
+            if let Some(group) = group.filter(|group| !group.is_sampled()) {
                 *fired.entry((group, key.pid)).or_default() += times;
             }
         }
@@ -230,6 +258,9 @@ impl Session {
 /// What is known of the probes of a process' interpreter.
 #[derive(Clone, Debug)]
 pub(super) struct WatchedProbes {
+    /// Since when, and for how long calls had been counted by then.
+    pub listened_at_ns: u64,
+    pub armed_before_ns: u64,
     /// Of the interpreter's version; 0 if that is not known.
     minor: u8,
     present: Vec<&'static str>,

@@ -12,6 +12,7 @@ mod audits;
 mod awaited;
 mod budget;
 mod build;
+mod calls;
 mod collector;
 mod connections;
 mod cost;
@@ -63,6 +64,7 @@ use crate::{
 };
 use audits::WindowAudits;
 use budget::Budget;
+use calls::{CallMoments, WindowCalls};
 use collector::WindowCollections;
 use connections::Connections;
 use cost::CostMeter;
@@ -177,6 +179,9 @@ pub struct Session {
     imports: ImportLogs,
     /// What was audited; known at the end.
     audits: WindowAudits,
+    calls: CallMoments,
+    /// What was called; known at the end.
+    window_calls: WindowCalls,
     /// What collectors did, and how often which probe fired; known at the end.
     collections: (WindowCollections, HashMap<FiredKey, u64>),
 }
@@ -236,6 +241,8 @@ impl Session {
             listening: Listening::default(),
             imports: ImportLogs::default(),
             audits: WindowAudits::new(),
+            calls: CallMoments::default(),
+            window_calls: WindowCalls::new(),
             collections: (WindowCollections::new(), HashMap::new()),
         };
         session.watch_targets()?;
@@ -300,6 +307,7 @@ impl Session {
         self.meter.tick(self.ticks, &self.probes);
         self.keep_budget()?;
         self.keep_probe_budget()?;
+        self.keep_call_moments()?;
         self.keep_accounts()?;
         if self.ticks.is_multiple_of(FAULT_TICKS) {
             self.look_up_faults()?;

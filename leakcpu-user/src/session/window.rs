@@ -23,6 +23,7 @@ impl Session {
             self.look_at_all_locks()?;
             self.end_accounts()?;
         }
+        self.end_calls()?;
         let end_ns = monotonic_ns();
         self.probes.maps()?.stop(end_ns)?;
         self.stop_listening();
@@ -34,6 +35,7 @@ impl Session {
         self.suspects.disarm(&mut self.probes)?;
         self.look_at_all_locks()?;
         self.end_accounts()?;
+        self.end_calls()?;
         let profile = self.profile_until(monotonic_ns())?;
         self.forget_window()?;
         self.sequence += 1;
@@ -52,6 +54,7 @@ impl Session {
         self.user_loss.clear();
         // An import that goes on is one of which the beginning was not seen.
         self.imports = ImportLogs::default();
+        self.calls.forget_window();
         self.fault_files.clear();
         self.forget_ended_loops()?;
         Ok(self.probes.maps()?.sweep(generation)?)
@@ -77,6 +80,7 @@ impl Session {
         if self.purpose == Purpose::Report {
             self.begin_accounts()?;
         }
+        self.begin_calls()?;
         self.begin_budget()?;
         self.meter.start_cpu_ns = own_usage().0;
         Ok(())
@@ -109,6 +113,7 @@ impl Session {
             self.faults = self.faults()?;
             self.collections = self.window_collections()?;
             self.audits = self.window_audits()?;
+            self.window_calls = self.window_calls()?;
         }
         self.look_at_all_code();
         Ok(self.assemble(&snapshot, &gil_holders, end_ns))

@@ -7,10 +7,10 @@ use pyobserve::classify::classify;
 use pyobserve::diagnose::{diagnose, proved_spins};
 use pyobserve::model::Profile;
 use pyobserve::{
-    model::{ImportedModule, Imports, Tid},
+    model::{Called, CalledAt, Calls, FunctionOrder, ImportedModule, Imports, StackId, Tid},
     report::{
-        CLASSIFY_SCHEMA, DOCTOR_SCHEMA, IMPORTS_SCHEMA, SPIN_SCHEMA, write_imports_json,
-        write_json, write_spin_json,
+        CLASSIFY_SCHEMA, DOCTOR_SCHEMA, FUNCTIONS_SCHEMA, IMPORTS_SCHEMA, SPIN_SCHEMA,
+        write_functions_json, write_imports_json, write_json, write_spin_json,
     },
 };
 use serde_json::{Value, json};
@@ -143,6 +143,56 @@ fn imports_keep_to_their_schema_and_no_field_is_missing_in_it() {
     assert_eq!(document["processes"][0]["total_ns"], 800);
 }
 
+#[test]
+fn functions_keep_to_their_schema_and_no_field_is_missing_in_it() {
+    let mut schema: Value = serde_json::from_str(FUNCTIONS_SCHEMA).unwrap();
+    jsonschema::meta::validate(&schema).expect("the schema itself is valid");
+    close(&mut schema);
+    let strict = jsonschema::draft202012::new(&schema).unwrap();
+    let mut profile = all_processes();
+    let stack = StackId(1);
+    let place = |what, line, count| CalledAt {
+        what,
+        tid: Tid(7),
+        stack,
+        line,
+        count,
+    };
+    profile.processes[0].calls = Some(Calls {
+        places: vec![
+            place(Called::Function, None, 90),
+            place(Called::Line, Some(12), 40),
+        ],
+        has_functions: true,
+        has_lines: true,
+        watched_ns: 1_000,
+        armed_ns: 100,
+        lost_ns: 50,
+        ..Calls::default()
+    });
+    let tables: Vec<_> = profile
+        .processes
+        .iter()
+        .map(|process| (process, process.function_table(FunctionOrder::Ncalls)))
+        .collect();
+    let mut out = Vec::new();
+    write_functions_json(&profile, &tables, &mut out).unwrap();
+    let document: Value = serde_json::from_slice(&out).unwrap();
+    check(&strict, &document);
+    let first = &document["processes"][0];
+    assert_eq!(first["calls"]["source"], "estimated");
+    // Half of a tenth of the time was its own.
+    assert_eq!(first["functions"][0]["ncalls"], 1_800);
+    assert_eq!(first["functions"][0]["lines"][0]["count"], 800);
+    let others = document["processes"].as_array().unwrap().iter().skip(1);
+    assert!(others.clone().count() > 0);
+    for other in others {
+        assert_eq!(other["calls"], Value::Null);
+        let functions = other["functions"].as_array().unwrap();
+        assert!(functions.iter().all(|one| one["ncalls"].is_null()));
+    }
+}
+
 /// What the schemas describe alike is one thing.
 #[test]
 fn the_schemas_agree() {
@@ -150,10 +200,13 @@ fn the_schemas_agree() {
     let classify = schema(CLASSIFY_SCHEMA);
     let process = &classify["$defs"]["process"]["properties"];
     let (spin, imports) = (schema(SPIN_SCHEMA), schema(IMPORTS_SCHEMA));
+    let functions = schema(FUNCTIONS_SCHEMA);
     let importer = &imports["properties"]["processes"]["items"];
+    let caller = &functions["properties"]["processes"]["items"];
     for (other, identity) in [
         (&spin, &spin["properties"]),
         (&imports, &importer["properties"]),
+        (&functions, &caller["properties"]),
     ] {
         for (name, definition) in other["$defs"].as_object().unwrap() {
             assert_eq!(definition, &classify["$defs"][name], "{name}");
@@ -276,6 +329,7 @@ fn what_is_not_known_is_null() {
     for pointer in [
         "/time/steal_ns",
         "/time/gc_ns",
+        "/time/gc_sampled_ns",
         "/time/throttled_ns",
         "/functions/0/calls",
         "/functions/0/native",

@@ -5,6 +5,7 @@ mod answers;
 mod busy;
 mod classify;
 mod fixtures;
+mod functions;
 mod gil;
 mod imports;
 mod json;

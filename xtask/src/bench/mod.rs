@@ -5,6 +5,7 @@ mod cost;
 mod cpus;
 mod figures;
 mod kernel;
+mod probes;
 mod scale;
 mod slowdown;
 mod switches;
@@ -61,6 +62,8 @@ enum Part {
     Scale,
     /// What targets lose that hardly compute
     Switches,
+    /// What interpreters' own probes take
+    Probes,
 }
 
 /// Rates at which everything is watched.
@@ -113,6 +116,7 @@ pub fn run(host: &Host, arguments: &Arguments) -> Result<ExitCode> {
         wanted(part).then(|| figures::build(host, name)).transpose()
     };
     let kernel_bench = build(Part::Kernel, kernel::PROGRAM)?;
+    let probe_bench = build(Part::Probes, probes::PROGRAM)?;
     let symbolize_bench = build(Part::Scale, scale::PROGRAM)?;
     let python = real_python(host, arguments)?;
     let py_spy = if wanted(Part::Slowdown) || wanted(Part::Throughput) {
@@ -173,6 +177,11 @@ pub fn run(host: &Host, arguments: &Arguments) -> Result<ExitCode> {
         None => anyhow::bail!("it was not built"),
     })?;
     part(Part::Switches, &mut || switches::run(&bench))?;
+    part(Part::Probes, &mut || match &probe_bench {
+        Some(binary) => probes::prices(&bench, binary),
+        None => anyhow::bail!("it was not built"),
+    })?;
+    part(Part::Probes, &mut || probes::losses(&bench))?;
     if arguments.json {
         say(&serde_json::to_string_pretty(&sections)?)?;
     } else {

@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader},
+    path::Path,
     process::{Child, Stdio},
     sync::{Arc, Mutex, PoisonError},
     thread,
@@ -85,13 +86,23 @@ impl Target {
 
     /// The same with a script that says what target.py does.
     pub fn spawn(bench: &Bench<'_>, script: &str, arguments: &[String]) -> Result<Self> {
-        let mut command = bench.host.as_user(&bench.python);
+        Self::spawn_on(bench, &bench.python, script, arguments)
+    }
+
+    /// The same on another interpreter.
+    pub fn spawn_on(
+        bench: &Bench<'_>,
+        python: &Path,
+        script: &str,
+        arguments: &[String],
+    ) -> Result<Self> {
+        let mut command = bench.host.as_user(python);
         command.arg(bench.script(script)).args(arguments);
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .with_context(|| format!("cannot run {}", bench.python.display()))?;
+            .with_context(|| format!("cannot run {}", python.display()))?;
         let stdout = child.stdout.take().context("stdout is piped")?;
         let mut lines = BufReader::new(stdout).lines();
         let first = lines

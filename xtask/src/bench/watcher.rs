@@ -65,6 +65,12 @@ pub enum Watcher {
     PyobserveCounters,
     /// pyobserve with one that everything fits in.
     PyobserveAllStacks,
+    /// pyobserve without the probes that it listens at as it comes.
+    PyobserveNoProbes,
+    /// pyobserve, which counts calls for moments.
+    FunctionsMoments,
+    /// pyobserve, which counts every call.
+    FunctionsExact,
     /// py-spy, which pauses the target for each look.
     PySpy,
     /// py-spy, which reads while the target runs on.
@@ -79,6 +85,9 @@ impl fmt::Display for Watcher {
             Self::Pyobserve => "pyobserve",
             Self::PyobserveCounters => "pyobserve, counters",
             Self::PyobserveAllStacks => "pyobserve, all stacks",
+            Self::PyobserveNoProbes => "pyobserve, no probes",
+            Self::FunctionsMoments => "pyobserve functions --usdt calls",
+            Self::FunctionsExact => "pyobserve functions --exact",
             Self::PySpy => "py-spy",
             Self::PySpyNonblocking => "py-spy --nonblocking",
         })
@@ -131,6 +140,9 @@ impl Watcher {
             Self::Pyobserve => pyobserve(bench, pids, rate_hz, turn, &[]),
             Self::PyobserveCounters => pyobserve(bench, pids, rate_hz, turn, &["--budget=0.0001%"]),
             Self::PyobserveAllStacks => pyobserve(bench, pids, rate_hz, turn, &["--budget=10000%"]),
+            Self::PyobserveNoProbes => pyobserve(bench, pids, rate_hz, turn, &["--usdt=none"]),
+            Self::FunctionsMoments => functions(bench, pids, rate_hz, turn, "--usdt=calls"),
+            Self::FunctionsExact => functions(bench, pids, rate_hz, turn, "--exact"),
             Self::PySpy => py_spy(bench, pid, rate_hz, turn, &[]),
             Self::PySpyNonblocking => py_spy(bench, pid, rate_hz, turn, &["--nonblocking"]),
         }
@@ -186,6 +198,39 @@ fn pyobserve(
             end_ns: start_ns + document.window.duration_ns,
         },
         samples: Some(functions.map(|f| f.samples).sum()),
+    })
+}
+
+fn functions(
+    bench: &Bench<'_>,
+    pids: &[u32],
+    rate_hz: u32,
+    turn: Duration,
+    option: &str,
+) -> Result<Watched> {
+    #[derive(Deserialize)]
+    struct Functions {
+        window: DocumentWindow,
+    }
+
+    let mut command = pinned(bench, bench.pyobserve.as_os_str())?;
+    command
+        .args(["functions", "--quiet", "--json", option])
+        .args(["-r", &rate_hz.to_string()])
+        .args(["-d", &format!("{}ms", turn.as_millis())]);
+    for pid in pids {
+        command.args(["-p", &pid.to_string()]);
+    }
+    let line = host::typed(&command);
+    let document: Functions = serde_json::from_slice(&host::read(&mut command)?)
+        .with_context(|| format!("`{line}` wrote no report"))?;
+    let start_ns = document.window.start_unix_ns;
+    Ok(Watched {
+        window: Window {
+            start_ns,
+            end_ns: start_ns + document.window.duration_ns,
+        },
+        samples: None,
     })
 }
 

@@ -99,7 +99,7 @@ async fn watch(
     plan: &Plan,
     reports: &mut Reports<'_>,
 ) -> Result<Option<CommandEnd>, Failure> {
-    usdt::announce(plan.load.usdt, args.quiet);
+    usdt::announce(plan.load.usdt, plan.load.call_counting, args.quiet);
     // Installed first, so that Ctrl-C during the start does not kill us with
     // programs attached and a command held back.
     let mut stop = Stop::new()?;

@@ -2,6 +2,8 @@
 
 pub(super) mod classify;
 pub(super) mod doctor;
+pub(super) mod functions;
 pub(super) mod imports;
+mod one_window;
 pub(super) mod spins;
 mod watching;

@@ -11,11 +11,21 @@ pub enum ProbeGroup {
     Imports,
     /// Something is done that is audited (PEP 578).
     Audit,
+    /// A function returns, yields or is left by an exception.
+    Calls,
+    /// A line is executed.
+    Lines,
 }
 
 impl ProbeGroup {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Collector, Self::Imports, Self::Audit];
+    pub const ALL: [Self; 5] = [
+        Self::Collector,
+        Self::Imports,
+        Self::Audit,
+        Self::Calls,
+        Self::Lines,
+    ];
 
     /// As the command line and messages have it.
     pub const fn name(self) -> &'static str {
@@ -23,6 +33,8 @@ impl ProbeGroup {
             Self::Collector => "gc",
             Self::Imports => "import",
             Self::Audit => "audit",
+            Self::Calls => "calls",
+            Self::Lines => "line",
         }
     }
 
@@ -32,6 +44,7 @@ impl ProbeGroup {
             Self::Collector => programs::USDT_GC,
             Self::Imports => programs::USDT_IMPORT,
             Self::Audit => programs::USDT_AUDIT,
+            Self::Calls | Self::Lines => programs::USDT_CALL,
         }
     }
 
@@ -44,7 +57,15 @@ impl ProbeGroup {
                 ("import__find__load__done", probe::IMPORT_DONE),
             ],
             Self::Audit => &[("audit", probe::AUDIT)],
+            // Not that of entries, which is silent in 3.11.
+            Self::Calls => &[("function__return", probe::FUNCTION_RETURN)],
+            Self::Lines => &[("line", probe::LINE)],
         }
+    }
+
+    /// Whether its probes fire so often that they are armed for moments only.
+    pub const fn is_sampled(self) -> bool {
+        matches!(self, Self::Calls | Self::Lines)
     }
 
     /// What one of its probes that fires takes of the target, nanoseconds: the breakpoint and the
@@ -53,6 +74,8 @@ impl ProbeGroup {
         match self {
             Self::Collector | Self::Imports => 1_500,
             Self::Audit => 2_500,
+            // Measured in each run (`price.rs`); this is for words only.
+            Self::Calls | Self::Lines => 1_000,
         }
     }
 
@@ -62,52 +85,74 @@ impl ProbeGroup {
             Self::Collector => "exact pauses of the collector, and what set them off",
             Self::Imports => "what each import takes, one by one",
             Self::Audit => "which files, sockets, programs ... are opened, and where",
+            Self::Calls => "how often functions are called",
+            Self::Lines => "how often lines are executed",
         }
     }
 
     /// What is to be said before they are armed; nothing of what cannot do harm.
-    pub const fn warning(self) -> Option<&'static str> {
+    pub fn warnings(self, counting: CallCounting) -> Vec<String> {
+        let mut warnings: Vec<&str> = Vec::new();
         match self {
-            Self::Collector => None,
-            Self::Imports => Some(
+            Self::Collector => {}
+            Self::Imports => warnings.push(
                 "the probes of imports cost about a microsecond for each module that is loaded; \
                  while they are armed, the import of a module whose name cannot be encoded \
                  raises an error in the program",
             ),
-            Self::Audit => Some(
+            Self::Audit => warnings.push(
                 "the probe of audited events costs about two microseconds for each file that is \
                  opened, module that is imported, object whose id is asked for ...",
             ),
+            Self::Calls => warnings.push(
+                "the probe of calls costs about a microsecond for each call of a Python function; \
+                 on 3.9 and 3.11, while it is armed, calls of code in a file whose name cannot be \
+                 encoded raise an error in the program",
+            ),
+            Self::Lines => warnings.push(
+                "the probe of lines costs about a microsecond for each line that is executed, and \
+                 in 3.11 a tenth of one for each instruction; while it is armed, code in a file \
+                 whose name cannot be encoded raises an error in the program",
+            ),
         }
+        let mut warnings: Vec<String> = warnings.into_iter().map(str::to_owned).collect();
+        if self.is_sampled() {
+            warnings.push(match counting {
+                CallCounting::Share(share) => format!(
+                    "it is armed for moments only, so that no process loses more than {} % of \
+                     its time",
+                    share * 100.0
+                ),
+                CallCounting::Exact => "it is armed all the time: programs that do little but \
+                                        call functions run three to twenty times slower"
+                    .to_owned(),
+            });
+        }
+        warnings
     }
 }
 
 /// Some of the groups.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProbeGroups {
-    /// [`ProbeGroup::Collector`].
-    pub collector: bool,
-    /// [`ProbeGroup::Imports`].
-    pub imports: bool,
-    /// [`ProbeGroup::Audit`].
-    pub audit: bool,
+    bits: u8,
 }
 
 impl ProbeGroups {
     /// Nobody listens.
-    pub const NONE: Self = Self {
-        collector: false,
-        imports: false,
-        audit: false,
-    };
+    pub const NONE: Self = Self { bits: 0 };
+
+    /// One more.
+    #[must_use]
+    pub const fn with(self, group: ProbeGroup) -> Self {
+        Self {
+            bits: self.bits | 1 << group as u8,
+        }
+    }
 
     /// Whether a group is one of them.
     pub const fn has(self, group: ProbeGroup) -> bool {
-        match group {
-            ProbeGroup::Collector => self.collector,
-            ProbeGroup::Imports => self.imports,
-            ProbeGroup::Audit => self.audit,
-        }
+        self.bits & 1 << group as u8 != 0
     }
 
     /// Those that are in it.
@@ -115,5 +160,20 @@ impl ProbeGroups {
         ProbeGroup::ALL
             .into_iter()
             .filter(move |group| self.has(*group))
+    }
+}
+
+/// When calls and lines are counted, if they are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum CallCounting {
+    /// For moments, so that no process loses more than this share of its time.
+    Share(f64),
+    /// All the time.
+    Exact,
+}
+
+impl Default for CallCounting {
+    fn default() -> Self {
+        Self::Share(0.01)
     }
 }

@@ -8,6 +8,7 @@
 
 mod group;
 mod link;
+mod price;
 mod program;
 
 use std::{
@@ -29,7 +30,7 @@ use leakcpu_common::{
 
 use super::{ProbeError, features::KernelFacts, loader::wrap};
 
-pub use group::{ProbeGroup, ProbeGroups};
+pub use group::{CallCounting, ProbeGroup, ProbeGroups};
 pub use link::Scope;
 pub(super) use program::{MapFds, map_fds};
 
@@ -58,6 +59,9 @@ pub enum UsdtError {
     /// There is no room for more places.
     #[error("no room for the probes of {}: {} places are known at most", .0.display(), SITES)]
     Full(PathBuf),
+    /// It is our own, and does not tell where it is.
+    #[error("the place of our own code in {} is not known", .0.display())]
+    NotMapped(PathBuf),
     /// The kernel tells places by their address within a page, which two of them share.
     #[error("two probes of {} look the same to this kernel (5.15 tells them apart)", .0.display())]
     Alike(PathBuf),
@@ -86,38 +90,47 @@ pub struct UsdtLink {
     sites: Vec<u32>,
 }
 
+impl UsdtLink {
+    /// What is to be closed; its places stay in use until it is detached.
+    pub fn take_links(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.links)
+    }
+}
+
 /// Listens at the probes of files.
 pub(super) struct Usdt {
     /// One link may have many places.
     has_multi: bool,
     /// Events can be marked.
     has_cookie: bool,
-    /// Of the groups that are wanted.
-    loaded: BTreeMap<ProbeGroup, Loaded>,
+    /// By name.
+    loaded: BTreeMap<&'static str, Loaded>,
     /// Places that are in use, by index, and how often.
     used: BTreeMap<u32, (UsdtSite, u32)>,
+    /// Where we listen at ourselves, to know what that takes.
+    own_place: Option<price::OwnPlace>,
 }
 
 impl Usdt {
     /// As the kernel allows; nothing is loaded yet.
-    pub(super) fn new(facts: &KernelFacts) -> Self {
+    pub(super) fn new(facts: &KernelFacts, by_events: bool) -> Self {
         Self {
-            has_multi: facts.has_uprobe_multi,
+            has_multi: facts.has_uprobe_multi && !by_events,
             has_cookie: facts.has_attach_cookie,
             loaded: BTreeMap::new(),
             used: BTreeMap::new(),
+            own_place: None,
         }
     }
 
-    /// Loads the program of a group: `program`, as aya has it, or the same once more.
+    /// Loads the program of that name: `program`, as aya has it, or the same once more.
     pub(super) fn load(
         &self,
-        group: ProbeGroup,
+        name: &'static str,
         fds: &MapFds,
         object: &[u8],
         program: Option<&mut Program>,
     ) -> Result<Loaded, ProbeError> {
-        let name = group.program();
         if self.has_multi {
             match program::load_for_multi(fds, object, name) {
                 Ok(program) => return Ok(Loaded::Multi(program)),
@@ -132,9 +145,9 @@ impl Usdt {
         Ok(Loaded::Events)
     }
 
-    /// From now on the probes of a group can be attached to.
-    pub(super) fn keep(&mut self, group: ProbeGroup, loaded: Loaded) {
-        self.loaded.insert(group, loaded);
+    /// From now on the probes of its groups can be attached to.
+    pub(super) fn keep(&mut self, name: &'static str, loaded: Loaded) {
+        self.loaded.insert(name, loaded);
     }
 
     /// Listens at these places of a file, all of one group, whose program is loaded.
@@ -181,7 +194,7 @@ impl Usdt {
         for (index, target) in sites.iter().zip(targets) {
             table.set(*index, target.site, 0)?;
         }
-        let linked = match self.loaded.get(&group) {
+        let linked = match self.loaded.get(group.program()) {
             None => return Err(ProbeError::Missing(group.program())),
             Some(Loaded::Multi(program)) => {
                 link::multi(program.as_fd(), file, targets, sites, scope).map(|link| vec![link])

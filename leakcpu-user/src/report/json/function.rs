@@ -57,6 +57,7 @@ impl FunctionDto {
         process: &Process,
         row: &FunctionTimes,
         verdicts: &ProcessVerdicts,
+        calls: Option<u64>,
     ) -> Option<Self> {
         let function = process.function(row.function)?;
         let verdict = verdicts.functions.get(&row.function);
@@ -71,7 +72,7 @@ impl FunctionDto {
             class: verdict.map_or(Class::Unknown, |v| v.class),
             confidence: verdict.map_or(0.0, |v| v.confidence),
             samples: row.samples,
-            calls: None,
+            calls,
             self_on_cpu_ns: row.self_on_cpu_ns,
             total_on_cpu_ns: row.total_on_cpu_ns,
             self_blocked_ns: row.self_blocked_ns,

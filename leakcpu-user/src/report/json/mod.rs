@@ -9,6 +9,7 @@ mod collector;
 mod document;
 mod event_loop;
 mod function;
+mod functions;
 mod identity;
 mod imports;
 mod lock;
@@ -21,6 +22,7 @@ mod wait;
 use std::io::Write;
 
 pub use document::Document;
+pub use functions::write_functions_json;
 pub use imports::write_imports_json;
 pub use spin::write_spin_json;
 
@@ -37,6 +39,8 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub const CLASSIFY_SCHEMA: &str = include_str!("../../../schema/classify.schema.json");
 /// JSON Schema of `kind: "spin"`.
 pub const SPIN_SCHEMA: &str = include_str!("../../../schema/spin.schema.json");
+/// JSON Schema of `kind: "functions"`.
+pub const FUNCTIONS_SCHEMA: &str = include_str!("../../../schema/functions.schema.json");
 /// JSON Schema of `kind: "imports"`.
 pub const IMPORTS_SCHEMA: &str = include_str!("../../../schema/imports.schema.json");
 /// JSON Schema of `kind: "doctor"`.

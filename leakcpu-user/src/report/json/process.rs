@@ -13,7 +13,7 @@ use super::lock::DeadlockDto;
 use super::round_trips::RoundTripsDto;
 use super::verdict::{FindingDto, VerdictDto, rounded};
 use super::wait::WaitDto;
-use crate::classify::ProcessVerdicts;
+use crate::classify::{ProcessVerdicts, sampled_collector_ns};
 use crate::diagnose::ProcessFindings;
 use crate::model::{
     Accounts, CpuQuota, CpuSplit, Process, RanInstead, Reason, Rollup, Thread, ThreadTimes,
@@ -54,6 +54,7 @@ struct TimeDto {
     on_cpu_user_ns: Option<u64>,
     on_cpu_kernel_ns: Option<u64>,
     gc_ns: Option<u64>,
+    gc_sampled_ns: Option<u64>,
     gil_wait_ns: u64,
     blocked_by_reason: BTreeMap<Reason, u64>,
     reasons_estimated_ns: u64,
@@ -86,6 +87,14 @@ impl ProcessDto {
     ) -> Self {
         let rollup = Rollup::of(process);
         let collector = process.collector.as_ref();
+        let threads = process.threads.iter();
+        let sampled: Vec<Option<u64>> = threads
+            .map(|thread| sampled_collector_ns(process, thread))
+            .collect();
+        let counted = process.calls.as_ref().filter(|calls| calls.has_functions);
+        let calls = counted
+            .and_then(|_| process.call_table())
+            .map(|table| table.functions);
         Self {
             identity: IdentityDto::from(process),
             exited: process.exited,
@@ -95,7 +104,10 @@ impl ProcessDto {
                 process.lifetime_ns,
                 process.cpu_split(),
                 (process.blocked_by_reason(), process.reasons_estimated_ns()),
-                collector.map(|collector| collector.pauses().on_cpu_ns),
+                (
+                    collector.map(|collector| collector.pauses().on_cpu_ns),
+                    sampled.iter().copied().sum(),
+                ),
             ),
             accounts: process.accounts().map(AccountsDto::from),
             quotas: process.quotas.clone(),
@@ -121,7 +133,10 @@ impl ProcessDto {
                     verdict: VerdictDto::from(verdict),
                     time: TimeDto::of_thread(
                         thread,
-                        collector.map(|collector| collector.pauses_of(thread.tid).on_cpu_ns),
+                        (
+                            collector.map(|it| it.pauses_of(thread.tid).on_cpu_ns),
+                            sampled_collector_ns(process, thread),
+                        ),
                     ),
                     accounts: thread.accounts.map(AccountsDto::from),
                     event_loop: process
@@ -133,7 +148,12 @@ impl ProcessDto {
             functions: rollup
                 .functions
                 .iter()
-                .filter_map(|row| FunctionDto::new(process, row, verdicts))
+                .filter_map(|row| {
+                    let calls = calls
+                        .as_ref()
+                        .map(|of| of.get(&row.function).copied().unwrap_or(0));
+                    FunctionDto::new(process, row, verdicts, calls)
+                })
                 .collect(),
             findings: findings.findings.iter().map(FindingDto::from).collect(),
             unreadable: process.unreadable.clone(),
@@ -156,7 +176,7 @@ impl TimeDto {
         lifetime_ns: Option<u64>,
         split: Option<CpuSplit>,
         (blocked_by_reason, reasons_estimated_ns): (BTreeMap<Reason, u64>, u64),
-        gc_ns: Option<u64>,
+        (gc_ns, gc_sampled_ns): (Option<u64>, Option<u64>),
     ) -> Self {
         Self {
             wall_ns: times.wall_ns,
@@ -170,19 +190,20 @@ impl TimeDto {
             on_cpu_user_ns: split.map(|s| s.user_ns),
             on_cpu_kernel_ns: split.map(|s| s.kernel_ns),
             gc_ns,
+            gc_sampled_ns,
             gil_wait_ns: times.gil_wait_ns,
             blocked_by_reason,
             reasons_estimated_ns,
         }
     }
 
-    fn of_thread(thread: &Thread, gc_ns: Option<u64>) -> Self {
+    fn of_thread(thread: &Thread, gc: (Option<u64>, Option<u64>)) -> Self {
         Self::new(
             &thread.times,
             None,
             thread.cpu_split(),
             (thread.blocked_by_reason(), thread.reasons_estimated_ns()),
-            gc_ns,
+            gc,
         )
     }
 }

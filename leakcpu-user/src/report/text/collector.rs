@@ -2,7 +2,10 @@
 
 use super::line::{Line, Look, cut_end};
 use super::place::frame_short;
-use crate::classify::say::{duration, percent};
+use crate::classify::{
+    sampled_collector_ns,
+    say::{duration, percent},
+};
 use crate::model::Process;
 
 /// Less of a process' wall time is not worth a line ...
@@ -12,7 +15,9 @@ const MIN_PAUSE_NS: u64 = 50_000_000;
 
 /// `collector: 340 ms (7 %) in 12 collections, longest 81 ms; most of it set off in load app.py:12`
 pub(super) fn collector(process: &Process, indent: usize, width: usize) -> Option<Line> {
-    let collector = process.collector.as_ref()?;
+    let Some(collector) = &process.collector else {
+        return sampled(process, indent, width);
+    };
     let pauses = collector.pauses();
     let share = process.collector_share()?;
     if pauses.count == 0 || share < MIN_SHARE && pauses.max_ns < MIN_PAUSE_NS {
@@ -33,6 +38,28 @@ pub(super) fn collector(process: &Process, indent: usize, width: usize) -> Optio
         text.push_str("; most of it set off in ");
         text.push_str(&place);
     }
+    let mut line = Line::new();
+    line.pad_to(indent)
+        .push(&cut_end(&text, width - indent), Look::Plain);
+    Some(line)
+}
+
+/// `collector: about 340 ms (7 %), by samples`, where nobody listened.
+fn sampled(process: &Process, indent: usize, width: usize) -> Option<Line> {
+    let threads = process.threads.iter();
+    let on_cpu_ns: Option<u64> = threads
+        .map(|thread| sampled_collector_ns(process, thread))
+        .sum();
+    let lives = process.threads.iter().map(|thread| thread.times.wall_ns);
+    let share = on_cpu_ns? as f64 / lives.max()?.max(1) as f64;
+    if share < MIN_SHARE {
+        return None;
+    }
+    let text = format!(
+        "collector: about {} ({}), by samples",
+        duration(on_cpu_ns?),
+        percent(share)
+    );
     let mut line = Line::new();
     line.pad_to(indent)
         .push(&cut_end(&text, width - indent), Look::Plain);

@@ -5,6 +5,7 @@ mod audit;
 mod block;
 mod collector;
 mod event_loop;
+mod functions;
 mod head;
 mod imports;
 mod line;
@@ -16,6 +17,7 @@ mod table;
 
 use std::io::Write;
 
+pub use functions::write_functions_text;
 pub use imports::write_imports_text;
 pub use spin::write_spin_text;
 

@@ -1,0 +1,130 @@
+"""Does everything that an interpreter has a probe of, and nothing else: whatever is said to have
+happened between the byte that it waits for and the line that it writes, it did.
+
+`every_probe.py`: waits for a byte on stdin, does it, writes a line and ends with stdin.
+`every_probe.py collector|imports|audit|calls|lines`: does it while the interpreter's own hooks
+count, and tells how often.
+"""
+
+import gc
+import os
+import sys
+
+# Before anything is counted: json imports and calls much.
+import json
+
+COUNTED = {"n": 0}
+
+
+def plain(number):
+    return number
+
+
+def generator():
+    for number in range(50):
+        yield number
+
+
+class Point:
+    def __init__(self):
+        self.x = 1
+
+
+def short(): return 1  # noqa: E704
+
+
+def work():
+    for _ in range(10):
+        gc.collect()
+    for name in ("colorsys", "this", "sndhdr_that_is_not_there", "stringprep"):
+        try:
+            __import__(name)
+        except ImportError:
+            pass
+    for _ in range(30):
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    for number in range(1000):
+        plain(number)
+    for _ in range(20):
+        for _ in generator():
+            pass
+    for _ in range(500):
+        Point()
+    for _ in range(40):
+        short()
+
+
+def counting_collections():
+    def callback(phase, _):
+        COUNTED["n"] += phase == "start"
+
+    gc.callbacks.append(callback)
+    work()
+    gc.callbacks.clear()
+
+
+def counting_audits(only):
+    # A hook cannot be taken away.
+    is_on = [True]
+
+    def hook(event, args):
+        if is_on[0] and (not only or (event == only and args[1] is None)):
+            COUNTED["n"] += 1
+
+    sys.addaudithook(hook)
+    work()
+    is_on[0] = False
+
+
+def counting_calls():
+    def profile(_frame, event, _):
+        if event == "return":
+            COUNTED["n"] += 1
+
+    sys.setprofile(profile)
+    work()
+    sys.setprofile(None)
+
+
+def counting_lines():
+    def trace(_frame, event, _):
+        if event == "line":
+            COUNTED["n"] += 1
+        return trace
+
+    sys.settrace(trace)
+    work()
+    sys.settrace(None)
+
+
+def main():
+    gc.disable()
+    # `import this` prints.
+    out, null = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    mode = sys.argv[1] if len(sys.argv) > 1 else ""
+    if mode == "collector":
+        counting_collections()
+    elif mode == "imports":
+        counting_audits("import")
+    elif mode == "audit":
+        counting_audits("")
+    elif mode == "calls":
+        counting_calls()
+    elif mode == "lines":
+        counting_lines()
+    ready = {"ready": True, "pid": os.getpid(), "counted": COUNTED["n"]}
+    os.write(out, (json.dumps(ready) + "\n").encode())
+    # Neither calls Python code nor is audited.
+    done = b'{"done": true}\n'
+    if mode == "":
+        os.read(0, 1)
+        work()
+        os.write(out, done)
+    while os.read(0, 100):
+        pass
+    os.write(out, done)
+    os._exit(0)
+
+
+main()
