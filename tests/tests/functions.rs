@@ -181,10 +181,13 @@ struct Told {
     halves: f64,
     /// The share of its time that the program lost.
     lost: f64,
+    /// The share of it in which calls were counted.
+    armed: f64,
 }
 
-fn in_moments(python: &Interpreter, seconds: &str) -> Told {
-    let mut workload = Workload::start(python, SCRIPT, &["forever"]);
+/// Of a program that does so much between two calls.
+fn in_moments(python: &Interpreter, size: &str, seconds: &str) -> Told {
+    let mut workload = Workload::start(python, SCRIPT, &["forever", size]);
     let pid = workload.pid.to_string();
     let words = [
         "functions",
@@ -220,7 +223,27 @@ fn in_moments(python: &Interpreter, seconds: &str) -> Told {
         uncertainty: calls["uncertainty"].as_f64().expect("a number"),
         halves: calls_of("half") / calls_of("counted"),
         lost: ns(calls, "lost_ns") as f64 / watched_ns,
+        armed: ns(calls, "armed_ns") as f64 / watched_ns,
     }
+}
+
+/// Whether what moments say holds.
+fn check_moments(python: &Interpreter, size: &str, problems: &mut Problems) -> Told {
+    let told = in_moments(python, size, "4s");
+    let text = format!(
+        "{size}: {:.0} calls a second (±{:.2}), {:.0} in truth; {:.3} halves each; {:.4} lost, {:.3} \
+         armed",
+        told.a_second, told.uncertainty, told.in_truth, told.halves, told.lost, told.armed
+    );
+    eprintln!("{python}: {text}");
+    // What is not known of the loss, and a moment's own chance.
+    let most = (1.0 + told.uncertainty) * 1.1;
+    let ratio = told.a_second / told.in_truth;
+    problems.check(ratio <= most && ratio >= 1.0 / most, &text);
+    problems.check(told.uncertainty < 1.5, &text);
+    problems.check((told.halves - 2.0).abs() < 0.05, &text);
+    problems.check(told.lost <= 0.01, &text);
+    told
 }
 
 /// A machine that stands still within one of the moments, which last a few milliseconds, makes
@@ -230,26 +253,27 @@ fn moments_tell_how_often_and_cost_no_more_than_they_may() {
     let mut problems = Problems::new();
     for (python, _) in with_probe("function__return") {
         let wrong = until_right(3, |_, problems| {
-            let told = in_moments(python, "4s");
-            let Told {
-                a_second, in_truth, ..
-            } = told;
-            let text = format!(
-                "{a_second:.0} calls a second (±{:.2}), {in_truth:.0} in truth; {:.3} halves each; \
-                 {:.4} lost",
-                told.uncertainty, told.halves, told.lost
-            );
-            eprintln!("{python}: {text}");
-            // What is not known of the loss, and a moment's own chance.
-            let most = (1.0 + told.uncertainty) * 1.1;
-            let ratio = a_second / in_truth;
-            problems.check(ratio <= most && ratio >= 1.0 / most, &text);
-            problems.check(told.uncertainty < 1.5, &text);
-            problems.check((told.halves - 2.0).abs() < 0.05, &text);
-            problems.check(told.lost <= 0.015, &text);
+            check_moments(python, "300", problems);
         });
         problems.about(python);
         problems.join(wrong);
+    }
+    problems.finish();
+}
+
+#[test]
+fn who_calls_less_is_listened_at_for_longer() {
+    let Some((python, _)) = with_probe("function__return").pop() else {
+        return;
+    };
+    let mut problems = Problems::new();
+    // Some ten thousand calls a second, and some hundred.
+    for (size, least_armed) in [("5000", 0.02), ("500000", 0.8)] {
+        problems.join(until_right(3, |_, problems| {
+            let told = check_moments(python, size, problems);
+            let armed = told.armed;
+            problems.check(armed >= least_armed, format!("{size}: armed for {armed}"));
+        }));
     }
     problems.finish();
 }

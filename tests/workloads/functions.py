@@ -2,7 +2,7 @@
 
 `functions.py`: waits for a byte on stdin, calls them, and ends with stdin. `functions.py twin`: calls them
 under `sys.setprofile`, and tells how often each returned. `functions.py lines`: calls them under
-`sys.settrace`, and tells how often each line was begun. `functions.py forever`: calls one all the
+`sys.settrace`, and tells how often each line was begun. `functions.py forever [SIZE]`: calls one all the
 time in a thread, and tells how often so far, and when, for each byte on stdin.
 """
 
@@ -151,10 +151,12 @@ def lines():
 
 
 called = [0]
+# How much is done between two calls.
+SIZE = int(sys.argv[2]) if len(sys.argv) > 2 else 300
 
 
 def half():
-    sum(range(300))
+    sum(range(SIZE))
 
 
 def counted():

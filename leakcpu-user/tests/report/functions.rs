@@ -45,7 +45,7 @@ fn counts_of_moments_are_marked_as_estimated() {
     let text = text(called(1_000, &moments));
     assert!(text.contains("~200,000"), "{text}");
     assert!(
-        text.contains("ncalls estimated from 100 ms of 10.0 s in which they were counted (±30 %)"),
+        text.contains("ncalls estimated from 100 ms of 10.0 s in which they were counted (±45 %)"),
         "{text}"
     );
 }
