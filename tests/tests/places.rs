@@ -408,11 +408,11 @@ fn brief(report: &Report, said: &Value, problems: &mut Problems) {
     };
     let time = &process["time"];
     problems.check(process["unreadable"].is_null(), &process["unreadable"]);
-    // What ends a process is not in its own account.
+    // What ends a process is not in its own account; what led it into its place is (`chroot`).
     problems.between(
         "on CPU",
         ns(time, "on_cpu_ns"),
-        ns(said, "cpu_ns") - tolerance(0),
+        ns(said, "cpu_ns") - 2 * tolerance(0),
         ns(said, "cpu_ns") + 10 * tolerance(0),
     );
     let hot = find_function(process, "hot_place").map_or(0, |f| ns(f, "self_on_cpu_ns"));

@@ -3,10 +3,13 @@
 
 use std::io::Write;
 
+use unicode_width::UnicodeWidthStr as _;
+
 use super::{
     MIN_WIDTH, TextOptions,
-    line::{Line, Look, cut_middle},
+    line::{Line, Look, cut_end},
     notes::notes_without_verdicts,
+    place::{file_line, short_name},
 };
 use crate::{
     classify::say::{count, duration, grouped, percent},
@@ -22,6 +25,8 @@ const LINES: usize = 5;
 const NUMBER_WIDTH: usize = 9;
 /// Of the first, which may have more digits.
 const CALLS_WIDTH: usize = 13;
+/// Of all five.
+const NUMBERS_WIDTH: usize = CALLS_WIDTH + 4 * NUMBER_WIDTH;
 
 /// Writes the functions of each process.
 pub fn write_functions_text(
@@ -136,11 +141,13 @@ fn why_none(process: &Process) -> &'static str {
 
 fn function(process: &Process, of: &FunctionRow, width: usize) -> Line {
     let function = process.function(of.function);
+    let room = width.saturating_sub(NUMBERS_WIDTH + 1);
     let place = function.map_or_else(String::new, |function| {
-        format!(
-            "{}:{}({})",
-            function.file, function.first_line, function.name
-        )
+        // The function has half of the room at most, and the file what is left.
+        let name = short_name(&function.name, room / 2);
+        let left = room.saturating_sub(name.width() + 2);
+        let at = file_line(&function.file, Some(function.first_line), left);
+        format!("{at}({name})")
     });
     let is_exact = process.calls.as_ref().is_some_and(|calls| calls.is_exact);
     let ncalls = match of.ncalls {
@@ -179,7 +186,6 @@ fn row(cells: [&str; 5], name: &str, look: Look, width: usize) -> Line {
         line.pad_to(end.saturating_sub(cell.len())).push(cell, look);
     }
     line.pad_to(end + 1);
-    let room = width.saturating_sub(end + 1);
-    line.push(&cut_middle(name, room), look);
+    line.push(&cut_end(name, width.saturating_sub(end + 1)), look);
     line
 }
