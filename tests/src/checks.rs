@@ -5,15 +5,12 @@
 
 use std::{
     any::Any,
-    env,
-    fs::OpenOptions,
-    io::Write as _,
     panic::{self, AssertUnwindSafe},
 };
 
 use serde_json::json;
 
-use crate::problems::Problems;
+use crate::{problems::Problems, table_rows};
 
 /// Names the file that a line of JSON is added to for each check.
 pub const VARIABLE: &str = "PYOBSERVE_CHECKS";
@@ -41,7 +38,8 @@ pub fn check(name: &str, body: impl FnOnce(&mut Problems) -> Answer) {
     if answer == "skipped" {
         eprintln!("SKIPPED: {name}: {why}");
     }
-    write(&json!({"check": name, "answer": answer, "why": why}).to_string());
+    let row = json!({"check": name, "answer": answer, "why": why});
+    table_rows::add(VARIABLE, &row);
     match outcome {
         Ok(_) => problems.finish(),
         Err(panic) => panic::resume_unwind(panic),
@@ -54,16 +52,4 @@ fn said(panic: &(dyn Any + Send)) -> &str {
     owned
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("it panicked")
-}
-
-fn write(line: &str) {
-    let Some(file) = env::var_os(VARIABLE) else {
-        return;
-    };
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(&file)
-        .and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()))
-        .unwrap_or_else(|e| panic!("cannot write to {}: {e}", file.display()));
 }

@@ -7,7 +7,8 @@ use crate::{
     interpreter::Interpreter,
     observe,
     problems::{Problems, until_right},
-    waits::{Play, waits, write},
+    table_rows,
+    waits::{Play, waits},
     workload::Workload,
 };
 
@@ -40,7 +41,7 @@ pub fn observe_until_right(
         }
         rows = observe_groups(python, groups, play, wrong);
     });
-    write(&rows);
+    rows.iter().for_each(table_rows::write);
     if wrong.count() > 0 {
         let first = wrong.first().unwrap_or_default();
         problems.add(format!(

@@ -1,6 +1,6 @@
 //! Waits that a workload states and measures itself, against what a report says.
 
-use std::{env, fs::OpenOptions, io::Write as _, path::Path};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -38,9 +38,6 @@ const BRIEF: [&str; 4] = [
     "short_lived_pipe",
     "epoll_answer",
 ];
-
-/// The file that receives a line of JSON for each wait.
-const TABLE: &str = "PYOBSERVE_TABLE";
 
 /// One wait: what its workload said, and what the report says.
 #[derive(Debug)]
@@ -210,21 +207,6 @@ impl Wait<'_> {
             "reported_ns": self.reason().map(|reason| self.reported_ns(reason)),
             "holds": holds,
         })
-    }
-}
-
-/// Appends rows to the table's file, if there is one.
-pub fn write(rows: &[Value]) {
-    let Some(file) = env::var_os(TABLE) else {
-        return;
-    };
-    let mut file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(file)
-        .expect("the table's file can be written");
-    for row in rows {
-        writeln!(file, "{row}").expect("the table's file can be written");
     }
 }
 

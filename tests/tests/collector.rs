@@ -2,9 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Write as _},
     os::unix::fs::FileExt as _,
-    path::Path,
     process::Command,
     time::{Duration, Instant},
 };
@@ -15,6 +13,7 @@ use leakcpu_tests::{
     observe,
     problems::Problems,
     report::{list, ns},
+    tracefs::{Listeners, Place},
     workload::{self, Workload},
 };
 use pyobserve::elf::{Image, usdt_notes};
@@ -158,54 +157,17 @@ fn a_child_that_was_forked_meanwhile_is_as_it_was_too() {
     problems.finish();
 }
 
-/// A probe of the kernel's own, as another tool may have it: without the counter.
-struct Foreign {
-    tracefs: tempfile::TempDir,
-}
-
-impl Foreign {
-    /// `None` where the kernel has no such thing.
-    fn at(file: &Path, offset: u64) -> Option<Self> {
-        let foreign = Self {
-            tracefs: tempfile::tempdir().expect("there is room"),
-        };
-        let mounted = Command::new("mount")
-            .args(["-t", "tracefs", "tracefs"])
-            .arg(foreign.tracefs.path())
-            .status();
-        if !mounted.is_ok_and(|status| status.success()) {
-            return None;
-        }
-        let place = format!("p:pyobserve_test/gc {}:{offset:#x}\n", file.display());
-        foreign.write("uprobe_events", &place).ok()?;
-        foreign.write("events/pyobserve_test/gc/enable", "1").ok()?;
-        Some(foreign)
-    }
-
-    fn write(&self, name: &str, text: &str) -> io::Result<()> {
-        let mut file = File::options()
-            .append(true)
-            .open(self.tracefs.path().join(name))?;
-        file.write_all(text.as_bytes())
-    }
-}
-
-impl Drop for Foreign {
-    fn drop(&mut self) {
-        // What cannot be undone here is undone by the next boot.
-        let _ = self.write("events/pyobserve_test/gc/enable", "0");
-        let _ = self.write("uprobe_events", "-:pyobserve_test/gc\n");
-        let _ = Command::new("umount").arg(self.tracefs.path()).status();
-    }
-}
-
 #[test]
 fn probes_that_another_tool_holds_without_their_counter_are_said_to_be_unheard() {
     let Some(python) = fixed() else { return };
     let file = fs::canonicalize(python.file()).expect("it is there");
     let notes = garbage::notes(python);
     let start = notes.find("python", "gc__start").expect("it has it");
-    let Some(foreign) = Foreign::at(&file, start.places[0].offset) else {
+    let without_counter = Place {
+        offset: start.places[0].offset,
+        semaphore: None,
+    };
+    let Some(foreign) = Listeners::at(&file, &[without_counter]) else {
         eprintln!("SKIPPED: no tracefs with uprobe_events here");
         return;
     };

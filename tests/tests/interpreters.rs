@@ -1,7 +1,7 @@
 //! Every interpreter in every form it may be installed in. What is found goes into the
 //! table of docs/interpreters.md, which `cargo xtask table` writes.
 
-use std::{env, fmt::Display, fs::OpenOptions, io::Write as _, panic};
+use std::{fmt::Display, panic};
 
 use leakcpu_tests::{
     collapsed,
@@ -12,12 +12,10 @@ use leakcpu_tests::{
     processes,
     report::{find_function, find_thread, largest_line, list, ns, text},
     stacks::{by_thread, computes_there, frames, threads, waits_there},
+    table_rows,
     workload::{self, Workload},
 };
 use serde_json::{Value, json};
-
-/// The file that receives a line of JSON for each row.
-const TABLE: &str = "PYOBSERVE_TABLE";
 
 /// Threads in the crowd.
 const CROWD: &str = "50";
@@ -55,7 +53,9 @@ fn rows(forms: &[Form], in_container: impl Fn(&Interpreter) -> bool) {
                 }
                 Err(why) => {
                     eprintln!("SKIPPED: {} {name}: {why}", python.version);
-                    write(&json!({"version": python.version, "form": name, "skipped": why}));
+                    table_rows::write(
+                        &json!({"version": python.version, "form": name, "skipped": why}),
+                    );
                 }
             }
         }
@@ -174,21 +174,8 @@ impl Row {
             .iter()
             .map(|(column, outcome)| ((*column).to_owned(), outcome.is_ok().into()))
             .collect();
-        write(&json!({"version": self.version, "form": self.form, "cells": cells}));
+        table_rows::write(&json!({"version": self.version, "form": self.form, "cells": cells}));
     }
-}
-
-/// Appends a row to the table's file, if there is one.
-fn write(row: &Value) {
-    let Some(file) = env::var_os(TABLE) else {
-        return;
-    };
-    let mut file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(file)
-        .expect("the table's file can be written");
-    writeln!(file, "{row}").expect("the table's file can be written");
 }
 
 fn about(python: &Interpreter, what: impl Display, problems: &mut Problems) {

@@ -16,15 +16,15 @@ use leakcpu_tests::{
     clocks::{Sampler, overlap},
     garbage,
     interpreter::{self, Interpreter},
-    observe,
+    observe, probe_prices,
     problems::Problems,
     reasons::{BATCHES, observe_until_right},
     report::{self, Report, function, largest_line, list, ns, sum_of_parts, text},
-    verdict,
+    table_rows, verdict,
     waits::Play,
     workload::Workload,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Why these are ignored by a plain run: other tests ask the same of this kernel.
 macro_rules! checks {
@@ -52,6 +52,7 @@ checks! {
     k_unplugged: "a CPU that goes and comes" = unplugged;
     l_reasons: "reasons" = reasons;
     m_collector: "collector" = collector;
+    n_probes: "probes" = probes;
 }
 
 /// The newest interpreter, wherever it is: a virtual machine has one, in a root of its own.
@@ -219,6 +220,35 @@ fn collector(problems: &mut Problems) -> Answer {
         return Answer::Skipped("the interpreter has no probes".to_owned());
     }
     garbage::check(python(), BETWEEN_NS, problems);
+    Yes
+}
+
+/// What listening takes by each way that this kernel has: rows of docs/usdt.md.
+fn probes(problems: &mut Problems) -> Answer {
+    let all = interpreter::all();
+    let Some(python) = all.iter().rev().find(|python| garbage::has_probes(python)) else {
+        return Answer::Skipped("no interpreter has probes".to_owned());
+    };
+    let file = fs::canonicalize(python.file()).expect("it is there");
+    let found = match probe_prices::prices(&file) {
+        Ok(found) => found,
+        Err(why) => {
+            problems.add(format!("{why:#}"));
+            return Yes;
+        }
+    };
+    let system_call_ns = probe_prices::system_call_ns();
+    for way in &found {
+        table_rows::write(&json!({
+            "way": way.way, "passing_ns": way.passing_ns, "system_call_ns": system_call_ns,
+            "places": way.places, "detaching_ms": way.detaching_ms,
+        }));
+        problems.check(
+            way.passing_ns > 0.0,
+            format!("{}: nobody seems to listen", way.way),
+        );
+    }
+    problems.check(!found.is_empty(), "there is no way to listen");
     Yes
 }
 

@@ -21,7 +21,7 @@ use super::{
 pub enum Backing {
     /// A file.
     File(Arc<Mapping>),
-    /// The kernel's own: `[vdso]`, `[vsyscall]`.
+    /// The kernel's own: `[vdso]`, `[vsyscall]`, and what it lays beside probes (`[uprobes]`).
     Kernel(Arc<str>),
     /// Memory of the process that no file is behind: made at run time.
     Anonymous,
@@ -40,6 +40,13 @@ pub struct CodeRange {
 pub fn code_ranges(pid: u32) -> Result<Vec<CodeRange>, DiscoveryError> {
     let maps = procfile::read(pid, "maps")?;
     Ok(lines(&maps).filter_map(code_range).collect())
+}
+
+/// Whether `pid` has code in memory that no file is behind, as a JIT makes it; not if that is not
+/// known.
+pub fn has_made_code(pid: u32) -> bool {
+    let made = |range: &CodeRange| range.backing == Backing::Anonymous;
+    code_ranges(pid).is_ok_and(|ranges| ranges.iter().any(made))
 }
 
 /// Names that shared memory without a file of its own has: the kernel's shared anonymous
@@ -76,6 +83,9 @@ fn code_range(line: &[u8]) -> Option<CodeRange> {
     }
     let backing = match rest {
         b"[vdso]" | b"[vsyscall]" => Backing::Kernel(String::from_utf8_lossy(rest).into()),
+        name if name.starts_with(b"[uprobes") => {
+            Backing::Kernel(String::from_utf8_lossy(name).into())
+        }
         _ => Backing::Anonymous,
     };
     Some(CodeRange { range, backing })

@@ -26,7 +26,7 @@ mod thread;
 pub use binary::{FileId, python_file};
 pub use cgroup::{CgroupFacts, container_id, systemd_unit};
 pub use children::{Child, awaited_child};
-pub use code::{Backing, CodeRange, code_ranges, open_code, perf_map};
+pub use code::{Backing, CodeRange, code_ranges, has_made_code, open_code, perf_map};
 pub use cpu_quota::{CpuHierarchy, QuotaStat};
 pub use cpu_time::{CpuTime, is_virtual_machine};
 pub use descriptors::{Descriptor, Socket, Tables, descriptor};

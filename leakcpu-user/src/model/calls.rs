@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{FunctionId, Process, StackId, Tid, in_proportion};
+use super::{FunctionId, ProbeWorth, Process, StackId, Tid, in_proportion};
 
 /// By how much the price of a probe that fires may be wrong: it is measured on ourselves, and what
 /// interpreters do to pass a probe's arguments differs by version (docs/usdt.md).
@@ -111,6 +111,16 @@ pub struct CallTable {
 }
 
 impl Process {
+    /// Whether calls are missing that no probe was passed in: counts are at least what there were.
+    pub fn misses_calls(&self) -> bool {
+        let probes = self.python.as_ref().and_then(|it| it.usdt.as_ref());
+        probes.is_some_and(|all| {
+            all.iter().any(|one| {
+                one.probe == "function__return" && one.worth == Some(ProbeWorth::SomeMissing)
+            })
+        })
+    }
+
     /// How often what was called, estimated where calls were not counted all the time; `None`
     /// if nobody counted.
     pub fn call_table(&self) -> Option<CallTable> {

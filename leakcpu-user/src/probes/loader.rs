@@ -393,6 +393,11 @@ impl Probes {
         self.usdt.detach(link);
     }
 
+    /// Whether one link listens at all places of a file (6.6), and not an event at each.
+    pub fn has_probe_links(&self) -> bool {
+        self.usdt.has_links()
+    }
+
     /// What passing a place where the program that counts calls listens takes, without the
     /// program. Nanoseconds; from now on we are listened at ourselves.
     pub fn trap_ns(&mut self) -> Result<u64, ProbeError> {

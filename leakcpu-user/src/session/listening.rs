@@ -17,7 +17,7 @@ use crate::{
     discovery::{self, FileId, PythonImage},
     elf::{CPYTHON, UsdtNotes},
     interpreter::PythonVersion,
-    model::{PROBES, ProbeUse, UserLoss, probe_worth},
+    model::{PROBES, ProbeUse, ProbeWorth, UserLoss, probe_worth},
     probes::{ProbeError, ProbeGroup, Scope, UsdtError, UsdtLink, UsdtTarget},
 };
 
@@ -255,6 +255,18 @@ impl Session {
     }
 }
 
+/// The first version whose JIT leaves out the probes of calls that are compiled.
+const FIRST_WITH_JIT: u8 = 15;
+/// What those are worth in a process that has such code.
+const MUTED: (ProbeWorth, Option<&str>) = (
+    ProbeWorth::SomeMissing,
+    Some("the process has code that was made at run time, as the JIT's, which hardly passes it"),
+);
+
+fn is_of_calls(probe: &str) -> bool {
+    probe.starts_with("function__")
+}
+
 /// What is known of the probes of a process' interpreter.
 #[derive(Clone, Debug)]
 pub(super) struct WatchedProbes {
@@ -283,6 +295,10 @@ impl WatchedProbes {
 
     /// As a report has them.
     pub(super) fn in_model(&self, pid: u32, fired: &HashMap<FiredKey, u64>) -> Vec<ProbeUse> {
+        // Asked only where it matters: it is a file of /proc.
+        let has_jit = self.minor >= FIRST_WITH_JIT
+            && self.is_armed(ProbeGroup::Calls)
+            && discovery::has_made_code(pid);
         let armed = self.armed.iter().flat_map(|group| group.probes());
         let armed: HashMap<&str, u32> = armed.copied().collect();
         PROBES
@@ -290,7 +306,11 @@ impl WatchedProbes {
             .map(|name| {
                 let listened = armed.get(name);
                 let present = self.present.contains(name);
-                let (worth, why) = probe_worth(self.minor, name);
+                let (worth, why) = if has_jit && is_of_calls(name) {
+                    MUTED
+                } else {
+                    probe_worth(self.minor, name)
+                };
                 ProbeUse {
                     probe: (*name).to_owned(),
                     present,

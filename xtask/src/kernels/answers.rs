@@ -6,7 +6,10 @@ use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
 use super::boot::{Output, last_lines};
-use crate::{table::reasons::Row, tally::Tally};
+use crate::{
+    table::{probes::Price, reasons::Row},
+    tally::Tally,
+};
 
 /// The last line: without it the machine ended before the checks did.
 pub const END: &str = "{\"end\": true}\n";
@@ -32,6 +35,7 @@ enum Line {
         end: bool,
     },
     Reason(Row),
+    Price(Price),
 }
 
 /// How a check ended.
@@ -66,6 +70,8 @@ pub struct Answers {
     pub checks: Vec<Answer>,
     /// What the check of reasons found, wait by wait.
     pub reasons: Vec<Row>,
+    /// What listening at probes takes, way by way.
+    pub prices: Vec<Price>,
     /// Whether all checks ran.
     pub is_whole: bool,
     console: String,
@@ -88,6 +94,7 @@ impl Answers {
             release: String::new(),
             checks: Vec::new(),
             reasons: Vec::new(),
+            prices: Vec::new(),
             is_whole: false,
             console: String::new(),
         };
@@ -105,6 +112,7 @@ impl Answers {
                 }),
                 Line::End { end } => all.is_whole = end,
                 Line::Reason(row) => all.reasons.push(row),
+                Line::Price(price) => all.prices.push(price),
             }
         }
         all
@@ -164,6 +172,7 @@ mod tests {
     const TEXT: &str = r#"{"release": "5.10.0-46-cloud-amd64"}
 {"answer":"yes","check":"a","why":""}
 {"version":"3.8.1","wait":"nap","what":"w","reason":"sleep","never":[],"own_ns":2,"reported_ns":1,"holds":true}
+{"way":"one link","passing_ns":520.5,"system_call_ns":80,"places":8,"detaching_ms":24}
 {"answer":"skipped","check":"b","why":"no such helper"}
 {"answer":"no","check":"c","why":"wrong line"}
 "#;
@@ -173,7 +182,7 @@ mod tests {
         let cut = Answers::parse("5.10", &format!("{TEXT}{{\"ans"));
         assert!(!cut.is_whole && !cut.is_good());
         assert_eq!(cut.version(), [5, 10, 0, 46]);
-        assert_eq!(cut.reasons.len(), 1);
+        assert_eq!((cut.reasons.len(), cut.prices.len()), (1, 1));
         assert_eq!(cut.of("b").map(|b| b.kind), Some(Kind::Skipped));
         let tally = cut.tally(5);
         assert_eq!((tally.passed, tally.failed), (1, 3));

@@ -5,11 +5,17 @@ use std::{collections::BTreeSet, fmt::Write as _};
 use anyhow::Result;
 
 use super::answers::{Answers, Kind};
-use crate::{host::Host, marks::Marks, origin::Origin, table::reasons};
+use crate::{
+    host::Host,
+    marks::Marks,
+    origin::Origin,
+    table::{probes, reasons},
+};
 
 /// The files, and the lines between which their tables stand.
 const FILE: &str = "docs/kernels.md";
 const REASONS_FILE: &str = "docs/reasons.md";
+const PROBES_FILE: &str = "docs/usdt.md";
 const MARKS: Marks = Marks {
     begin: "<!-- cargo xtask kernels: begin -->",
     end: "<!-- cargo xtask kernels: end -->",
@@ -59,9 +65,13 @@ pub fn put(host: &Host, all: &[Answers]) -> Result<()> {
         .iter()
         .map(|answers| (answers.name.clone(), answers.reasons.clone()))
         .collect();
+    let prices = all
+        .iter()
+        .map(|answers| (answers.name.as_str(), answers.prices.as_slice()));
     for (file, table) in [
         (FILE, of(all)),
         (REASONS_FILE, reasons::side_by_side(&columns)),
+        (PROBES_FILE, probes::by_kernel(prices)),
     ] {
         let text = format!("Run on {day} at commit {commit}.\n\n{table}");
         MARKS.put(host, &host.workspace.join(file), &text)?;

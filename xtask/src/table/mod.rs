@@ -3,6 +3,7 @@
 //! and about every reason of blocked time (docs/reasons.md).
 
 mod interpreters;
+pub mod probes;
 pub mod reasons;
 
 use std::{
@@ -19,6 +20,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     host::Host,
     marks::{self, Marks},
+    origin::Origin,
     roots, setup,
     tally::Tally,
     test::{everything, kernel},
@@ -35,20 +37,24 @@ pub struct Arguments {
     rows: Option<PathBuf>,
 }
 
-/// What a table is about; its test has the same name.
+/// What a table is about.
 #[derive(Clone, Copy, ValueEnum)]
 enum Subject {
     /// Every interpreter in every form
     Interpreters,
     /// Every reason of blocked time
     Reasons,
+    /// Every probe of interpreters
+    Probes,
 }
 
 impl Subject {
+    /// The test that finds it out.
     fn test(self) -> &'static str {
         match self {
             Self::Interpreters => "interpreters",
             Self::Reasons => "reasons",
+            Self::Probes => "every_probe",
         }
     }
 
@@ -57,6 +63,7 @@ impl Subject {
         match self {
             Self::Interpreters => &["--ignored", "--nocapture"],
             Self::Reasons => &["--nocapture"],
+            Self::Probes => &["--include-ignored", "--nocapture"],
         }
     }
 
@@ -71,6 +78,7 @@ impl Subject {
                 ]
             }
             Self::Reasons => vec![("docs/reasons.md", reasons::table(read(rows)?))],
+            Self::Probes => vec![("docs/usdt.md", probes::table(&read(rows)?))],
         })
     }
 }
@@ -118,8 +126,10 @@ pub fn run(host: &Host, arguments: &Arguments) -> Result<ExitCode> {
 }
 
 fn put_all(host: &Host, subject: Subject, rows: &Path) -> Result<()> {
+    let Origin { day, commit } = Origin::now(host)?;
     for (file, table) in subject.tables(rows)? {
-        MARKS.put(host, &host.workspace.join(file), &table)?;
+        let text = format!("Run on {day} at commit {commit}.\n\n{table}");
+        MARKS.put(host, &host.workspace.join(file), &text)?;
         eprintln!("wrote the table of {file}");
     }
     Ok(())

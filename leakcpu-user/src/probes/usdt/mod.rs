@@ -123,6 +123,11 @@ impl Usdt {
         }
     }
 
+    /// Whether one link listens at all places of a file.
+    pub(super) fn has_links(&self) -> bool {
+        self.has_multi
+    }
+
     /// Loads the program of that name: `program`, as aya has it, or the same once more.
     pub(super) fn load(
         &self,

@@ -41,6 +41,7 @@ struct CallsDto {
     uncertainty: f64,
     unnamed: u64,
     of_interpreter: u64,
+    at_least: bool,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -108,6 +109,7 @@ fn calls_dto(process: &Process, calls: &Calls) -> CallsDto {
         lost_ns: calls.lost_ns,
         uncertainty: calls.uncertainty(),
         of_interpreter: calls.of_interpreter,
+        at_least: process.misses_calls(),
         unnamed: process.call_table().map_or(0, |table| table.unnamed),
     }
 }

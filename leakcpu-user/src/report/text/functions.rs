@@ -99,7 +99,16 @@ fn table(process: &Process, rows: &[FunctionRow], all: bool, width: usize, lines
 fn provenance(process: &Process) -> Vec<String> {
     let mut texts = Vec::new();
     match &process.calls {
-        Some(calls) if calls.has_functions => texts.push(format!("ncalls {}", of_calls(calls))),
+        Some(calls) if calls.has_functions => {
+            texts.push(format!("ncalls {}", of_calls(calls)));
+            if process.misses_calls() {
+                texts.push(
+                    "ncalls are the least there were: code made at run time, as the JIT's, calls \
+                     without a probe"
+                        .to_owned(),
+                );
+            }
+        }
         Some(calls) => {
             texts.push(format!("lines {}", of_calls(calls)));
             texts.push("ncalls: nobody counted (--usdt calls does)".to_owned());
