@@ -9,13 +9,13 @@ use serde::Deserialize;
 #[derive(Clone, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Row {
-    Worth(Worth),
+    Seen(Seen),
     Takes(Takes),
 }
 
 /// How often a probe fired beside how often it was to.
 #[derive(Clone, Deserialize)]
-pub(super) struct Worth {
+pub(super) struct Seen {
     probe: String,
     version: String,
     present: bool,
@@ -55,7 +55,7 @@ pub(super) fn table(rows: &[Row]) -> String {
          |---|---|---|---|---|---|---|---|\n",
     );
     for row in rows {
-        let Row::Worth(row) = row else { continue };
+        let Row::Seen(row) = row else { continue };
         let _ = write!(table, "| {} | {} ", row.probe, row.version);
         let (Some(fired), Some(truth)) = (row.fired, row.truth) else {
             let present = if row.present { "yes" } else { "no" };
