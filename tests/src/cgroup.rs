@@ -3,9 +3,14 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    process, thread,
+    process,
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
     time::{Duration, Instant},
 };
+
+/// Groups that were made.
+static MADE: AtomicU32 = AtomicU32::new(0);
 
 /// Where a controller is mounted, and whether that is v2.
 fn hierarchy(controller: &str) -> Option<(PathBuf, bool)> {
@@ -76,7 +81,9 @@ impl ControlGroup {
             eprintln!("skipped: no cgroup hierarchy with the controller `{controller}` is mounted");
             return None;
         };
-        let name = format!("pyobserve-test-{}-{what}", process::id());
+        // Another of its name may be there until the last of its tasks has ended.
+        let nth = MADE.fetch_add(1, Ordering::Relaxed);
+        let name = format!("pyobserve-test-{}-{nth}-{what}", process::id());
         let group = Self {
             path: mount.join(&name),
             name: format!("/{name}"),

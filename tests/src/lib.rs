@@ -27,6 +27,7 @@ pub mod interpreter;
 pub mod lines;
 pub mod netns;
 pub mod observe;
+pub mod probe_places;
 pub mod probe_prices;
 pub mod problems;
 pub mod processes;

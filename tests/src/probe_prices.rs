@@ -8,7 +8,7 @@ use leakcpu_common::usdt::{UsdtSite, probe};
 use pyobserve::{
     elf::{CPYTHON, Image, usdt_notes},
     model::PROBES,
-    probes::{LoadConfig, ProbeGroup, ProbeGroups, Probes, Scope, UsdtTarget},
+    probes::{LoadConfig, ProbeGroup, ProbeGroups, Probes, Scope, UsdtTarget, UsdtWay},
 };
 
 /// Times that each is measured; the middle one counts.
@@ -34,14 +34,14 @@ pub struct Prices {
 pub fn prices(python: &Path) -> Result<Vec<Prices>> {
     let targets = targets(python)?;
     let mut all = Vec::new();
-    for by_events in [false, true] {
+    for way in [UsdtWay::Links, UsdtWay::Events] {
         let config = LoadConfig {
             usdt: ProbeGroups::NONE.with(ProbeGroup::Calls),
-            usdt_by_events: by_events,
+            usdt_way: way,
             ..LoadConfig::default()
         };
         let mut probes = Probes::load(config)?;
-        if !by_events && !probes.has_probe_links() {
+        if way == UsdtWay::Links && !probes.has_probe_links() {
             continue;
         }
         let traps = (0..ROUNDS)
@@ -55,10 +55,9 @@ pub fn prices(python: &Path) -> Result<Vec<Prices>> {
             took_ms.push(began.elapsed().as_secs_f64() * 1e3);
         }
         all.push(Prices {
-            way: if by_events {
-                "an event each"
-            } else {
-                "one link"
+            way: match way {
+                UsdtWay::Links => "one link",
+                UsdtWay::EventsForCalls | UsdtWay::Events => "an event each",
             },
             passing_ns: middle(traps),
             detaching_ms: middle(took_ms),

@@ -1,22 +1,15 @@
 //! What interpreters' own probes say of their collectors, beside what `gc.callbacks` says.
 
-use std::{
-    fs::{self, File},
-    os::unix::fs::FileExt as _,
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::{fs, process::Command, time::Duration};
 
 use leakcpu_tests::{
-    garbage,
-    interpreter::{self, Interpreter},
-    observe,
+    garbage, interpreter, observe,
+    probe_places::{Places, fixed, settled},
     problems::Problems,
     report::{list, ns},
     tracefs::{Listeners, Place},
     workload::{self, Workload},
 };
-use pyobserve::elf::{Image, usdt_notes};
 use serde_json::Value;
 
 /// Between a callback of the collector and its probe lies little code; a thread may be
@@ -41,76 +34,16 @@ fn collections_are_those_that_the_program_saw() {
     problems.finish();
 }
 
-/// The counters of listeners of a process, as its memory has them; only of executables that
-/// are loaded where they are linked.
-fn semaphores(pid: u32, python: &Interpreter) -> Vec<u16> {
-    let file = fs::canonicalize(python.file()).expect("it is there");
-    let bytes = fs::read(file).expect("it can be read");
-    let image = Image::parse(&*bytes).expect("it is an ELF file");
-    let memory = File::open(format!("/proc/{pid}/mem")).expect("its memory can be read");
-    let notes = usdt_notes(&image).expect("its notes can be read");
-    notes
-        .probes
-        .iter()
-        .filter_map(|probe| image.address_of(probe.semaphore?))
-        .map(|address| {
-            let mut word = [0; 2];
-            memory
-                .read_exact_at(&mut word, address)
-                .expect("it is mapped");
-            u16::from_le_bytes(word)
-        })
-        .collect()
-}
-
-/// The first bytes of the probes' places.
-fn instructions(pid: u32, python: &Interpreter) -> Vec<u8> {
-    let file = fs::canonicalize(python.file()).expect("it is there");
-    let bytes = fs::read(file).expect("it can be read");
-    let image = Image::parse(&*bytes).expect("it is an ELF file");
-    let memory = File::open(format!("/proc/{pid}/mem")).expect("its memory can be read");
-    let notes = usdt_notes(&image).expect("its notes can be read");
-    let places = notes.probes.iter().flat_map(|probe| &probe.places);
-    places
-        .filter_map(|place| image.address_of(place.offset))
-        .map(|address| {
-            let mut byte = [0];
-            memory
-                .read_exact_at(&mut byte, address)
-                .expect("it is mapped");
-            byte[0]
-        })
-        .collect()
-}
-
-/// Debian's own interpreters are linked to fixed addresses.
-fn fixed() -> Option<&'static Interpreter> {
-    let found = interpreter::all()
-        .into_iter()
-        .find(|python| interpreter::is_debian(python) && garbage::has_probes(python));
-    if found.is_none() {
-        eprintln!("SKIPPED: no interpreter of Debian's with probes here");
-    }
-    found
-}
-
 #[test]
 fn a_target_is_as_it_was_when_the_observer_is_gone() {
     let Some(python) = fixed() else { return };
     let mut problems = Problems::new();
     for end in [End::Interrupt, End::Kill] {
         let workload = Workload::start::<&str>(python, garbage::SCRIPT, &[]);
-        let before = (
-            semaphores(workload.pid, python),
-            instructions(workload.pid, python),
-        );
+        let before = Places::of(workload.pid, python);
         let mut running = garbage::start(&workload, &[]);
-        let armed = semaphores(workload.pid, python);
-        problems.equal(
-            "semaphores that are raised",
-            &armed.iter().filter(|count| **count > 0).count(),
-            &2,
-        );
+        let armed = Places::of(workload.pid, python);
+        problems.equal("semaphores that are raised", &armed.raised(), &2);
         match end {
             End::Interrupt => {
                 running.interrupt();
@@ -120,13 +53,8 @@ fn a_target_is_as_it_was_when_the_observer_is_gone() {
                 running.child.wait().expect("it is our child");
             }
         }
-        let after = settled(|| {
-            let now = (
-                semaphores(workload.pid, python),
-                instructions(workload.pid, python),
-            );
-            (now == before).then_some(now)
-        });
+        let is_so = || (Places::of(workload.pid, python) == before).then_some(());
+        let after = settled(is_so);
         problems.check(after.is_some(), format!("{end:?}: it is not as it was"));
         drop(workload);
     }
@@ -138,7 +66,7 @@ fn a_child_that_was_forked_meanwhile_is_as_it_was_too() {
     let Some(python) = fixed() else { return };
     let mut problems = Problems::new();
     let mut workload = Workload::start::<&str>(python, "forks_garbage.py", &[]);
-    let look = |pid| (semaphores(pid, python), instructions(pid, python));
+    let look = |pid| Places::of(pid, python);
     let before = look(workload.pid);
     let running = garbage::start(&workload, &[]);
     workload.go();
@@ -173,12 +101,13 @@ fn probes_that_another_tool_holds_without_their_counter_are_said_to_be_unheard()
     };
     let mut problems = Problems::new();
     let workload = Workload::start::<&str>(python, garbage::SCRIPT, &[]);
-    let before = semaphores(workload.pid, python);
+    let before = Places::of(workload.pid, python);
     let report = garbage::start(&workload, &[]).interrupt().report();
     problems.equal("loss", &report.loss("probes_not_heard"), &1);
     let process = report.process(workload.pid);
     problems.equal("collector", &process["collector"], &Value::Null);
-    problems.equal("semaphores", &semaphores(workload.pid, python), &before);
+    let after = Places::of(workload.pid, python);
+    problems.equal("semaphores", &after.semaphores, &before.semaphores);
     drop(foreign);
     workload.finish();
     problems.finish();
@@ -190,26 +119,14 @@ enum End {
     Kill,
 }
 
-/// Waits for something to be so.
-fn settled<T>(mut is_so: impl FnMut() -> Option<T>) -> Option<T> {
-    let until = Instant::now() + Duration::from_secs(5);
-    loop {
-        match is_so() {
-            Some(found) => return Some(found),
-            None if Instant::now() > until => return None,
-            None => std::thread::sleep(Duration::from_millis(10)),
-        }
-    }
-}
-
 #[test]
 fn nobody_listens_if_that_is_not_wanted() {
     let Some(python) = fixed() else { return };
     let mut problems = Problems::new();
     let workload = Workload::start::<&str>(python, garbage::SCRIPT, &[]);
-    let before = semaphores(workload.pid, python);
+    let before = Places::of(workload.pid, python);
     let running = garbage::start(&workload, &["--usdt", "none"]);
-    problems.equal("semaphores", &semaphores(workload.pid, python), &before);
+    problems.equal("places", &Places::of(workload.pid, python), &before);
     let report = running.interrupt().report();
     let process = report.process(workload.pid);
     problems.equal("collector", &process["collector"], &Value::Null);

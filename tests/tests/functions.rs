@@ -7,6 +7,7 @@ use leakcpu_tests::{
     garbage,
     interpreter::{self, Interpreter},
     observe::{self, Outcome},
+    probe_places::{Places, fixed, settled},
     problems::{Problems, until_right},
     report::{list, ns, text},
     workload::Workload,
@@ -73,7 +74,7 @@ fn truth(python: &Interpreter, mode: &str) -> BTreeMap<String, i64> {
 fn own_rows(process: &Value) -> impl Iterator<Item = &Value> {
     list(process, "functions").iter().filter(|row| {
         let file = text(row, "file");
-        file.ends_with(SCRIPT) || file == "<made>"
+        file.ends_with(SCRIPT) || file.ends_with("forks_calls.py") || file == "<made>"
     })
 }
 
@@ -335,6 +336,44 @@ fn without_probes_calls_are_not_counted_and_that_is_said() {
             .contains("this interpreter has no probes of calls"),
         &outcome.stdout,
     );
+    workload.finish();
+    problems.finish();
+}
+
+/// It is not watched, and is not to pay: what it meets of its parent's probes is taken away.
+#[test]
+fn a_child_that_is_forked_meanwhile_gets_its_places_back() {
+    let Some(python) = fixed() else { return };
+    let mut problems = Problems::new();
+    let mut workload = Workload::start::<&str>(python, "forks_calls.py", &[]);
+    let before = Places::of(workload.pid, python);
+    let pid = workload.pid.to_string();
+    let words = [
+        "functions",
+        "-p",
+        &pid,
+        "-d",
+        "5m",
+        "--json",
+        "--exact",
+        "--usdt",
+        "calls",
+    ];
+    let running = observe::start(observe::command(&words));
+    observe::until_attached(&running);
+    let armed = Places::of(workload.pid, python);
+    problems.equal("semaphores that are raised", &armed.raised(), &1);
+    workload.go();
+    let child = ns(&workload.next_line(), "child");
+    let child = u32::try_from(child).expect("it is a pid");
+    let back = settled(|| (Places::of(child, python) == before).then_some(()));
+    problems.check(back.is_some(), "the child's places are not its own");
+    let parents = Places::of(workload.pid, python);
+    problems.equal("the parent's meanwhile", &parents, &armed);
+    let process = only(&running.interrupt());
+    let plain = own_rows(&process).find(|row| text(row, "name") == "plain");
+    problems.equal("calls", &plain.map(|row| ns(row, "ncalls")), &Some(1000));
+    problems.equal("places", &Places::of(workload.pid, python), &before);
     workload.finish();
     problems.finish();
 }

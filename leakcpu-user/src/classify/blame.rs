@@ -6,12 +6,9 @@ use super::culprit::gil_holders;
 use super::owner::place_of;
 use super::resumed::LoopWaits;
 use super::spent::Bucket;
-use super::spin::task_frame;
+use super::spin::{MIN_TASK_SAMPLES, task_frame};
 use super::{Blame, Class, Spin, Thresholds, waiting};
 use crate::model::{Frame, FunctionId, Process, StackTime, StackTimeKind, Thread, Tid};
-
-/// So many samples in tasks tell which of them makes an event loop turn.
-const MIN_TASK_SAMPLES: u64 = 3;
 
 /// The innermost frame of the user's own code (else the leaf) that got the most of
 /// the time the verdict is about: on-CPU time for what computes or spins, waits for what waits

@@ -31,7 +31,7 @@ use super::{
     syscalls::SyscallTable,
     usdt::{
         CallCounting, ProbeGroup, ProbeGroups, Scope, Usdt, UsdtError, UsdtLink, UsdtTarget,
-        map_fds,
+        UsdtWay, map_fds,
     },
 };
 
@@ -173,8 +173,8 @@ pub struct LoadConfig {
     pub usdt: ProbeGroups,
     /// When calls are counted, if they are wanted.
     pub call_counting: CallCounting,
-    /// Probes get an event each even where one link could have them all: for a bench.
-    pub usdt_by_events: bool,
+    /// How probes are listened at.
+    pub usdt_way: UsdtWay,
 }
 
 impl Default for LoadConfig {
@@ -191,7 +191,7 @@ impl Default for LoadConfig {
             time_switch_walks: false,
             usdt: ProbeGroups::NONE,
             call_counting: CallCounting::default(),
-            usdt_by_events: false,
+            usdt_way: UsdtWay::Links,
         }
     }
 }
@@ -224,7 +224,7 @@ impl Probes {
         #[cfg(feature = "ebpf-log")]
         let flush_log = log_reader(&mut ebpf);
         let mut skipped = Vec::new();
-        let mut usdt = Usdt::new(&facts, config.usdt_by_events);
+        let mut usdt = Usdt::new(&facts, config.usdt_way);
         for (source, loaded) in load_all(&mut ebpf, &aya_btf, &mut usdt, config.usdt) {
             let Err(error) = loaded else { continue };
             if source.required {
@@ -267,7 +267,7 @@ impl Probes {
         let (mut ebpf, facts) = open_small()?;
         let fds = map_fds(&ebpf);
         let program = ebpf.program_mut(group.program());
-        Usdt::new(&facts, false)
+        Usdt::new(&facts, UsdtWay::Links)
             .load(group.program(), &fds, OBJECT, program)
             .map(drop)
     }

@@ -22,4 +22,6 @@ pub use maps::KernelMaps;
 pub use sources::{Attach, SOURCES, Source};
 pub use syscalls::{SyscallTable, syscall_name, syscall_spec};
 pub use throttle_clock::ThrottleClock;
-pub use usdt::{CallCounting, ProbeGroup, ProbeGroups, Scope, UsdtError, UsdtLink, UsdtTarget};
+pub use usdt::{
+    CallCounting, ProbeGroup, ProbeGroups, Scope, UsdtError, UsdtLink, UsdtTarget, UsdtWay,
+};

@@ -14,6 +14,9 @@ const TIMES: u32 = 40;
 /// A thread that runs for more of the time is met often enough, and would pay for it: at the
 /// usual rate these are 4,000 samples for each second that it runs, 2 us each.
 const MAX_ON_CPU_SHARE: f64 = 0.1;
+/// The same of a loop that hardly does anything but turn: its tasks are met seldom however much
+/// it does so.
+const MAX_RESTLESS_SHARE: f64 = 0.3;
 /// Threads that are sampled so.
 const MAX_THREADS: usize = 32;
 
@@ -22,19 +25,30 @@ impl Session {
     /// often from now on.
     pub(super) fn sample_loops(&mut self, waits: &[Sighting]) {
         for wait in waits {
-            if self.samples.is_thinned(wait.tid) || self.samples.thinned() >= MAX_THREADS {
-                continue;
-            }
-            if self.on_cpu_share(wait.tid) > MAX_ON_CPU_SHARE {
-                continue;
-            }
-            // What came before is as seldom as ever.
-            self.drain_samples();
-            match self.probes.sample_thread(wait.tid, TIMES - 1) {
-                Ok(()) => self.samples.thin(wait.tid, TIMES),
-                // It may have ended, or the machine has no more such clocks.
-                Err(error) => tracing::debug!(tid = wait.tid, %error, "not sampled more often"),
-            }
+            self.sample_loop(wait.tid, MAX_ON_CPU_SHARE);
+        }
+    }
+
+    /// The same of threads whose loops were seen to wait in vain, hundreds of times a second.
+    pub(super) fn sample_restless_loops(&mut self) {
+        for tid in self.suspects.waiters_in_vain() {
+            self.sample_loop(tid, MAX_RESTLESS_SHARE);
+        }
+    }
+
+    fn sample_loop(&mut self, tid: u32, max_on_cpu_share: f64) {
+        if self.samples.is_thinned(tid) || self.samples.thinned() >= MAX_THREADS {
+            return;
+        }
+        if self.on_cpu_share(tid) > max_on_cpu_share {
+            return;
+        }
+        // What came before is as seldom as ever.
+        self.drain_samples();
+        match self.probes.sample_thread(tid, TIMES - 1) {
+            Ok(()) => self.samples.thin(tid, TIMES),
+            // It may have ended, or the machine has no more such clocks.
+            Err(error) => tracing::debug!(tid, %error, "not sampled more often"),
         }
     }
 

@@ -88,6 +88,7 @@ impl Session {
         let watched = &self.watched;
         self.suspects
             .look(&mut self.probes, |pid| watched.contains_key(&pid))?;
+        self.sample_restless_loops();
         if self.purpose == Purpose::Report {
             self.keep_hot_code();
         }

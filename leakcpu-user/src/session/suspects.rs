@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     collect::monotonic_ns,
-    probes::{KernelMaps, ProbeError, Probes},
+    probes::{KernelMaps, ProbeError, Probes, syscall_name},
 };
 
 /// How long calls are tallied.
@@ -158,6 +158,17 @@ impl Suspects {
             .is_none_or(|trials| trials.concern(pid))
     }
 
+    /// Threads whose loops waited for many descriptors until the time was up.
+    pub(super) fn waiters_in_vain(&self) -> Vec<u32> {
+        let in_vain = |(tid, evidence): (&u32, &Evidence)| {
+            let mut tallies = evidence.tallies.iter();
+            tallies
+                .any(|(syscall, tally)| tally.timed_out > 0 && is_of_loops(*syscall))
+                .then_some(*tid)
+        };
+        self.evidence.iter().filter_map(in_vain).collect()
+    }
+
     /// The evidence has been judged: what comes is of the next window.
     pub(super) fn forget_evidence(&mut self) {
         self.evidence.clear();
@@ -288,6 +299,11 @@ impl Suspects {
         }
         take_tallies(&mut maps, &mut self.evidence)
     }
+}
+
+fn is_of_loops(syscall: u32) -> bool {
+    let name = i32::try_from(syscall).ok().and_then(syscall_name);
+    name.is_some_and(|name| name.starts_with("epoll_"))
 }
 
 fn take_tallies(

@@ -6,7 +6,7 @@ use crate::fixtures::profile;
 use pyobserve::classify::{Class, Detail, classify};
 use pyobserve::diagnose::{Severity, diagnose};
 use pyobserve::model::{
-    Code, Leaf, Naming, NativeFrame, NativeFunction, NativeId, Process, Reason,
+    Code, Leaf, LoopSamples, Naming, NativeFrame, NativeFunction, NativeId, Process, Reason,
 };
 
 /// An event loop whose every turn polls without waiting: `in_tasks` of 980 samples
@@ -154,6 +154,58 @@ fn waits_that_time_out_a_thousand_times_a_second_are_busy_waiting() {
         (Class::BusyWaiting, Some(Detail::MicroSleep))
     );
     assert_eq!(waiting(20).class, Class::Idle);
+}
+
+/// It wakes up for timers of tasks, in which a clock of its own met it.
+#[test]
+fn a_task_that_sleeps_for_moments_answers_for_its_event_loop() {
+    let sleeping = |met| {
+        let mut p = ProcessBuilder::new(7, "3.11.7", &["python", "a.py"]);
+        let start = p.frame("<module>", "/srv/app/a.py", 1, 20);
+        let once = p.frame(
+            "BaseEventLoop._run_once",
+            "/usr/lib/python3.11/asyncio/base_events.py",
+            1800,
+            1880,
+        );
+        let task = p.frame("result_of", "/srv/app/a.py", 8, 11);
+        let mut t = ThreadBuilder::new(7, "python", s(10));
+        t.on_cpu(ms(400));
+        t.user(p.stack(&[once, start]), 40);
+        t.blocked(
+            p.stack(&[once, start]),
+            blocked(Reason::PollWait, "epoll_wait"),
+            9_000,
+            s(9) + ms(500),
+            ms(2),
+        );
+        t.tally("epoll_wait", ms(200), 200, 0);
+        let in_task = p.stack(&[task, once, start]);
+        let mut process = p.thread(t).build();
+        let thread = &mut process.threads[0];
+        thread.tallies[0].timed_out = 198;
+        thread.loop_samples = vec![LoopSamples {
+            stack: in_task,
+            count: met,
+        }];
+        process
+    };
+    let of = |met| {
+        let process = sleeping(met);
+        let profile = profile(vec![process.clone()]);
+        let diagnosis = classify(&profile);
+        let found = diagnose(&profile, &diagnosis);
+        let place = &found.processes[0].findings[0].place;
+        let place = place.as_ref().map(|place| place.function.clone());
+        let verdict = verdicts(process).verdict;
+        assert_eq!(verdict.detail, Some(Detail::MicroSleep));
+        (verdict.blame.map(|blame| blame.function), place)
+    };
+    let task = Some("result_of".to_owned());
+    assert_eq!(of(30), (task.clone(), task));
+    // Too few to say.
+    let start = Some("<module>".to_owned());
+    assert_eq!(of(2), (start.clone(), start));
 }
 
 #[test]

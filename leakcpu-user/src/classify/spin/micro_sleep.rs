@@ -2,11 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use super::{Spin, seconds};
+use super::{Spin, most_met_in_tasks, seconds, task_frame};
 use crate::{
     classify::Thresholds,
-    model::{Frame, Process, Reason, StackTimeKind, Thread},
+    model::{Frame, Process, Reason, StackId, StackTimeKind, Thread},
 };
+
+/// Sleeps from one place.
+struct Site {
+    count: u64,
+    blocked_ns: u64,
+    /// One of their stacks.
+    stack: StackId,
+}
 
 /// Sleeps so frequent, and with so little done between them, that they are a busy-wait.
 pub(super) fn prove(process: &Process, thread: &Thread, limits: &Thresholds) -> Option<Spin> {
@@ -27,7 +35,7 @@ pub(in crate::classify) fn most_frequent(
     thread: &Thread,
     limits: &Thresholds,
 ) -> Option<Spin> {
-    let mut sites: BTreeMap<_, (u64, u64)> = BTreeMap::new();
+    let mut sites: BTreeMap<_, Site> = BTreeMap::new();
     for entry in &thread.stack_times {
         let StackTimeKind::Blocked {
             reason, syscall, ..
@@ -41,27 +49,38 @@ pub(in crate::classify) fn most_frequent(
         let frame = process.own_frame(process.stack(entry.stack));
         let site = sites
             .entry((frame.map(|f| (f.function, f.line)), syscall.clone()))
-            .or_default();
-        site.0 += entry.count;
-        site.1 += entry.blocked_ns;
+            .or_insert(Site {
+                count: 0,
+                blocked_ns: 0,
+                stack: entry.stack,
+            });
+        site.count += entry.count;
+        site.blocked_ns += entry.blocked_ns;
     }
-    let ((place, syscall), (count, blocked_ns)) =
-        sites.into_iter().max_by_key(|&(_, (count, _))| count)?;
-    let rate = count as f64 / seconds(thread.times.wall_ns);
-    let mean_ns = blocked_ns.checked_div(count)?;
-    (rate >= limits.micro_sleep_advice_rate && mean_ns < limits.micro_sleep_max_mean_ns).then(
-        || Spin::MicroSleep {
-            syscall,
-            rate,
-            mean_ns,
-            count,
-            frame: place.map(|(function, line)| Frame {
+    let ((place, syscall), site) = sites.into_iter().max_by_key(|(_, site)| site.count)?;
+    let rate = site.count as f64 / seconds(thread.times.wall_ns);
+    let mean_ns = site.blocked_ns.checked_div(site.count)?;
+    if rate < limits.micro_sleep_advice_rate || mean_ns >= limits.micro_sleep_max_mean_ns {
+        return None;
+    }
+    // An event loop sleeps itself, below whoever started it, for tasks that want it to.
+    let in_task = match task_frame(process, process.stack(site.stack)) {
+        Some(_) => None,
+        None => most_met_in_tasks(process, thread),
+    };
+    Some(Spin::MicroSleep {
+        syscall,
+        rate,
+        mean_ns,
+        count: site.count,
+        frame: in_task.or_else(|| {
+            place.map(|(function, line)| Frame {
                 function,
                 line,
                 called_from_c: false,
-            }),
-        },
-    )
+            })
+        }),
+    })
 }
 
 /// Whether a wait ends by the clock, not by an event.

@@ -10,8 +10,13 @@ mod waiting_loop;
 
 pub(super) use micro_sleep::{is_timed_wait, most_frequent as most_frequent_sleep};
 
+use std::collections::BTreeMap;
+
 use super::Thresholds;
 use crate::model::{Frame, NativeId, Process, Stack, Thread, WaitingLoop};
+
+/// So many samples in tasks tell which of them makes an event loop turn.
+pub(super) const MIN_TASK_SAMPLES: u64 = 3;
 
 /// What a thread's busy-wait consists of.
 #[derive(Clone, Debug, PartialEq)]
@@ -115,6 +120,25 @@ pub(super) fn task_frame(process: &Process, stack: &Stack) -> Option<Frame> {
     let outermost = stack.frames.iter().rposition(is_loop)?;
     let mut inside = stack.frames[..outermost].iter().copied();
     inside.find(|frame| process.is_own_frame(*frame))
+}
+
+/// The place in tasks of an event loop in which it was met most often; `None` if that was hardly
+/// ever.
+fn most_met_in_tasks(process: &Process, thread: &Thread) -> Option<Frame> {
+    let on_cpu = thread.stack_times.iter().filter(|e| e.kind.is_on_cpu());
+    let on_cpu = on_cpu.map(|entry| (entry.stack, entry.count));
+    let more = thread.loop_samples.iter().map(|of| (of.stack, of.count));
+    let mut places: BTreeMap<_, (Frame, u64)> = BTreeMap::new();
+    for (stack, count) in on_cpu.chain(more) {
+        if let Some(frame) = task_frame(process, process.stack(stack)) {
+            let place = places.entry((frame.function, frame.line));
+            place.or_insert((frame, 0)).1 += count;
+        }
+    }
+    let met: u64 = places.values().map(|(_, count)| count).sum();
+    let most = places.into_values().max_by_key(|(_, count)| *count);
+    most.filter(|_| met >= MIN_TASK_SAMPLES)
+        .map(|(frame, _)| frame)
 }
 
 fn is_event_loop(file: &str) -> bool {

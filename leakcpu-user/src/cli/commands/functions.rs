@@ -13,7 +13,7 @@ use crate::{
         exit::{Exit, Failure},
     },
     model::{FunctionRow, Process, Profile},
-    probes::{CallCounting, LoadConfig, ProbeGroup},
+    probes::{CallCounting, LoadConfig, ProbeGroup, UsdtWay},
     report::{write_functions_json, write_functions_text, write_pstats},
 };
 
@@ -33,6 +33,12 @@ pub(crate) fn run(args: &Args, functions: &FunctionsArgs) -> Result<Exit, Failur
                 CallCounting::Exact
             } else {
                 CallCounting::Share(functions.max_loss)
+            },
+            // Whoever is forked by one of them is not to pay for what it is not asked for.
+            usdt_way: if functions.exact && !functions.pids.is_empty() {
+                UsdtWay::EventsForCalls
+            } else {
+                UsdtWay::Links
             },
             ..LoadConfig::default()
         },

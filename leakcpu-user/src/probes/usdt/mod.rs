@@ -45,6 +45,20 @@ pub struct UsdtTarget {
     pub semaphore: Option<u64>,
 }
 
+/// How probes are listened at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UsdtWay {
+    /// One link for all places of a file, where the kernel has such (6.6).
+    #[default]
+    Links,
+    /// The same, but an event each for calls and lines: a child that a process forks which is listened
+    /// at keeps the breakpoints of a link, and pays for them until it goes; those of events the
+    /// kernel takes away when the child meets them.
+    EventsForCalls,
+    /// An event each: for a bench.
+    Events,
+}
+
 /// Why nobody listens at a file's probes.
 #[derive(Debug, thiserror::Error)]
 pub enum UsdtError {
@@ -101,6 +115,7 @@ impl UsdtLink {
 pub(super) struct Usdt {
     /// One link may have many places.
     has_multi: bool,
+    way: UsdtWay,
     /// Events can be marked.
     has_cookie: bool,
     /// By name.
@@ -113,9 +128,10 @@ pub(super) struct Usdt {
 
 impl Usdt {
     /// As the kernel allows; nothing is loaded yet.
-    pub(super) fn new(facts: &KernelFacts, by_events: bool) -> Self {
+    pub(super) fn new(facts: &KernelFacts, way: UsdtWay) -> Self {
         Self {
-            has_multi: facts.has_uprobe_multi && !by_events,
+            has_multi: facts.has_uprobe_multi && way != UsdtWay::Events,
+            way,
             has_cookie: facts.has_attach_cookie,
             loaded: BTreeMap::new(),
             used: BTreeMap::new(),
@@ -136,7 +152,8 @@ impl Usdt {
         object: &[u8],
         program: Option<&mut Program>,
     ) -> Result<Loaded, ProbeError> {
-        if self.has_multi {
+        let is_of_calls = name == ProbeGroup::Calls.program();
+        if self.has_multi && !(is_of_calls && self.way == UsdtWay::EventsForCalls) {
             match program::load_for_multi(fds, object, name) {
                 Ok(program) => return Ok(Loaded::Multi(program)),
                 Err(why) => tracing::warn!(name, %why, "no link for many probes at once"),
