@@ -62,7 +62,7 @@ impl Places {
     }
 }
 
-/// Debian's own interpreters are linked to fixed addresses.
+/// Debian's own interpreter, which is linked to fixed addresses and started directly.
 pub fn fixed() -> Option<&'static Interpreter> {
     let found = interpreter::all()
         .into_iter()

@@ -1,9 +1,11 @@
 //! What interpreters' own probes say of their collectors, beside what `gc.callbacks` says.
 
-use std::{fs, process::Command, time::Duration};
+use std::{fs, path::Path, process::Command, time::Duration};
 
 use leakcpu_tests::{
-    garbage, interpreter, observe,
+    garbage,
+    interpreter::{self, Interpreter},
+    observe,
     probe_places::{Places, fixed, settled},
     problems::Problems,
     report::{list, ns},
@@ -171,20 +173,86 @@ fn a_thousand_processes_of_one_binary_are_listened_at_by_one_link() {
     problems.finish();
 }
 
+/// What `garbage.py` on another binary than the installed one is started by.
+fn on_a_copy(file: &Path) -> Workload {
+    let mut command = Command::new(file);
+    command
+        .arg(workload::script(garbage::SCRIPT))
+        .env("PYTHONHOME", "/usr");
+    Workload::spawn(command, "garbage.py on a copy")
+}
+
+/// Waits until somebody listens at a process' collector.
+fn until_listened_at(workload: &Workload, python: &Interpreter) {
+    let listens = || (Places::of(workload.pid, python).raised() >= 2).then_some(());
+    assert!(settled(listens).is_some(), "nobody listens");
+}
+
+/// Watches every process; `--usdt` as it comes.
+fn watch_all() -> observe::Running {
+    let running = observe::start(observe::command(&["classify", "-d", "5m", "--json"]));
+    observe::until_attached(&running);
+    running
+}
+
 #[test]
-fn a_binary_that_was_replaced_is_listened_at_as_it_is_mapped() {
-    let Some(python) = fixed().filter(|python| python.is_local()) else {
-        return;
-    };
+fn a_process_in_a_container_that_starts_later_is_listened_at_too() {
+    let Some(python) = fixed() else { return };
+    let mut problems = Problems::new();
+    let inside = python.in_container();
+    garbage::check(&inside, BETWEEN_NS, &mut problems);
+    let running = watch_all();
+    let mut workload = Workload::start::<&str>(&inside, garbage::SCRIPT, &[]);
+    until_listened_at(&workload, python);
+    workload.go();
+    workload.next_line();
+    let report = running.interrupt().report();
+    let collector = &report.process(workload.pid)["collector"];
+    let collections = ns(collector, "collections");
+    problems.equal("collections", &collections, &garbage::COLLECTIONS);
+    workload.finish();
+    problems.finish();
+}
+
+#[test]
+fn a_binary_that_is_replaced_meanwhile_is_another_one() {
+    let Some(python) = fixed() else { return };
     let mut problems = Problems::new();
     let folder = tempfile::tempdir().expect("there is room");
     let file = folder.path().join("python3");
     fs::copy(python.file(), &file).expect("it can be copied");
-    let mut command = Command::new(&file);
-    command
-        .arg(workload::script(garbage::SCRIPT))
-        .env("PYTHONHOME", "/usr");
-    let mut workload = Workload::spawn(command, "garbage.py on a copy");
+    let mut before = on_a_copy(&file);
+    let running = watch_all();
+    until_listened_at(&before, python);
+    let upgrade = folder.path().join("upgrade");
+    fs::copy(python.file(), &upgrade).expect("it can be copied");
+    fs::rename(&upgrade, &file).expect("it is ours");
+    let mut after = on_a_copy(&file);
+    until_listened_at(&after, python);
+    let mut started = [&mut before, &mut after];
+    for workload in &mut started {
+        workload.go();
+        workload.next_line();
+    }
+    let report = running.interrupt().report();
+    for workload in started {
+        let collector = &report.process(workload.pid)["collector"];
+        let collections = ns(collector, "collections");
+        problems.equal(&workload.name, &collections, &garbage::COLLECTIONS);
+        let places = Places::of(workload.pid, python);
+        problems.equal("semaphores that are raised", &places.raised(), &0);
+    }
+    problems.finish();
+}
+
+#[test]
+fn a_binary_that_was_replaced_is_listened_at_as_it_is_mapped() {
+    let Some(python) = fixed() else { return };
+    let mut problems = Problems::new();
+    let folder = tempfile::tempdir().expect("there is room");
+    let file = folder.path().join("python3");
+    fs::copy(python.file(), &file).expect("it can be copied");
+    let mut workload = on_a_copy(&file);
     // An upgrade: another file by that name.
     let other = folder.path().join("upgrade");
     fs::write(&other, "not an interpreter at all").expect("there is room");

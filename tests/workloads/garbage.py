@@ -5,6 +5,7 @@ collections are in the window. The automatic collector is off."""
 
 import gc
 import json
+import os
 import sys
 import time
 
@@ -57,7 +58,7 @@ def main():
     gc.collect()
     keep = [[number] for number in range(200_000)]
     times = Times()
-    print(json.dumps({"ready": True}), flush=True)
+    print(json.dumps({"ready": True, "pid": os.getpid()}), flush=True)
     sys.stdin.read(1)
     gc.callbacks.append(times)
     for generation, rounds in enumerate(ROUNDS):

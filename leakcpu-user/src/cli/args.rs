@@ -48,6 +48,8 @@ pub enum Command {
     Functions(FunctionsArgs),
     /// Tell what a command or a process imports, and what each module takes
     Imports(ImportsArgs),
+    /// List what findings there are and what each needs; explain one: symptom, evidence, fix, an example
+    Rules(RulesArgs),
     /// Check whether pyobserve can work here, and how to fix what is missing
     Doctor(DoctorArgs),
 }
@@ -74,6 +76,14 @@ pub enum Format {
     Flamegraph,
     /// `outer;...;leaf count` for other tools; with -o FILE also FILE.off-cpu.
     Collapsed,
+}
+
+/// `pyobserve rules`.
+#[derive(Debug, clap::Args)]
+pub struct RulesArgs {
+    /// Explain this one, by the name that reports have
+    #[arg(value_name = "ID")]
+    pub name: Option<String>,
 }
 
 /// `pyobserve classify`.

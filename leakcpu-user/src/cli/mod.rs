@@ -36,6 +36,7 @@ pub fn main() -> Exit {
         args::Command::Spins(spins) => commands::spins::run(&args, spins),
         args::Command::Functions(functions) => commands::functions::run(&args, functions),
         args::Command::Imports(imports) => commands::imports::run(&args, imports),
+        args::Command::Rules(rules) => commands::rules::run(rules),
         args::Command::Doctor(doctor) => commands::doctor::run(&args, doctor),
     };
     match outcome {

@@ -1,7 +1,7 @@
 //! `busy-wait.async-spin`: tasks or greenlets that give way and look again, at every turn.
 
 use super::spinning::{Advice, spinning};
-use super::{Case, Finding, Rule};
+use super::{Case, Explanation, Finding, Rule};
 use crate::classify::{LoopOf, Spin};
 
 /// The rule.
@@ -14,6 +14,17 @@ impl Rule for AsyncSpin {
 
     fn about(&self) -> &'static str {
         "A coroutine or greenlet gives way and looks again at every turn, so that its event loop never waits."
+    }
+
+    fn explanation(&self) -> Explanation {
+        Explanation {
+            symptom: "An asyncio or gevent program at 100 % of a CPU while nothing happens.",
+            evidence: "An event loop that never waits: each turn asks with a timeout of 0, because a task is ready again at once.",
+            needs: "The tracepoint of system calls for a moment, or frames of gevent's hub.",
+            fix: "Await the thing itself: an Event, a future, a queue.",
+            slow: "while not ready:\n    await asyncio.sleep(0)",
+            fixed: "await ready.wait()    # an asyncio.Event",
+        }
     }
 
     fn check(&self, case: Case<'_>) -> Vec<Finding> {

@@ -1,7 +1,7 @@
 //! `busy-wait.clock-spin`: a loop that looks at the time until it has come.
 
 use super::spinning::{Advice, spinning};
-use super::{Case, Finding, Rule};
+use super::{Case, Explanation, Finding, Rule};
 use crate::classify::{LoopOf, Spin};
 
 /// The rule.
@@ -14,6 +14,17 @@ impl Rule for ClockSpin {
 
     fn about(&self) -> &'static str {
         "A loop looks at the time again and again, and does nothing else until it has come."
+    }
+
+    fn explanation(&self) -> Explanation {
+        Explanation {
+            symptom: "A CPU at 100 % until some moment has come.",
+            evidence: "A loop, by its bytecode in the live process, that only reads the clock and compares.",
+            needs: "Frames of CPython 3.8 to 3.15 that can be read; no source text.",
+            fix: "Sleep for what is left. A sleep may last some tenths of a millisecond longer than it is asked for.",
+            slow: "while time.monotonic() < due:\n    pass",
+            fixed: "time.sleep(max(0, due - time.monotonic()))",
+        }
     }
 
     fn check(&self, case: Case<'_>) -> Vec<Finding> {

@@ -1,7 +1,7 @@
 //! `lock.deadlock`: threads that wait for one another's locks.
 
 use super::finding::stable_id;
-use super::{Case, Finding, Rule, Severity};
+use super::{Case, Explanation, Finding, Rule, Severity};
 use crate::classify::{Because, Blame, owner_in_words, place_of};
 use crate::model::{Deadlocked, Process};
 
@@ -15,6 +15,17 @@ impl Rule for Deadlock {
 
     fn about(&self) -> &'static str {
         "Threads wait for locks that the others of them own, and none of them ever goes on."
+    }
+
+    fn explanation(&self) -> Explanation {
+        Explanation {
+            symptom: "The program stands still for ever, without taking CPU.",
+            evidence: "RLocks that threads wait for, with the thread that owns each: a circle of owners who wait for one another.",
+            needs: "Locks that know their owner (RLock); a Lock keeps none. CPython 3.8 to 3.15.",
+            fix: "Have every thread take the locks in the same order; restart the process, for it does not go on by itself.",
+            slow: "def pay():    # another thread takes them the other way round\n    with accounts, ledger:\n        ...",
+            fixed: "def pay():    # accounts before ledger, everywhere\n    with accounts, ledger:\n        ...",
+        }
     }
 
     fn check(&self, case: Case<'_>) -> Vec<Finding> {

@@ -2,7 +2,7 @@
 //! changes it.
 
 use super::spinning::{Advice, spinning};
-use super::{Case, Finding, Rule};
+use super::{Case, Explanation, Finding, Rule};
 use crate::{
     classify::{LoopOf, Spin},
     model::{LookAt, WaitingLoop},
@@ -18,6 +18,17 @@ impl Rule for FlagSpin {
 
     fn about(&self) -> &'static str {
         "A loop looks at a flag, a queue or a lock again and again, and does nothing else until another thread changes it."
+    }
+
+    fn explanation(&self) -> Explanation {
+        Explanation {
+            symptom: "A CPU at 100 %, no output: `while not done: pass`.",
+            evidence: "A loop, by its bytecode in the live process, that only looks at values which other threads change, and values that stay as they are.",
+            needs: "Frames of CPython 3.8 to 3.15 that can be read; no source text.",
+            fix: "Block until the value changes: an Event, a Condition or a queue that is told where it is changed.",
+            slow: "while not worker.done:\n    pass",
+            fixed: "worker.finished.wait()    # a threading.Event that the worker sets",
+        }
     }
 
     fn check(&self, case: Case<'_>) -> Vec<Finding> {

@@ -1,7 +1,7 @@
 //! `busy-wait.micro-sleep`: sleeps far shorter than what is waited for.
 
 use super::finding::stable_id;
-use super::{Case, Finding, Rule, Severity, per_second};
+use super::{Case, Explanation, Finding, Rule, Severity, per_second};
 use crate::classify::say::{duration, number};
 use crate::classify::{Because, Blame, Spin, frequent_sleep};
 
@@ -15,6 +15,17 @@ impl Rule for MicroSleep {
 
     fn about(&self) -> &'static str {
         "A loop sleeps for less than 10 ms, hundreds of times a second, to see whether something has happened."
+    }
+
+    fn explanation(&self) -> Explanation {
+        Explanation {
+            symptom: "Little CPU, but thousands of wake-ups a second: a warm machine that does nothing.",
+            evidence: "Sleeps, or waits that time out, far shorter than 10 ms and hundreds a second from one line, with next to nothing done between them.",
+            needs: "Context switches; for waits with a timeout the tracepoint of system calls for a moment.",
+            fix: "Wait for the event itself. Where that cannot be, 10 ms between two looks are mostly enough.",
+            slow: "while job not in results:\n    time.sleep(0.0001)",
+            fixed: "with changed:    # a threading.Condition that whoever adds a result notifies\n    changed.wait_for(lambda: job in results)",
+        }
     }
 
     fn check(&self, case: Case<'_>) -> Vec<Finding> {

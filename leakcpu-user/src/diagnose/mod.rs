@@ -1,18 +1,26 @@
 //! One rule per file: from a classified profile to findings with evidence, cause and fix.
 
 mod async_spin;
+mod blocking_call;
 mod clock_spin;
+mod cpu_in_loop;
 mod deadlock;
+mod explanation;
 mod finding;
 mod flag_spin;
+mod gc_thrash;
+mod held_loop;
+mod lock_contention;
 mod micro_sleep;
 mod native_spin;
 mod run_queue;
 mod single_core_gil;
 mod spinning;
 mod step;
+mod throttled;
 mod zero_timeout_poll;
 
+pub use explanation::Explanation;
 pub use finding::{Finding, Severity};
 
 use crate::classify::{Classification, ProcessVerdicts};
@@ -35,12 +43,14 @@ pub trait Rule: Sync {
     fn name(&self) -> &'static str;
     /// What it means, in one sentence.
     fn about(&self) -> &'static str;
+    /// The same at length.
+    fn explanation(&self) -> Explanation;
     /// What it finds in `case`.
     fn check(&self, case: Case<'_>) -> Vec<Finding>;
 }
 
 /// All rules.
-pub static RULES: [&dyn Rule; 9] = [
+pub static RULES: [&dyn Rule; 14] = [
     &deadlock::Deadlock,
     &zero_timeout_poll::ZeroTimeoutPoll,
     &micro_sleep::MicroSleep,
@@ -49,8 +59,18 @@ pub static RULES: [&dyn Rule; 9] = [
     &clock_spin::ClockSpin,
     &async_spin::AsyncSpin,
     &single_core_gil::SingleCoreGil,
+    &lock_contention::LockContention,
+    &blocking_call::BlockingCall,
+    &cpu_in_loop::CpuInLoop,
+    &gc_thrash::GcThrash,
+    &throttled::Throttled,
     &run_queue::RunQueue,
 ];
+
+/// The rule of that name.
+pub fn rule(name: &str) -> Option<&'static dyn Rule> {
+    RULES.into_iter().find(|rule| rule.name() == name)
+}
 
 /// Findings of a profile, per process in the order of the model.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,7 +1,7 @@
 //! `cpu.run-queue`: ready to run, and other tasks have the CPUs.
 
 use super::finding::stable_id;
-use super::{Case, Finding, Rule, Severity, per_second};
+use super::{Case, Explanation, Finding, Rule, Severity, per_second};
 use crate::classify::{Class, Detail};
 
 /// The rule.
@@ -14,6 +14,17 @@ impl Rule for RunQueue {
 
     fn about(&self) -> &'static str {
         "The process is ready to run, but other tasks have the CPUs."
+    }
+
+    fn explanation(&self) -> Explanation {
+        Explanation {
+            symptom: "It is slow whenever something else runs.",
+            evidence: "Time in which the threads were ready to run and did not, and who ran instead.",
+            needs: "Context switches.",
+            fix: "Run fewer workers, move other load away, or give it precedence. The code is not the cause.",
+            slow: "gunicorn --workers 32 app    # on four CPUs",
+            fixed: "gunicorn --workers 5 app",
+        }
     }
 
     fn check(&self, case: Case<'_>) -> Vec<Finding> {

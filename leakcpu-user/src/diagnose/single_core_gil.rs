@@ -1,7 +1,7 @@
 //! `cpu.single-core-gil`: threads that compute in turn, one core's worth in all.
 
 use super::finding::stable_id;
-use super::{Case, Finding, Rule, Severity, per_second};
+use super::{Case, Explanation, Finding, Rule, Severity, per_second};
 use crate::classify::{Class, Detail};
 
 /// The rule.
@@ -14,6 +14,17 @@ impl Rule for SingleCoreGil {
 
     fn about(&self) -> &'static str {
         "Several threads compute, but the GIL lets one of them run Python at a time."
+    }
+
+    fn explanation(&self) -> Explanation {
+        Explanation {
+            symptom: "Many threads, and one core's worth of work.",
+            evidence: "How long threads waited for the GIL, and which function held it.",
+            needs: "Context switches; a build with a GIL.",
+            fix: "Run the work in processes, or in native code that releases the GIL. What goes to a process is pickled: few large parts are better than many small ones.",
+            slow: "with ThreadPoolExecutor(8) as pool:\n    pool.map(parse, documents)",
+            fixed: "with ProcessPoolExecutor(8) as pool:\n    pool.map(parse, documents, chunksize=100)",
+        }
     }
 
     fn check(&self, case: Case<'_>) -> Vec<Finding> {

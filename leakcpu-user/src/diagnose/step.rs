@@ -34,7 +34,7 @@ pub(super) fn next_step(case: Case<'_>) -> String {
 }
 
 /// ` in fetch (views.py:87)`.
-fn at(place: Option<&Blame>) -> String {
+pub(super) fn at(place: Option<&Blame>) -> String {
     place.map_or(String::new(), |place| format!(" in {}", place.short()))
 }
 
@@ -47,7 +47,25 @@ fn locked(case: Case<'_>, verdict: &Verdict) -> String {
         format!(
             "run what keeps the GIL{place} in a process of its own (concurrent.futures.ProcessPoolExecutor), or in native code that releases the GIL"
         )
-    } else if let Some(owner) = most_owned(case) {
+    } else {
+        at_lock(case, verdict)
+    };
+    if is_worth_it(case) {
+        step
+    } else {
+        format!("little to gain, it waits for work most of the time; {step}")
+    }
+}
+
+/// Whether it is active for so much of the time that there is something to gain.
+pub(super) fn is_worth_it(case: Case<'_>) -> bool {
+    case.verdicts.active_ns as f64 >= case.verdicts.span_ns as f64 * WORTH_SHARE
+}
+
+/// What to do about a lock that its threads wait for.
+pub(super) fn at_lock(case: Case<'_>, verdict: &Verdict) -> String {
+    let place = at(verdict.blame.as_ref());
+    if let Some(owner) = most_owned(case) {
         format!("find out what keeps {owner} from releasing it, and hold it for less")
     } else if waits_in_python(case) {
         format!(
@@ -57,12 +75,6 @@ fn locked(case: Case<'_>, verdict: &Verdict) -> String {
         format!(
             "its native threads wait for one another{place}: use fewer of them, or give each its own data"
         )
-    };
-    let active_ns = case.verdicts.active_ns as f64;
-    if active_ns < case.verdicts.span_ns as f64 * WORTH_SHARE {
-        format!("little to gain, it waits for work most of the time; {step}")
-    } else {
-        step
     }
 }
 

@@ -1,7 +1,7 @@
 //! `busy-wait.zero-timeout-poll`: system calls in a loop that ask without waiting.
 
 use super::spinning::{Advice, spinning};
-use super::{Case, Finding, Rule};
+use super::{Case, Explanation, Finding, Rule};
 use crate::{
     classify::{LoopOf, Spin},
     model::WaitingLoop,
@@ -17,6 +17,17 @@ impl Rule for ZeroTimeoutPoll {
 
     fn about(&self) -> &'static str {
         "A loop asks the kernel again and again without waiting, and nothing has happened."
+    }
+
+    fn explanation(&self) -> Explanation {
+        Explanation {
+            symptom: "A CPU at 100 %, and nothing gets done.",
+            evidence: "System calls that ask without waiting and find nothing, counted for a moment: how many a second, and which share of them is in vain.",
+            needs: "The tracepoint of system calls, which is armed for 0.2 s of suspects only.",
+            fix: "Let that very call block, with a timeout. Where there is no such form, sleep between two looks.",
+            slow: "while True:\n    if sock in select.select([sock], [], [], 0)[0]:\n        handle(sock.recv(4096))",
+            fixed: "while True:\n    select.select([sock], [], [])    # returns as soon as there is something\n    handle(sock.recv(4096))",
+        }
     }
 
     fn check(&self, case: Case<'_>) -> Vec<Finding> {

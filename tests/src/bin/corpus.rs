@@ -11,6 +11,7 @@ use leakcpu_tests::{
         noise::{Noise, Surroundings},
         others,
         program::Servers,
+        rest,
         row::{Detail, Half, Outcome, Row, Setting},
         run::Plan,
     },
@@ -36,6 +37,9 @@ struct Arguments {
     /// How long each is watched
     #[arg(long, default_value_t = 5.0)]
     seconds: f64,
+    /// Watch those at rest only, all at a time and for so many minutes
+    #[arg(long, value_name = "MINUTES")]
+    rest: Option<u32>,
     /// Watch each for 3, 2 and 1 s too, as long as its verdicts are right
     #[arg(long)]
     first_right: bool,
@@ -60,6 +64,14 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<()> {
     let labels = chosen(arguments)?;
+    if let Some(minutes) = arguments.rest {
+        let python = python(arguments.python.as_deref())?;
+        let watched = Duration::from_mins(minutes.into());
+        for rested in rest::watch(&python, &labels, &mut Servers::default(), watched) {
+            say(&rested)?;
+        }
+        return Ok(());
+    }
     let plan = Plan {
         python: python(arguments.python.as_deref())?,
         watch: Duration::try_from_secs_f64(arguments.seconds)?,

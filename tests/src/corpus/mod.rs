@@ -7,6 +7,7 @@ pub mod labels;
 pub mod noise;
 pub mod others;
 pub mod program;
+pub mod rest;
 pub mod row;
 pub mod run;
 pub mod truth;

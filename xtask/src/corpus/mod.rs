@@ -3,6 +3,7 @@
 
 #[path = "../../../leakcpu-user/src/classify/class.rs"]
 mod class;
+mod rest;
 #[path = "../../../tests/src/corpus/row.rs"]
 mod row;
 mod score;
@@ -51,6 +52,9 @@ pub struct Arguments {
     /// Watch each program for 3, 2 and 1 s too, as long as its verdicts are right
     #[arg(long)]
     first_right: bool,
+    /// Watch the programs at rest only, all of them at a time and for so many minutes
+    #[arg(long, value_name = "MINUTES", conflicts_with_all = ["only", "half", "first_right"])]
+    rest: Option<u32>,
     /// Run nothing: write docs/corpus.md from earlier runs, the first in full
     #[arg(long, value_name = "FILE")]
     from: Vec<PathBuf>,
@@ -100,6 +104,10 @@ pub fn run(host: &Host, arguments: &Arguments) -> Result<ExitCode> {
     setup::ensure(host)?;
     servers::ensure(host);
     let [pyobserve, program] = build::with_pyobserve(host, PROGRAM)?;
+    if let Some(minutes) = arguments.rest {
+        let python = arguments.python.as_deref();
+        return rest::run(host, python, minutes, &pyobserve, &program);
+    }
     let run = watch(host, arguments, &pyobserve, &program)?;
     let file = keep(host, &run)?;
     let text = table::document(std::slice::from_ref(&run));

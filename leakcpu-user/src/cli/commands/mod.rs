@@ -5,5 +5,6 @@ pub(super) mod doctor;
 pub(super) mod functions;
 pub(super) mod imports;
 mod one_window;
+pub(super) mod rules;
 pub(super) mod spins;
 mod watching;
