@@ -1,0 +1,59 @@
+"""Reads a sensor by a C library, which waits for the device, while three threads compute."""
+
+import ctypes
+import threading
+
+from shared import modes, ratio, ready
+
+DEVICE_US = 200000
+
+
+class Sensor:
+    def __init__(self, library, microseconds=DEVICE_US):
+        self.wait_for_device = library.usleep
+        self.microseconds = microseconds
+
+    def read(self):
+        return self.wait_for_device(self.microseconds)  # here
+
+
+def smooth(turns):
+    level = 0.0
+    for turn in range(turns):
+        level = level * 0.9 + turn % 7
+    return level
+
+
+def smooth_for_ever():
+    while True:
+        smooth(1000)
+
+
+def main(sensor):
+    for _ in range(3):
+        threading.Thread(target=smooth_for_ever, daemon=True).start()
+    ready()
+    while True:
+        sensor.read()
+
+
+def measure(sensor):
+    """Until three threads have done their work, with the sensor read all the while."""
+    threads = [threading.Thread(target=smooth, args=(60000,)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        sensor.read()
+
+
+HOLDING = ctypes.PyDLL(None)
+RELEASING = ctypes.CDLL(None)
+
+modes(
+    {
+        "slow": lambda: main(Sensor(HOLDING)),
+        "fixed": lambda: main(Sensor(RELEASING)),
+        "brief": lambda: main(Sensor(HOLDING, 1)),
+        "ratio": lambda: ratio(lambda: measure(Sensor(HOLDING, 50000)), lambda: measure(Sensor(RELEASING, 50000))),
+    }
+)
