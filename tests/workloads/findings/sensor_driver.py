@@ -9,12 +9,12 @@ DEVICE_US = 200000
 
 
 class Sensor:
-    def __init__(self, library, microseconds=DEVICE_US):
-        self.wait_for_device = library.usleep
-        self.microseconds = microseconds
+    def __init__(self, call, argument=DEVICE_US):
+        self.call = call
+        self.argument = argument
 
     def read(self):
-        return self.wait_for_device(self.microseconds)  # here
+        return self.call(self.argument)  # here
 
 
 def smooth(turns):
@@ -51,9 +51,9 @@ RELEASING = ctypes.CDLL(None)
 
 modes(
     {
-        "slow": lambda: main(Sensor(HOLDING)),
-        "fixed": lambda: main(Sensor(RELEASING)),
-        "brief": lambda: main(Sensor(HOLDING, 1)),
-        "ratio": lambda: ratio(lambda: measure(Sensor(HOLDING, 50000)), lambda: measure(Sensor(RELEASING, 50000))),
+        "slow": lambda: main(Sensor(HOLDING.usleep)),
+        "fixed": lambda: main(Sensor(RELEASING.usleep)),
+        "at_once": lambda: main(Sensor(HOLDING.abs, -7)),
+        "ratio": lambda: ratio(lambda: measure(Sensor(HOLDING.usleep, 50000)), lambda: measure(Sensor(RELEASING.usleep, 50000))),
     }
 )
