@@ -137,6 +137,14 @@ pub struct ClassifyArgs {
     #[arg(long, value_name = "GROUPS", default_value = "auto", value_parser = usdt::parse)]
     pub usdt: ProbeGroups,
 
+    /// Show all findings of a process, not only the three with the most to gain
+    #[arg(long)]
+    pub all_findings: bool,
+
+    /// Read what findings go by, and which are not wanted, from FILE [default: /etc/pyobserve/config.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
     /// Exit with 3 if a process is of this class (for at least PCT % of its active time)
     #[arg(long, value_name = "CLASS[>=PCT%]", value_parser = fail_on::parse)]
     pub fail_on: Vec<FailOn>,

@@ -3,6 +3,7 @@
 mod args;
 mod child;
 mod commands;
+mod config;
 mod exit;
 mod fail_on;
 mod output;

@@ -4,11 +4,13 @@ use std::{path::PathBuf, time::Duration};
 
 use super::{
     args::{Args, ClassifyArgs, Format},
+    config,
     exit::Failure,
     fail_on::FailOn,
     output::Destination,
 };
 use crate::{
+    diagnose::Settings,
     probes::{LoadConfig, MapSizes},
     report::Borders,
 };
@@ -50,6 +52,8 @@ pub struct Plan {
     pub all: bool,
     /// Whether stacks show where C called Python.
     pub borders: Borders,
+    /// How to diagnose.
+    pub diagnose: Settings,
     /// Conditions for exit code 3.
     pub fail_on: Vec<FailOn>,
     /// Pass the command's status on.
@@ -101,6 +105,10 @@ impl Plan {
             usdt: classify.usdt,
             ..LoadConfig::default()
         };
+        let mut diagnose = config::settings(classify.config.as_deref())?;
+        if classify.all_findings {
+            diagnose.at_most = None;
+        }
         Ok(Self {
             destination: destination(format, classify.output.clone(), args)?,
             what,
@@ -116,6 +124,7 @@ impl Plan {
             } else {
                 Borders::Hidden
             },
+            diagnose,
             fail_on: classify.fail_on.clone(),
             exit_status: classify.exit_status,
         })

@@ -2,14 +2,11 @@
 
 use super::finding::stable_id;
 use super::held_loop::{self, Held};
-use super::{Case, Explanation, Finding, Rule, Severity, per_second};
+use super::{Case, Explanation, Finding, Rule, per_second};
 use crate::{
     classify::{Because, say},
     model::{LoopKind, Process, Reason},
 };
-
-/// Less of each second is not worth a finding.
-const MIN_NS_PER_S: u64 = 50_000_000;
 
 /// The rule.
 pub struct BlockingCall;
@@ -47,7 +44,7 @@ fn finding(rule: &'static str, case: Case<'_>, held: &Held<'_>) -> Option<Findin
     let waited_ns = held.holder.blocked_ns.saturating_sub(held.holder.gil_ns);
     let recoverable = per_second(waited_ns, held.thread.times.wall_ns);
     let is_most = waited_ns * 2 >= held.holder.total_ns();
-    if recoverable < MIN_NS_PER_S || !is_most {
+    if recoverable < case.thresholds.loop_held_ns_per_s || !is_most {
         return None;
     }
     let (what, fix) = advice(most_waited_for(case.process, held)?, held.event_loop.kind);
@@ -66,7 +63,7 @@ fn finding(rule: &'static str, case: Case<'_>, held: &Held<'_>) -> Option<Findin
     Some(Finding {
         id: stable_id(case.process, rule, Some(&held.place)),
         rule,
-        severity: Severity::of_recoverable(recoverable),
+        severity: case.thresholds.severity(recoverable),
         confidence: case.verdicts.verdict.confidence,
         threads: vec![held.thread.tid],
         place: Some(held.place.clone()),

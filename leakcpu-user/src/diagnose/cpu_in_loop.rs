@@ -2,16 +2,12 @@
 
 use super::finding::stable_id;
 use super::held_loop::{self, Held};
-use super::{Case, Explanation, Finding, Rule, Severity, per_second};
+use super::{Case, Explanation, Finding, Rule, per_second};
 use crate::{
     classify::{Because, Class, Detail, say},
     model::LoopKind,
 };
 
-/// A step that takes a CPU for so long is felt by whoever waits for another task.
-const MIN_STEP_NS: u64 = 100_000_000;
-/// Less of each second is not worth a finding.
-const MIN_NS_PER_S: u64 = 50_000_000;
 
 const CAUSE: &str = "The loop's only thread computes, and all other tasks wait.";
 
@@ -62,7 +58,7 @@ fn never_waits(rule: &'static str, case: Case<'_>) -> Option<Finding> {
     Some(Finding {
         id: stable_id(case.process, rule, Some(place)),
         rule,
-        severity: Severity::of_recoverable(recoverable),
+        severity: case.thresholds.severity(recoverable),
         confidence: verdict.confidence,
         threads: Vec::new(),
         place: Some(place.clone()),
@@ -90,7 +86,9 @@ fn finding(rule: &'static str, case: Case<'_>, held: &Held<'_>) -> Option<Findin
     let on_cpu_ns = held.holder.on_cpu_ns;
     let recoverable = per_second(on_cpu_ns, held.thread.times.wall_ns);
     let is_most = on_cpu_ns * 2 >= held.holder.total_ns();
-    if step_ns < MIN_STEP_NS || recoverable < MIN_NS_PER_S || !is_most {
+    let limits = case.thresholds;
+    let is_long = step_ns >= limits.loop_step_ns && recoverable >= limits.loop_held_ns_per_s;
+    if !is_long || !is_most {
         return None;
     }
     let mut evidence = vec![
@@ -116,7 +114,7 @@ fn finding(rule: &'static str, case: Case<'_>, held: &Held<'_>) -> Option<Findin
     Some(Finding {
         id: stable_id(case.process, rule, Some(&held.place)),
         rule,
-        severity: Severity::of_recoverable(recoverable),
+        severity: case.thresholds.severity(recoverable),
         confidence: case.verdicts.verdict.confidence,
         threads: vec![held.thread.tid],
         place: Some(held.place.clone()),

@@ -23,15 +23,6 @@ impl Severity {
             Self::High => "high",
         }
     }
-
-    /// By what a fix could give back: half a core or more is high, a twentieth medium.
-    pub(super) const fn of_recoverable(ns_per_s: u64) -> Self {
-        match ns_per_s {
-            500_000_000.. => Self::High,
-            50_000_000.. => Self::Medium,
-            _ => Self::Low,
-        }
-    }
 }
 
 /// One finding.

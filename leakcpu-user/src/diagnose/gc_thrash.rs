@@ -4,15 +4,7 @@ use std::time::Duration;
 
 use super::finding::stable_id;
 use super::{Case, Explanation, Finding, Rule, Severity};
-use crate::{
-    classify::{Because, Blame, Detail, place_of, sampled_collector_ns, say},
-    model::Process,
-};
-
-/// The share of the time from which on it is worth a finding.
-const MIN_SHARE: f64 = 0.1;
-/// A collection or two are no habit.
-const MIN_COLLECTIONS: u64 = 5;
+use crate::classify::{Because, Blame, Detail, place_of, sampled_collector_ns, say};
 
 /// The rule.
 pub struct GcThrash;
@@ -48,10 +40,10 @@ impl Rule for GcThrash {
     fn check(&self, case: Case<'_>) -> Vec<Finding> {
         let process = case.process;
         let known = match &process.collector {
-            Some(_) => by_probes(process),
+            Some(_) => by_probes(case),
             None => by_samples(case),
         };
-        let Some(known) = known.filter(|known| known.share >= MIN_SHARE) else {
+        let Some(known) = known.filter(|known| known.share >= case.thresholds.gc_share) else {
             return Vec::new();
         };
         let of_each_second = Duration::from_secs(1).mul_f64(known.share.min(1.0));
@@ -61,7 +53,7 @@ impl Rule for GcThrash {
         vec![Finding {
             id: stable_id(process, self.name(), place),
             rule: self.name(),
-            severity: Severity::of_recoverable(recoverable),
+            severity: case.thresholds.severity(recoverable),
             confidence: case.verdicts.verdict.confidence,
             threads: Vec::new(),
             place: known.place.clone(),
@@ -77,11 +69,12 @@ impl Rule for GcThrash {
 }
 
 /// What its own probes say.
-fn by_probes(process: &Process) -> Option<Known> {
+fn by_probes(case: Case<'_>) -> Option<Known> {
+    let process = case.process;
     let collector = process.collector.as_ref()?;
     let share = process.collector_share()?;
     let pauses = collector.pauses();
-    if pauses.count < MIN_COLLECTIONS {
+    if pauses.count < case.thresholds.gc_collections {
         return None;
     }
     let mut evidence = vec![

@@ -1,7 +1,7 @@
 //! `lock.contention`: threads that wait for one another at a lock of the program.
 
 use super::finding::stable_id;
-use super::{Case, Explanation, Finding, Rule, Severity, per_second, step};
+use super::{Case, Explanation, Finding, Rule, per_second, step};
 use crate::{
     classify::{Class, Detail},
     model::Reason,
@@ -47,7 +47,7 @@ impl Rule for LockContention {
         vec![Finding {
             id: stable_id(case.process, self.name(), verdict.blame.as_ref()),
             rule: self.name(),
-            severity: Severity::of_recoverable(waited),
+            severity: case.thresholds.severity(waited),
             confidence: verdict.confidence,
             threads: Vec::new(),
             place: verdict.blame.clone(),

@@ -66,7 +66,7 @@ impl Rule for MicroSleep {
                 id,
                 rule: self.name(),
                 severity: if is_proved {
-                    Severity::of_recoverable(recoverable).max(Severity::Medium)
+                    case.thresholds.severity(recoverable).max(Severity::Medium)
                 } else {
                     Severity::Low
                 },

@@ -14,14 +14,18 @@ mod lock_contention;
 mod micro_sleep;
 mod native_spin;
 mod run_queue;
+mod settings;
 mod single_core_gil;
 mod spinning;
 mod step;
+mod thresholds;
 mod throttled;
 mod zero_timeout_poll;
 
 pub use explanation::Explanation;
 pub use finding::{Finding, Severity};
+pub use settings::Settings;
+pub use thresholds::Thresholds;
 
 use crate::classify::{Classification, ProcessVerdicts};
 use crate::model::{Host, Process, Profile};
@@ -35,6 +39,8 @@ pub struct Case<'a> {
     pub process: &'a Process,
     /// Its verdicts.
     pub verdicts: &'a ProcessVerdicts,
+    /// What rules go by.
+    pub thresholds: &'a Thresholds,
 }
 
 /// A diagnosis. Pure; a rule that is not sure stays silent.
@@ -84,6 +90,8 @@ pub struct Findings {
 pub struct ProcessFindings {
     /// Most severe first.
     pub findings: Vec<Finding>,
+    /// How many more there were.
+    pub more: usize,
     /// What to do next: the first finding's fix, or the step that the verdict alone
     /// suggests. There always is one.
     pub next_step: String,
@@ -103,6 +111,7 @@ pub fn proved_spins<'a>(
                 host: &profile.host,
                 process,
                 verdicts,
+                thresholds: &Thresholds::DEFAULT,
             };
             let is_proved = move |finding: &&Finding| spinning::is_proved(finding, case);
             let proved = found.findings.iter().filter(is_proved);
@@ -110,8 +119,12 @@ pub fn proved_spins<'a>(
         })
 }
 
-/// Asks every rule about every process.
-pub fn diagnose(profile: &Profile, classification: &Classification) -> Findings {
+/// Asks every rule that is not switched off about every process.
+pub fn diagnose(
+    profile: &Profile,
+    classification: &Classification,
+    settings: &Settings,
+) -> Findings {
     let processes = profile
         .processes
         .iter()
@@ -121,18 +134,23 @@ pub fn diagnose(profile: &Profile, classification: &Classification) -> Findings 
                 host: &profile.host,
                 process,
                 verdicts,
+                thresholds: &settings.thresholds,
             };
-            let mut findings: Vec<Finding> =
-                RULES.iter().flat_map(|rule| rule.check(case)).collect();
+            let rules = RULES.iter().filter(|rule| settings.asks(rule.name()));
+            let mut findings: Vec<Finding> = rules.flat_map(|rule| rule.check(case)).collect();
             findings.sort_by_key(|f| {
                 std::cmp::Reverse((f.severity, f.recoverable_ns_per_s.unwrap_or(0)))
             });
+            let kept = settings.at_most.unwrap_or(usize::MAX);
+            let more = findings.len().saturating_sub(kept);
+            findings.truncate(kept);
             let next_step = findings
                 .first()
                 .filter(|f| f.severity > Severity::Low)
                 .map_or_else(|| step::next_step(case), |f| f.fix.clone());
             ProcessFindings {
                 findings,
+                more,
                 next_step,
             }
         })

@@ -1,7 +1,7 @@
 //! `cpu.run-queue`: ready to run, and other tasks have the CPUs.
 
 use super::finding::stable_id;
-use super::{Case, Explanation, Finding, Rule, Severity, per_second};
+use super::{Case, Explanation, Finding, Rule, per_second};
 use crate::classify::{Class, Detail};
 
 /// The rule.
@@ -41,7 +41,7 @@ impl Rule for RunQueue {
         vec![Finding {
             id: stable_id(case.process, self.name(), verdict.blame.as_ref()),
             rule: self.name(),
-            severity: Severity::of_recoverable(waited),
+            severity: case.thresholds.severity(waited),
             confidence: verdict.confidence,
             threads: Vec::new(),
             place: verdict.blame.clone(),

@@ -1,7 +1,7 @@
 //! `cpu.single-core-gil`: threads that compute in turn, one core's worth in all.
 
 use super::finding::stable_id;
-use super::{Case, Explanation, Finding, Rule, Severity, per_second};
+use super::{Case, Explanation, Finding, Rule, per_second};
 use crate::classify::{Class, Detail};
 
 /// The rule.
@@ -46,7 +46,7 @@ impl Rule for SingleCoreGil {
         vec![Finding {
             id: stable_id(case.process, self.name(), verdict.blame.as_ref()),
             rule: self.name(),
-            severity: Severity::of_recoverable(recoverable),
+            severity: case.thresholds.severity(recoverable),
             confidence: verdict.confidence,
             threads: Vec::new(),
             place: verdict.blame.clone(),

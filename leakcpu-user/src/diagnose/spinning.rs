@@ -1,7 +1,7 @@
 //! Findings of threads that are proved to spin, one for each place.
 
 use super::finding::stable_id;
-use super::{Case, Finding, Severity, per_second};
+use super::{Case, Finding, per_second};
 use crate::{classify::Spin, model::Tid};
 
 /// What the names of the rules of busy-waiting begin with.
@@ -46,14 +46,14 @@ pub(super) fn spinning(
         if let Some(same) = findings.iter_mut().find(|f| f.id == id) {
             let sum = same.recoverable_ns_per_s.unwrap_or(0) + recoverable;
             same.recoverable_ns_per_s = Some(sum);
-            same.severity = Severity::of_recoverable(sum);
+            same.severity = case.thresholds.severity(sum);
             same.threads.push(thread.tid);
             continue;
         }
         findings.push(Finding {
             id,
             rule,
-            severity: Severity::of_recoverable(recoverable),
+            severity: case.thresholds.severity(recoverable),
             confidence: verdict.confidence,
             threads: vec![thread.tid],
             place: verdict.blame.clone(),

@@ -38,9 +38,6 @@ pub(super) fn at(place: Option<&Blame>) -> String {
     place.map_or(String::new(), |place| format!(" in {}", place.short()))
 }
 
-/// Below this share of the time there is little to gain by waiting less.
-const WORTH_SHARE: f64 = 0.2;
-
 fn locked(case: Case<'_>, verdict: &Verdict) -> String {
     let place = at(verdict.blame.as_ref());
     let step = if verdict.detail == Some(Detail::Gil) {
@@ -59,7 +56,7 @@ fn locked(case: Case<'_>, verdict: &Verdict) -> String {
 
 /// Whether it is active for so much of the time that there is something to gain.
 pub(super) fn is_worth_it(case: Case<'_>) -> bool {
-    case.verdicts.active_ns as f64 >= case.verdicts.span_ns as f64 * WORTH_SHARE
+    case.verdicts.active_ns as f64 >= case.verdicts.span_ns as f64 * case.thresholds.active_share
 }
 
 /// What to do about a lock that its threads wait for.

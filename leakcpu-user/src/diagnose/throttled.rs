@@ -1,7 +1,7 @@
 //! `cpu.throttled`: ready to run, and a quota keeps it from it.
 
 use super::finding::stable_id;
-use super::{Case, Explanation, Finding, Rule, Severity, per_second};
+use super::{Case, Explanation, Finding, Rule, per_second};
 use crate::classify::{Because, Class, Detail};
 
 /// The rule.
@@ -50,7 +50,7 @@ impl Rule for Throttled {
         vec![Finding {
             id: stable_id(case.process, self.name(), verdict.blame.as_ref()),
             rule: self.name(),
-            severity: Severity::of_recoverable(held_back),
+            severity: case.thresholds.severity(held_back),
             confidence: verdict.confidence,
             threads: Vec::new(),
             place: verdict.blame.clone(),

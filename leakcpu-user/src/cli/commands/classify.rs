@@ -59,7 +59,7 @@ impl Reports<'_> {
         let plan = self.plan;
         let mut classification = classify::classify(profile);
         // What is to be done follows from this window, whatever the last ones were called.
-        let findings = diagnose(profile, &classification);
+        let findings = diagnose(profile, &classification, &plan.diagnose);
         self.steady.settle(profile, &mut classification);
         if profile.window.sequence > 0 && plan.format == Format::Text {
             writeln!(io::stdout()).map_err(|source| Failure::Io {

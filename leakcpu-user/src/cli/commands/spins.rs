@@ -17,7 +17,7 @@ use crate::{
         exit::{Exit, Failure},
         output::{terminal_width, wants_color},
     },
-    diagnose::{Finding, diagnose, proved_spins},
+    diagnose::{Finding, Settings, diagnose, proved_spins},
     model::{Process, Profile},
     probes::LoadConfig,
     report::{ReportError, TextOptions, write_spin_json, write_spin_text},
@@ -119,7 +119,11 @@ impl Said {
             }
         }
         let classification = classify(profile);
-        let findings = diagnose(profile, &classification);
+        let settings = Settings {
+            at_most: None,
+            ..Settings::default()
+        };
+        let findings = diagnose(profile, &classification, &settings);
         for (process, finding) in proved_spins(profile, &classification, &findings) {
             if self.ids.len() >= MAX_SAID {
                 self.ids.clear();

@@ -1,0 +1,92 @@
+//! From where on something is worth a finding: every figure that rules go by.
+
+use serde::Deserialize;
+
+/// What rules go by. A configuration file changes them under `[rules.thresholds]`, by the names
+/// they have here.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Thresholds {
+    /// A fix that can give back so much of each second is of high severity ...
+    pub high_ns_per_s: u64,
+    /// ... so much of medium, and less of low.
+    pub medium_ns_per_s: u64,
+    /// A process that is active for a smaller share of the time has little to gain by not
+    /// waiting for locks.
+    pub active_share: f64,
+    /// For so much of each second an event loop is held by one function.
+    pub loop_held_ns_per_s: u64,
+    /// One step of a coroutine computes for so long.
+    pub loop_step_ns: u64,
+    /// The collector takes this share of the time ...
+    pub gc_share: f64,
+    /// ... in so many collections, where they are counted.
+    pub gc_collections: u64,
+    /// What is needless takes this share of a process' CPU time ...
+    pub needless_cpu_share: f64,
+    /// ... and so much of each second.
+    pub needless_cpu_ns_per_s: u64,
+    /// A library's work of which there may be less takes this share of the CPU time: JSON, rows of
+    /// data frames.
+    pub library_cpu_share: f64,
+    /// A loop's own instructions take this share of the CPU time.
+    pub loop_cpu_share: f64,
+    /// Fewer samples than these say nothing about code.
+    pub samples: u64,
+    /// A container that is searched from its beginning has so many items.
+    pub searched_items: u64,
+    /// A text that is copied to be made longer has so many characters.
+    pub copied_text_chars: u64,
+    /// Waits of one kind take this share of the time.
+    pub wait_share: f64,
+    /// A place makes so many round trips to one peer ...
+    pub round_trips: u64,
+    /// ... which take so long in sum.
+    pub round_trips_ns: u64,
+    /// A round trip to a data base is small up to so many bytes in each direction.
+    pub small_round_trip_bytes: u64,
+    /// So many children are waited for, one after the other.
+    pub children: u64,
+}
+
+impl Thresholds {
+    /// What holds unless a configuration file says otherwise.
+    pub const DEFAULT: Self = Self {
+        high_ns_per_s: 500_000_000,
+        medium_ns_per_s: 50_000_000,
+        active_share: 0.2,
+        loop_held_ns_per_s: 50_000_000,
+        loop_step_ns: 100_000_000,
+        gc_share: 0.1,
+        gc_collections: 5,
+        needless_cpu_share: 0.1,
+        needless_cpu_ns_per_s: 20_000_000,
+        library_cpu_share: 0.25,
+        loop_cpu_share: 0.5,
+        samples: 20,
+        searched_items: 100,
+        copied_text_chars: 10_000,
+        wait_share: 0.2,
+        round_trips: 5,
+        round_trips_ns: 50_000_000,
+        small_round_trip_bytes: 8_192,
+        children: 3,
+    };
+
+    /// How much it matters to get back so much of each second.
+    pub(super) const fn severity(&self, recoverable_ns_per_s: u64) -> super::Severity {
+        if recoverable_ns_per_s >= self.high_ns_per_s {
+            super::Severity::High
+        } else if recoverable_ns_per_s >= self.medium_ns_per_s {
+            super::Severity::Medium
+        } else {
+            super::Severity::Low
+        }
+    }
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
