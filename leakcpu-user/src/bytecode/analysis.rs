@@ -7,6 +7,7 @@ use super::{
     dataflow::written,
     decode,
     decode::index_of,
+    depth::depths,
     flow::{Block, blocks},
     function::judge_function,
     judge::judge,
@@ -66,6 +67,26 @@ impl<'a> Analysis<'a> {
         index_of(&self.instructions, offset).map(|index| &self.instructions[index])
     }
 
+    pub(super) fn code(&self) -> &Code<'a> {
+        &self.code
+    }
+
+    /// The number of the instruction at an offset, in bytes, its caches included.
+    pub(super) fn index_at(&self, offset: u32) -> Option<usize> {
+        index_of(&self.instructions, offset)
+    }
+
+    /// Whether control may come to an instruction from elsewhere than the one before it.
+    pub(super) fn begins_block(&self, index: usize) -> bool {
+        let mut blocks = self.blocks.iter();
+        blocks.any(|block| block.instructions.start == index)
+    }
+
+    /// How many values are on the stack before each instruction, where that is known.
+    pub(super) fn depths(&self) -> Vec<Option<u32>> {
+        depths(self.code.minor, &self.instructions, &self.blocks)
+    }
+
     /// Judges one of its loops, and first those inside of it. `seen` are the calls whose
     /// callees are judged by themselves, so that their names do not matter.
     pub fn judge(&self, this: &Loop, seen: &SeenCallees) -> LoopJudgement {
@@ -122,6 +143,12 @@ impl<'a> Analysis<'a> {
     /// 3.11 on.
     pub fn variables(&self) -> usize {
         self.code.locals.len()
+    }
+
+    /// How many values of a frame's are before those of its stack.
+    pub fn slots_of_variables(&self) -> usize {
+        // From 3.11 on those that functions share are counted among the others.
+        self.code.locals.len() + self.code.cells.len()
     }
 
     /// Judges a loop; those inside of it that do more than wait are known.

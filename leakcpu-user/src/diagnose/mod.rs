@@ -5,19 +5,24 @@ mod blocking_call;
 mod clock_spin;
 mod cpu_in_loop;
 mod deadlock;
+mod exceptions;
 mod explanation;
 mod finding;
 mod flag_spin;
 mod gc_thrash;
 mod held_loop;
+mod list_membership;
 mod lock_contention;
 mod micro_sleep;
 mod native_spin;
+mod python_loop;
 mod run_queue;
 mod settings;
 mod single_core_gil;
 mod spinning;
+mod spots;
 mod step;
+mod string_concat;
 mod thresholds;
 mod throttled;
 mod zero_timeout_poll;
@@ -56,7 +61,7 @@ pub trait Rule: Sync {
 }
 
 /// All rules.
-pub static RULES: [&dyn Rule; 14] = [
+pub static RULES: [&dyn Rule; 18] = [
     &deadlock::Deadlock,
     &zero_timeout_poll::ZeroTimeoutPoll,
     &micro_sleep::MicroSleep,
@@ -68,6 +73,10 @@ pub static RULES: [&dyn Rule; 14] = [
     &lock_contention::LockContention,
     &blocking_call::BlockingCall,
     &cpu_in_loop::CpuInLoop,
+    &list_membership::ListMembership,
+    &string_concat::StringConcat,
+    &exceptions::Exceptions,
+    &python_loop::PythonLoop,
     &gc_thrash::GcThrash,
     &throttled::Throttled,
     &run_queue::RunQueue,

@@ -55,10 +55,7 @@ pub fn frame_values(
 
 fn find_frame(process: &PythonProcess, tstate: u64, code: u64) -> Result<Option<u64>, RemoteError> {
     let layout = &process.layout.walk;
-    let mut reader = RemoteReader::new(process.memory());
-    let leaf = read_tstate(&mut reader, layout, tstate)
-        .and_then(|words| leaf_frame(&reader, layout, tstate, words));
-    let mut frame = leaf.map_or(0, |leaf| leaf.frame);
+    let mut frame = innermost_frame(process, tstate);
     let previous = u64::from(layout.frame_base) + u64::from(layout.frame_previous);
     for _ in 0..MAX_FRAMES {
         if frame == 0 {
@@ -72,7 +69,16 @@ fn find_frame(process: &PythonProcess, tstate: u64, code: u64) -> Result<Option<
     Ok(None)
 }
 
-fn code_of(process: &PythonProcess, frame: u64) -> Result<u64, RemoteError> {
+/// The address of a thread's innermost frame; 0 if it has none.
+pub(super) fn innermost_frame(process: &PythonProcess, tstate: u64) -> u64 {
+    let layout = &process.layout.walk;
+    let mut reader = RemoteReader::new(process.memory());
+    let leaf = read_tstate(&mut reader, layout, tstate)
+        .and_then(|words| leaf_frame(&reader, layout, tstate, words));
+    leaf.map_or(0, |leaf| leaf.frame)
+}
+
+pub(super) fn code_of(process: &PythonProcess, frame: u64) -> Result<u64, RemoteError> {
     let layout = &process.layout.walk;
     let at = u64::from(layout.frame_base) + u64::from(layout.frame_code);
     let code = process.memory().read_u64(frame.wrapping_add(at))?;

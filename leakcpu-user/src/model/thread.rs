@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Accounts, Gaps, LockWait, StackId, StackTime, Tid, WaitingLoop, Wake};
+use super::{Accounts, Gaps, HotSpot, LockWait, StackId, StackTime, Tid, WaitingLoop, Wake};
 
 /// Exact times of one thread (or sums over threads). Except `gil_wait_ns`,
 /// `steal_ns` and the user/kernel split they sum to `wall_ns`.
@@ -94,6 +94,9 @@ pub struct Thread {
     /// something behind.
     #[serde(default)]
     pub leaves_results: bool,
+    /// What the instructions do that its on-CPU samples found, most samples first.
+    #[serde(default)]
+    pub hot_spots: Vec<HotSpot>,
     /// Of an event loop that waited for answers: what it ran in between, by samples that are
     /// more than those of `stack_times` and are no times.
     #[serde(default)]

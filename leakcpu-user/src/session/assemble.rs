@@ -89,7 +89,9 @@ impl Session {
                 };
                 let mut thread = builder.build();
                 thread.lock_waits = lock_waits;
-                match loop_looks.look(watched, &record, builder.totals) {
+                let (loops, hot_spots) = loop_looks.look(watched, &record, builder.totals);
+                thread.hot_spots = hot_spots;
+                match loops {
                     Some(LoopsOf::OnlyWait(waiting)) => thread.waiting_loop = Some(waiting),
                     Some(LoopsOf::LeaveResults) => thread.leaves_results = true,
                     None => {}

@@ -91,6 +91,7 @@ impl ThreadBuilder<'_> {
             wakes: self.wakes(),
             lock_waits: Vec::new(),
             waiting_loop: None,
+            hot_spots: Vec::new(),
             leaves_results: false,
             loop_samples: Vec::new(),
         }

@@ -35,6 +35,8 @@ fn is_gevent(file: &str) -> bool {
 #[derive(Default)]
 pub(super) struct Seen {
     pub samples: Vec<Sample>,
+    /// Of each of these, the line that its leaf is at.
+    pub leaf_lines: Vec<Option<u32>>,
     /// All, but those of the hub.
     pub of_samples: u64,
     /// Samples of gevent's hub, which turns from one greenlet to the next.
@@ -65,7 +67,9 @@ impl Seen {
                 places: Vec::new(),
                 count: totals.count,
             };
-            for (frame, spot) in stacks.spots(stack) {
+            let mut frames = stacks.spots(stack).peekable();
+            let leaf_line = frames.peek().and_then(|(leaf, _)| leaf.line);
+            for (frame, spot) in frames {
                 let place = spot.and_then(|spot| {
                     let next = u32::try_from(seen.codes.len()).ok()?;
                     let number = *numbers.entry(spot.code).or_insert(next);
@@ -89,6 +93,7 @@ impl Seen {
                 sample.places.push(place);
             }
             seen.samples.push(sample);
+            seen.leaf_lines.push(leaf_line);
         }
         // From one greenlet to the hub and from there to the next there are two moments
         // in which neither has a frame: less than the hub's own.

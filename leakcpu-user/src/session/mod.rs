@@ -23,6 +23,7 @@ mod faults;
 mod gaps;
 mod gil;
 mod hot_code;
+mod hot_spots;
 mod imports;
 mod kernel_entry;
 mod life;

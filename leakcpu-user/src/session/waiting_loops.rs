@@ -10,6 +10,7 @@ use std::{
 use leakcpu_common::totals::{Totals, TotalsKey};
 
 use super::{
+    hot_spots::{Found, OperandLooks, hot_spots},
     loop_samples::{Seen, is_standard},
     stacks::Stacks,
     watched::Watched,
@@ -22,7 +23,7 @@ use crate::{
         CodeError, CodeParts, FrameValues, MAX_VALUES, PythonProcess, frame_values, read_parts,
         read_witness,
     },
-    model::{Pid, Process, SteadyValues, Tid, WaitingLoop, plain_name},
+    model::{HotSpot, Pid, Process, SteadyValues, Tid, WaitingLoop, plain_name},
     symbolize::{CodeId, FunctionName},
 };
 
@@ -46,6 +47,11 @@ const MIN_VALUE_LOOKS: u32 = 5;
 /// Threads whose variables are looked at.
 const MAX_VALUE_THREADS: usize = 64;
 
+/// Looks at what instructions work with: fewer hit one that takes only a part of the time.
+const OPERAND_LOOKS: u32 = 30;
+/// Threads whose operands are looked at.
+const MAX_OPERAND_THREADS: usize = 32;
+
 /// What a thread's loops do, where it is known.
 pub(super) enum LoopsOf<W = WaitingLoop> {
     /// Wait, in this one.
@@ -59,6 +65,8 @@ pub(super) struct LoopLooks {
     until: Instant,
     /// Threads whose variables are to be looked at.
     waiting: Vec<Frames>,
+    /// Threads whose operands are.
+    operands: Vec<OperandLooks>,
     /// Threads that there was no time for.
     pub left_out: u64,
     /// Code objects that could not be read, or not be understood.
@@ -70,34 +78,58 @@ impl LoopLooks {
         Self {
             until: Instant::now() + MAX_TIME,
             waiting: Vec::new(),
+            operands: Vec::new(),
             left_out: 0,
             unreadable: 0,
         }
     }
 
-    /// What the bytecode of a thread's loops says of it, if anything.
+    /// What the bytecode of a thread's loops says of it, if anything; and what the instructions
+    /// do that it is found at, unless that is to wait.
     pub(super) fn look(
         &mut self,
         watched: &Watched,
         record: &ThreadRecord,
         totals: &[(TotalsKey, Totals)],
-    ) -> Option<LoopsOf> {
+    ) -> (Option<LoopsOf>, Vec<HotSpot>) {
+        let nothing = (None, Vec::new());
         if record.state.on_cpu_ns < record.wall_ns() / MIN_ON_CPU_PART {
-            return None;
+            return nothing;
         }
-        let process = watched.python()?;
+        let Some(process) = watched.python() else {
+            return nothing;
+        };
         let seen = Seen::of(&watched.stacks, totals);
         if seen.of_samples < MIN_SAMPLES {
-            return None;
+            return nothing;
         }
         if Instant::now() >= self.until {
             self.left_out += 1;
-            return None;
+            return nothing;
         }
-        let waiting = match self.judge(watched, process, &seen)? {
-            LoopsOf::OnlyWait(waiting) => waiting,
-            LoopsOf::LeaveResults => return Some(LoopsOf::LeaveResults),
+        let (loops, mut found) = self.judge(watched, process, &seen);
+        let loops = match loops {
+            Some(LoopsOf::OnlyWait(waiting)) => self.waits(watched, record, &seen, waiting),
+            Some(LoopsOf::LeaveResults) => Some(LoopsOf::LeaveResults),
+            None => None,
         };
+        let state = &record.state;
+        if self.operands.len() < MAX_OPERAND_THREADS {
+            let thread = (state.pid, state.tid, state.tstate);
+            self.operands.extend(OperandLooks::of(thread, process, &mut found));
+        }
+        (loops, found.spots)
+    }
+
+    /// The loop that a thread only waits in, as the model has it.
+    fn waits(
+        &mut self,
+        watched: &Watched,
+        record: &ThreadRecord,
+        seen: &Seen,
+        waiting: Waiting,
+    ) -> Option<LoopsOf> {
+        let process = watched.python()?;
         let mut in_model = seen.in_model(&waiting)?;
         in_model.text = text_of(watched, &in_model);
         // Greenlets take turns, each with a frame of its own.
@@ -121,18 +153,25 @@ impl LoopLooks {
         Some(LoopsOf::OnlyWait(in_model))
     }
 
-    /// Looks several times at the variables of threads whose loops only wait.
+    /// Looks several times at the variables of threads whose loops only wait, and at what the
+    /// instructions of others work with.
     pub(super) fn look_at_values(mut self, processes: &mut [Process]) {
-        if self.waiting.is_empty() {
-            return;
-        }
-        for look in 0..VALUE_LOOKS {
+        let looks = match (self.operands.is_empty(), self.waiting.is_empty()) {
+            (false, _) => OPERAND_LOOKS,
+            (true, false) => VALUE_LOOKS,
+            (true, true) => return,
+        };
+        for look in 0..looks {
             if look > 0 {
                 std::thread::sleep(VALUE_LOOK_GAP);
             }
-            for frames in &mut self.waiting {
-                frames.look();
+            if look < VALUE_LOOKS {
+                self.waiting.iter_mut().for_each(Frames::look);
             }
+            self.operands.iter_mut().for_each(OperandLooks::look);
+        }
+        for operands in self.operands {
+            operands.tell(processes);
         }
         for frames in &self.waiting {
             let mut threads = processes
@@ -153,7 +192,7 @@ impl LoopLooks {
         watched: &Watched,
         process: &PythonProcess,
         seen: &Seen,
-    ) -> Option<LoopsOf<Waiting>> {
+    ) -> (Option<LoopsOf<Waiting>>, Found) {
         let parts: Vec<OnceCell<Option<Arc<CodeParts>>>> =
             seen.codes.iter().map(|_| OnceCell::new()).collect();
         let taken_apart: Vec<OnceCell<Option<SampledCode<'_>>>> =
@@ -194,10 +233,12 @@ impl LoopLooks {
         };
         let least = (seen.of_samples * MIN_SHARE_PCT).div_ceil(100);
         if let Some(waiting) = waiting_loop(&seen.samples, least, &mut code) {
-            return Some(LoopsOf::OnlyWait(waiting));
+            return (Some(LoopsOf::OnlyWait(waiting)), Found::default());
         }
         let most = seen.of_samples / 2 + 1;
-        leave_results(&seen.samples, most, &mut code).then_some(LoopsOf::LeaveResults)
+        let leave = leave_results(&seen.samples, most, &mut code);
+        let found = hot_spots(watched, process, seen, &mut code);
+        (leave.then_some(LoopsOf::LeaveResults), found)
     }
 }
 

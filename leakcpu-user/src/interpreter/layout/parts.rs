@@ -23,6 +23,10 @@ pub struct PartsLayout {
     pub cells: Option<[u16; 2]>,
     /// `PyFrameObject.f_localsplus`, `_PyInterpreterFrame.localsplus` (3.11 and later).
     pub frame_locals: u16,
+    /// `PyTypeObject.tp_flags`.
+    pub tp_flags: u16,
+    /// `PySetObject.used`.
+    pub set_used: u16,
     /// `PyTupleObject.ob_item`.
     pub tuple_items: u16,
     /// `PyLongObject`'s digits, of 30 bits in 32.
@@ -53,6 +57,9 @@ impl PartsLayout {
                 11..=13 => 72,
                 _ => 80,
             },
+            // Neither has moved since 3.8, but for the head.
+            tp_flags: head + 152,
+            set_used: head + 8,
             // Behind `ob_size`, and from 3.14 on `ob_hash`.
             tuple_items: head + if minor >= 14 { 16 } else { 8 },
             int_digits: head + 8,
