@@ -21,6 +21,7 @@ pub mod collapsed;
 pub mod compiler;
 pub mod corpus;
 pub mod figure;
+pub mod findings;
 pub mod forms;
 pub mod garbage;
 pub mod interpreter;

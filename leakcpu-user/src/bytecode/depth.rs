@@ -8,14 +8,20 @@ use super::{
 
 /// Before each instruction; `None` where that is not known: in handlers, and behind what is not
 /// followed.
-pub(super) fn depths(minor: u8, instructions: &[Instruction], blocks: &[Block]) -> Vec<Option<u32>> {
+pub(super) fn depths(
+    minor: u8,
+    instructions: &[Instruction],
+    blocks: &[Block],
+) -> Vec<Option<u32>> {
     let mut depths = vec![None; instructions.len()];
     let mut at_start: Vec<Option<i64>> = vec![None; blocks.len()];
     let Some(first) = at_start.first_mut() else {
         return depths;
     };
     // A generator of 3.10 begins with the value that it is sent.
-    let is_sent = instructions.first().is_some_and(|one| one.op == Op::GenStart);
+    let is_sent = instructions
+        .first()
+        .is_some_and(|one| one.op == Op::GenStart);
     *first = Some(i64::from(is_sent));
     let mut pending = vec![0];
     while let Some(block) = pending.pop() {

@@ -99,7 +99,9 @@ impl Analysis<'_> {
         }
         let depth = self.depths().get(index).copied().flatten()?;
         let right = self.value_before(index, MAX_ATTRIBUTES);
-        let left = right.as_ref().and_then(|(_, from)| self.value_before(*from, MAX_ATTRIBUTES));
+        let left = right
+            .as_ref()
+            .and_then(|(_, from)| self.value_before(*from, MAX_ATTRIBUTES));
         let left = left.map(|(name, _)| name);
         let stored_as = self.stored_by(index + 1);
         let is_in_place = match lower(self.minor(), instruction)[0] {
@@ -110,7 +112,10 @@ impl Analysis<'_> {
             bytes: instruction.bytes.clone(),
             below: depth.checked_sub(2)?,
             accumulates: is_in_place || left.is_some() && left == stored_as,
-            names: [left.or(stored_as.filter(|_| is_in_place)), right.map(|(name, _)| name)],
+            names: [
+                left.or(stored_as.filter(|_| is_in_place)),
+                right.map(|(name, _)| name),
+            ],
         })
     }
 
@@ -126,7 +131,14 @@ impl Analysis<'_> {
                 Some((self.variable(variable)?, index))
             }
             [Some(Action::Load(variable)), None] => Some((self.variable(variable)?, index)),
-            [Some(Action::Attribute { name, takes: 1, is_method: false }), None] if limit > 0 => {
+            [
+                Some(Action::Attribute {
+                    name,
+                    takes: 1,
+                    is_method: false,
+                }),
+                None,
+            ] if limit > 0 => {
                 let (of, from) = self.value_before(index, limit - 1)?;
                 Some((format!("{of}.{}", code.name(name)?), from))
             }
@@ -140,9 +152,15 @@ impl Analysis<'_> {
         if self.begins_block(index) {
             return None;
         }
-        self.instructions().get(..index)?.iter().rposition(|instruction| {
-            !matches!(instruction.op, Op::Nop | Op::Resume | Op::NotTaken | Op::Precall)
-        })
+        self.instructions()
+            .get(..index)?
+            .iter()
+            .rposition(|instruction| {
+                !matches!(
+                    instruction.op,
+                    Op::Nop | Op::Resume | Op::NotTaken | Op::Precall
+                )
+            })
     }
 
     fn stored_by(&self, index: usize) -> Option<String> {
@@ -151,14 +169,18 @@ impl Analysis<'_> {
         match lower(self.minor(), instruction)[0]? {
             Action::StoreLocal(local) => code.local(local).map(str::to_owned),
             // What is stored lies below the object that it becomes an attribute of.
-            Action::Store { name: Some(name), .. } => code.name(name).map(str::to_owned),
+            Action::Store {
+                name: Some(name), ..
+            } => code.name(name).map(str::to_owned),
             // `self.text += x` turns the two round before it stores.
             Action::Swap(2) | Action::Rotate(2) => self.stored_by(index + 1),
             // `self` is loaded anew.
             Action::Load(of) if instruction.op != Op::LoadConst => {
                 let next = self.instructions().get(index + 1)?;
                 match lower(self.minor(), next)[0]? {
-                    Action::Store { name: Some(name), .. } if next.op == Op::StoreAttr => {
+                    Action::Store {
+                        name: Some(name), ..
+                    } if next.op == Op::StoreAttr => {
                         Some(format!("{}.{}", self.variable(of)?, code.name(name)?))
                     }
                     _ => None,

@@ -8,7 +8,6 @@ use crate::{
     model::LoopKind,
 };
 
-
 const CAUSE: &str = "The loop's only thread computes, and all other tasks wait.";
 
 /// The rule.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::finding::stable_id;
-use super::{Case, Explanation, Finding, Rule, Severity};
+use super::{Case, Explanation, Finding, Rule};
 use crate::classify::{Because, Blame, Detail, place_of, sampled_collector_ns, say};
 
 /// The rule.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Case, Finding, per_second};
 use super::finding::stable_id;
+use super::{Case, Finding, per_second};
 use crate::{
     classify::{Because, Blame, say},
     interpreter::OperandType,
@@ -26,16 +26,16 @@ pub(super) struct Spots<'a> {
 }
 
 /// The spots of functions of the user's own that are wanted, by function.
-pub(super) fn spots<'a>(
-    process: &'a Process,
-    is_wanted: impl Fn(&HotSpot) -> bool,
-) -> Vec<Spots<'a>> {
+pub(super) fn spots(process: &Process, is_wanted: impl Fn(&HotSpot) -> bool) -> Vec<Spots<'_>> {
     let mut by_function: BTreeMap<FunctionId, Vec<(&HotSpot, u64)>> = BTreeMap::new();
     for thread in &process.threads {
         let samples = thread.samples();
         for spot in thread.hot_spots.iter().filter(|spot| is_wanted(spot)) {
             let ns = in_proportion(thread.times.on_cpu_ns, spot.samples, samples);
-            by_function.entry(spot.function).or_default().push((spot, ns));
+            by_function
+                .entry(spot.function)
+                .or_default()
+                .push((spot, ns));
         }
     }
     let with_place = by_function.into_iter().filter_map(|(function, all)| {
@@ -98,7 +98,7 @@ impl Spots<'_> {
         case: Case<'_>,
         rule: &'static str,
         evidence: Vec<Because>,
-        cause: String,
+        why: String,
         fix: String,
     ) -> Finding {
         let recoverable = self.ns_per_s(case);
@@ -110,7 +110,7 @@ impl Spots<'_> {
             threads: Vec::new(),
             place: Some(self.place.clone()),
             evidence,
-            cause,
+            cause: why,
             fix,
             recoverable_ns_per_s: Some(recoverable),
         }
@@ -136,7 +136,10 @@ pub(super) fn what_it_is(seen: &OperandSeen) -> Because {
     } else {
         format!("{} to {}", say::grouped(least), say::grouped(most))
     };
-    let name = seen.name.as_ref().map_or("it".to_owned(), |name| format!("`{name}`"));
+    let name = seen
+        .name
+        .as_ref()
+        .map_or("it".to_owned(), |name| format!("`{name}`"));
     Because {
         text: format!("{name} is a {} of {size} {units}", seen.type_name),
         name: "operand_size",

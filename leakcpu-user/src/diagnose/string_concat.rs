@@ -56,8 +56,7 @@ impl Rule for StringConcat {
 
 /// The text that is made longer, if it is long.
 fn grown(spot: &HotSpot, least: u64) -> Option<&OperandSeen> {
-    let left = operand(spot, 0)
-        .filter(|_| spot.operation == Operation::Add && spot.accumulates)?;
+    let left = operand(spot, 0).filter(|_| spot.operation == Operation::Add && spot.accumulates)?;
     let is_text = matches!(left.of, OperandType::Text | OperandType::Bytes);
     let is_long = left.sizes.is_some_and(|[_, most]| most >= least);
     (is_text && is_long).then_some(left)

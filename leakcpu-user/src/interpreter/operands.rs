@@ -145,7 +145,11 @@ impl Moment {
         memory.read(frame.wrapping_add(slot), &mut values)?;
         let tag = u64::from(layout.walk.code_tag_mask);
         let values = values.as_chunks::<8>().0;
-        let value = |index: usize| values.get(index).map_or(0, |b| u64::from_le_bytes(*b) & !tag);
+        let value = |index: usize| {
+            values
+                .get(index)
+                .map_or(0, |b| u64::from_le_bytes(*b) & !tag)
+        };
         Ok(Some(Self {
             frame,
             instr,

@@ -70,7 +70,10 @@ pub(super) fn hot_spots<'a>(
         spot.samples += count;
         *spot.at.entry((number, offset)).or_default() += count;
     }
-    let mut spots: Vec<_> = spots.into_iter().filter(|(_, spot)| spot.samples >= least).collect();
+    let mut spots: Vec<_> = spots
+        .into_iter()
+        .filter(|(_, spot)| spot.samples >= least)
+        .collect();
     spots.sort_by_key(|(_, spot)| std::cmp::Reverse(spot.samples));
     spots.truncate(MAX_SPOTS);
     let mut found = Found::default();
@@ -87,7 +90,9 @@ pub(super) fn hot_spots<'a>(
             && let Some(operands) = &operands
             && let Some(place) = place(watched, process, seen, *number, of, operands)
         {
-            found.wanted.push((found.spots.len(), place, operands.clone()));
+            found
+                .wanted
+                .push((found.spots.len(), place, operands.clone()));
         }
         found.spots.push(HotSpot {
             function,

@@ -116,7 +116,8 @@ impl LoopLooks {
         let state = &record.state;
         if self.operands.len() < MAX_OPERAND_THREADS {
             let thread = (state.pid, state.tid, state.tstate);
-            self.operands.extend(OperandLooks::of(thread, process, &mut found));
+            self.operands
+                .extend(OperandLooks::of(thread, process, &mut found));
         }
         (loops, found.spots)
     }

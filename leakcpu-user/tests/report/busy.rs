@@ -4,7 +4,7 @@ use crate::classify::{at, class, one, verdicts};
 use crate::fixtures::build::{ProcessBuilder, ThreadBuilder, blocked, ms, s};
 use crate::fixtures::profile;
 use pyobserve::classify::{Class, Detail, classify};
-use pyobserve::diagnose::{Severity, diagnose};
+use pyobserve::diagnose::{Settings, Severity, diagnose};
 use pyobserve::model::{
     Code, Leaf, LoopSamples, Naming, NativeFrame, NativeFunction, NativeId, Process, Reason,
 };
@@ -194,7 +194,7 @@ fn a_task_that_sleeps_for_moments_answers_for_its_event_loop() {
         let process = sleeping(met);
         let profile = profile(vec![process.clone()]);
         let diagnosis = classify(&profile);
-        let found = diagnose(&profile, &diagnosis);
+        let found = diagnose(&profile, &diagnosis, &Settings::default());
         let place = &found.processes[0].findings[0].place;
         let place = place.as_ref().map(|place| place.function.clone());
         let verdict = verdicts(process).verdict;
@@ -256,7 +256,7 @@ fn slow_polling_is_idle_with_an_advice() {
     let profile = profile(vec![process]);
     let classification = classify(&profile);
     assert_eq!(classification.processes[0].verdict.class, Class::Idle);
-    let findings = diagnose(&profile, &classification);
+    let findings = diagnose(&profile, &classification, &Settings::default());
     let finding = &findings.processes[0].findings[0];
     assert_eq!(finding.rule, "busy-wait.micro-sleep");
     assert_eq!(finding.severity, Severity::Low);
@@ -302,7 +302,8 @@ fn native_code_that_pauses_is_busy_waiting_and_other_is_not() {
         why.starts_with("94 % of that in do_spin, libgomp.so.1 at a pause"),
         "{why}"
     );
-    let finding = &diagnose(&profile, &classification).processes[0].findings[0];
+    let finding =
+        &diagnose(&profile, &classification, &Settings::default()).processes[0].findings[0];
     assert_eq!(finding.rule, "busy-wait.native-spin");
     assert!(finding.fix.contains("OMP_WAIT_POLICY"), "{}", finding.fix);
     assert_eq!(class(in_library(500)), Class::CpuBound);

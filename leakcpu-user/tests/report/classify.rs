@@ -4,7 +4,7 @@ use crate::fixtures;
 use crate::fixtures::build::{ProcessBuilder, ThreadBuilder, blocked, ms, s};
 use crate::fixtures::profile;
 use pyobserve::classify::{Class, Detail, ProcessVerdicts, classify};
-use pyobserve::diagnose::diagnose;
+use pyobserve::diagnose::{Settings, diagnose};
 use pyobserve::model::{Process, Reason, UserLoss};
 
 pub fn verdicts(process: Process) -> ProcessVerdicts {
@@ -50,7 +50,8 @@ fn sleeping_once_a_second_is_idle() {
     assert!(
         diagnose(
             &profile(vec![process.clone()]),
-            &classify(&profile(vec![process]))
+            &classify(&profile(vec![process])),
+            &Settings::default(),
         )
         .processes[0]
             .findings

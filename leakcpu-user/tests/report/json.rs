@@ -4,7 +4,7 @@ use crate::fixtures::{Truth, all, profile};
 use crate::locks;
 use jsonschema::Validator;
 use pyobserve::classify::classify;
-use pyobserve::diagnose::{diagnose, proved_spins};
+use pyobserve::diagnose::{Settings, diagnose, proved_spins};
 use pyobserve::model::Profile;
 use pyobserve::{
     model::{Called, CalledAt, Calls, FunctionOrder, ImportedModule, Imports, StackId, Tid},
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 fn document(profile: &Profile) -> Value {
     let classification = classify(profile);
-    let findings = diagnose(profile, &classification);
+    let findings = diagnose(profile, &classification, &Settings::default());
     let mut out = Vec::new();
     write_json(profile, &classification, &findings, &mut out).unwrap();
     let text = String::from_utf8(out).unwrap();
@@ -94,7 +94,7 @@ fn spins_keep_to_their_schema_and_no_field_is_missing_in_it() {
     let strict = jsonschema::draft202012::new(&schema).unwrap();
     let profile = all_processes();
     let classification = classify(&profile);
-    let findings = diagnose(&profile, &classification);
+    let findings = diagnose(&profile, &classification, &Settings::default());
     let mut spins = 0;
     for (process, finding) in proved_spins(&profile, &classification, &findings) {
         let mut out = Vec::new();

@@ -1,7 +1,7 @@
 //! Owners of locks, deadlocks, and what is advised about locks.
 
 use pyobserve::classify::{Class, classify, lock_in_words};
-use pyobserve::diagnose::diagnose;
+use pyobserve::diagnose::{Settings, diagnose};
 use pyobserve::model::{
     FileLockHolder, LockKind, LockOwner, LockWait, Pid, Process, Reason, StackId, Tid, Wake,
     WakeEvidence,
@@ -70,7 +70,7 @@ fn circles(process: &Process) -> Vec<Vec<u32>> {
 fn text(process: Process) -> String {
     let profile = profile(vec![process]);
     let classification = classify(&profile);
-    let findings = diagnose(&profile, &classification);
+    let findings = diagnose(&profile, &classification, &Settings::default());
     let options = TextOptions {
         width: 160,
         ..TextOptions::default()
@@ -106,7 +106,7 @@ fn a_deadlock_is_said_with_its_threads_and_places() {
     let profile = profile(vec![process.clone()]);
     let classification = classify(&profile);
     assert_eq!(classification.processes[0].verdict.class, Class::LockBound);
-    let findings = diagnose(&profile, &classification);
+    let findings = diagnose(&profile, &classification, &Settings::default());
     let finding = &findings.processes[0].findings[0];
     assert_eq!(finding.rule, "lock.deadlock");
     assert_eq!(
@@ -194,7 +194,7 @@ fn step(process: Process) -> String {
     let classification = classify(&profile);
     let verdict = &classification.processes[0].verdict;
     assert_eq!(verdict.class, Class::LockBound, "{verdict:?}");
-    let findings = diagnose(&profile, &classification);
+    let findings = diagnose(&profile, &classification, &Settings::default());
     findings.processes[0].next_step.clone()
 }
 

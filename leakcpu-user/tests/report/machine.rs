@@ -4,7 +4,7 @@ use crate::classify::{one, verdicts};
 use crate::fixtures::build::{ThreadBuilder, blocked, ms, s};
 use crate::fixtures::profile;
 use pyobserve::classify::{Class, Detail, Verdict, classify};
-use pyobserve::diagnose::diagnose;
+use pyobserve::diagnose::{Settings, diagnose};
 use pyobserve::model::{Accounts, CpuQuota, Process, RanInstead, Reason, StackId};
 use pyobserve::report::{CLASSIFY_SCHEMA, classify_document};
 
@@ -137,7 +137,7 @@ fn the_schema_holds_what_is_said_of_the_machine() {
     process.ran_instead.push(rival(99, "cc1plus", s(4)));
     let profile = profile(vec![process]);
     let classification = classify(&profile);
-    let findings = diagnose(&profile, &classification);
+    let findings = diagnose(&profile, &classification, &Settings::default());
     let document =
         serde_json::to_value(classify_document(&profile, &classification, &findings)).unwrap();
     let schema = serde_json::from_str(CLASSIFY_SCHEMA).unwrap();

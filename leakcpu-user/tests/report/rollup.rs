@@ -92,6 +92,7 @@ fn thread() -> impl Strategy<Value = Thread> {
                 lock_waits: Vec::new(),
                 waiting_loop: None,
                 leaves_results: false,
+                hot_spots: Vec::new(),
                 loop_samples: Vec::new(),
             },
         )

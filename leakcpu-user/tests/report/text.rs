@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use crate::fixtures::{Truth, all, five_busy, host_of_200, profile};
 use pyobserve::classify::classify;
-use pyobserve::diagnose::diagnose;
+use pyobserve::diagnose::{Settings, diagnose};
 use pyobserve::model::{Process, Profile, UserLoss};
 use pyobserve::report::{TextOptions, write_text};
 use unicode_width::UnicodeWidthStr;
@@ -16,7 +16,7 @@ const WIDTHS: [usize; 3] = [80, 120, 200];
 
 fn text(profile: &Profile, options: TextOptions) -> String {
     let classification = classify(profile);
-    let findings = diagnose(profile, &classification);
+    let findings = diagnose(profile, &classification, &Settings::default());
     let mut out = Vec::new();
     write_text(profile, &classification, &findings, &options, &mut out).unwrap();
     String::from_utf8(out).unwrap()

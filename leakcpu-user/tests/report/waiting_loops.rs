@@ -4,7 +4,7 @@ use crate::classify::{class, one, verdicts};
 use crate::fixtures::build::{blocked, ms, s};
 use crate::fixtures::profile;
 use pyobserve::classify::{Class, Detail, classify};
-use pyobserve::diagnose::diagnose;
+use pyobserve::diagnose::{Settings, diagnose};
 use pyobserve::model::{FunctionId, Look, LookAt, Process, Reason, SteadyValues, WaitingLoop};
 
 /// A loop with all samples, whose variables were the same at every look.
@@ -40,7 +40,7 @@ fn process(waiting: WaitingLoop) -> Process {
 
 fn rule_and_fix(process: Process) -> (&'static str, String) {
     let profile = profile(vec![process]);
-    let findings = diagnose(&profile, &classify(&profile));
+    let findings = diagnose(&profile, &classify(&profile), &Settings::default());
     let finding = &findings.processes[0].findings[0];
     (finding.rule, finding.fix.clone())
 }

@@ -101,7 +101,8 @@ impl Label {
     }
 }
 
-fn marked(source: &str) -> Vec<u32> {
+/// The lines that end with the mark.
+pub(crate) fn marked(source: &str) -> Vec<u32> {
     (1..)
         .zip(source.lines())
         .filter(|(_, line)| line.trim_end().ends_with(MARKER))

@@ -23,7 +23,7 @@ pub struct Servers {
 
 impl Servers {
     /// The variable that tells a program where its server is; why there is none, else.
-    fn variable(&mut self, need: Need) -> Result<(&'static str, String), String> {
+    pub(crate) fn variable(&mut self, need: Need) -> Result<(&'static str, String), String> {
         let missing = "its server is not installed: `cargo xtask setup --servers`";
         match need {
             Need::Redis => {
@@ -66,7 +66,7 @@ impl Program {
         label: &Label,
         servers: &mut Servers,
     ) -> Result<Self, String> {
-        let python = with_packages(python, label)?;
+        let python = with_packages(python, &label.packages)?;
         let (mut command, file) = command(&python, &label.name);
         for need in &label.servers {
             let (name, value) = servers.variable(*need)?;
@@ -97,14 +97,17 @@ impl Program {
     }
 }
 
-fn with_packages(python: &Interpreter, label: &Label) -> Result<Interpreter, String> {
-    if label.packages.is_empty() {
+/// An interpreter with what a program needs; why there is none, else.
+pub(crate) fn with_packages(
+    python: &Interpreter,
+    packages: &[String],
+) -> Result<Interpreter, String> {
+    if packages.is_empty() {
         return Ok(python.clone());
     }
-    let names = label.packages.join(", ");
-    let packages: Vec<&str> = label.packages.iter().map(String::as_str).collect();
-    venv::with_packages(python, &packages)
-        .ok_or_else(|| format!("{names} cannot be had for {}", python.version))
+    let names: Vec<&str> = packages.iter().map(String::as_str).collect();
+    venv::with_packages(python, &names)
+        .ok_or_else(|| format!("{} cannot be had for {}", names.join(", "), python.version))
 }
 
 /// The command, and the program's file as the interpreter sees it. The folder above is

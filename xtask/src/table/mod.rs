@@ -1,7 +1,9 @@
 //! `cargo xtask table`: what the end-to-end tests find out, as tables of the
 //! documentation: about every interpreter in every form (docs/interpreters.md, README),
-//! and about every reason of blocked time (docs/reasons.md).
+//! every reason of blocked time (docs/reasons.md), every probe of interpreters (docs/usdt.md) and
+//! every rule (docs/findings.md).
 
+mod findings;
 mod interpreters;
 pub mod probes;
 pub mod reasons;
@@ -46,6 +48,8 @@ enum Subject {
     Reasons,
     /// Every probe of interpreters
     Probes,
+    /// Every rule of findings
+    Findings,
 }
 
 impl Subject {
@@ -55,13 +59,14 @@ impl Subject {
             Self::Interpreters => "interpreters",
             Self::Reasons => "reasons",
             Self::Probes => "every_probe",
+            Self::Findings => "rules",
         }
     }
 
     /// Arguments for the test.
     fn arguments(self) -> &'static [&'static str] {
         match self {
-            Self::Interpreters => &["--ignored", "--nocapture"],
+            Self::Interpreters | Self::Findings => &["--ignored", "--nocapture"],
             Self::Reasons => &["--nocapture"],
             Self::Probes => &["--include-ignored", "--nocapture"],
         }
@@ -79,6 +84,7 @@ impl Subject {
             }
             Self::Reasons => vec![("docs/reasons.md", reasons::table(read(rows)?))],
             Self::Probes => vec![("docs/usdt.md", probes::table(&read(rows)?))],
+            Self::Findings => vec![("docs/findings.md", findings::tables(&read(rows)?))],
         })
     }
 }

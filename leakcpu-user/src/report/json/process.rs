@@ -38,6 +38,8 @@ pub(super) struct ProcessDto {
     threads: Vec<ThreadDto>,
     functions: Vec<FunctionDto>,
     findings: Vec<FindingDto>,
+    /// Those with less to gain, unless all were asked for.
+    findings_left_out: usize,
     unreadable: Option<Unreadable>,
 }
 
@@ -156,6 +158,7 @@ impl ProcessDto {
                 })
                 .collect(),
             findings: findings.findings.iter().map(FindingDto::from).collect(),
+            findings_left_out: findings.more,
             unreadable: process.unreadable.clone(),
         }
     }

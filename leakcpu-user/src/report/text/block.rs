@@ -9,6 +9,7 @@ use super::Row;
 use super::audit::audited;
 use super::collector::collector;
 use super::event_loop::event_loop;
+use super::finding::{Told, cores_in_words, told};
 use super::line::{Line, Look, cut_end, wrap};
 use super::owned::owned;
 use super::place::{file_line, frame_short, short_name};
@@ -18,13 +19,25 @@ use crate::model::{FunctionTimes, Process, Reason, Rollup, Wait};
 use crate::report::{clean, native};
 
 const INDENT: usize = 5;
+/// Lines that a process has without what findings take.
+pub(super) const PLAIN_ROOM: usize = 9;
 /// Functions below this share of the process's attributed time are left out.
 const MIN_SHARE: f64 = 0.02;
 
+/// Most functions that have a line.
+const FUNCTIONS: usize = 5;
+
 /// At most `room` lines.
 pub(super) fn block(row: &Row<'_>, width: usize, room: usize) -> Vec<Line> {
-    let steps = step(row, width, room - 1);
     let rows = functions(row);
+    let told = told(row, width, room.saturating_sub(PLAIN_ROOM));
+    // What is told in full need not be told again below.
+    let steps = if told.is_empty() {
+        step(row, width, room - 1)
+    } else {
+        Vec::new()
+    };
+    let room = room - told.iter().map(|one| one.lines.len()).sum::<usize>();
     // The verdict may take a second line if that leaves the functions one.
     let mut held = owned(row.process, INDENT, width);
     held.extend(event_loop(row.process, INDENT, width));
@@ -35,8 +48,17 @@ pub(super) fn block(row: &Row<'_>, width: usize, room: usize) -> Vec<Line> {
     let spare = room.saturating_sub(taken + usize::from(!rows.is_empty()));
     let mut lines = verdict(row, width, spare.clamp(1, 2));
     lines.extend(held);
-    let left = room.saturating_sub(lines.len() + steps.len()).min(5);
-    lines.extend(table(row.process, &rows[..rows.len().min(left)], width));
+    let left = room
+        .saturating_sub(lines.len() + steps.len())
+        .min(FUNCTIONS);
+    let rows = &rows[..rows.len().min(left)];
+    let mut told = told;
+    for (function, line) in rows.iter().zip(table(row.process, rows, width)) {
+        lines.push(line);
+        let here = |one: &mut Told| one.function == Some(function.function);
+        lines.extend(told.extract_if(.., here).flat_map(|one| one.lines));
+    }
+    lines.extend(told.into_iter().flat_map(|one| one.lines));
     lines.extend(steps);
     lines
 }
@@ -118,12 +140,7 @@ fn step(row: &Row<'_>, width: usize, max_lines: usize) -> Vec<Line> {
         .map(|ns| ns as f64 / 1e9)
         .filter(|cores| *cores >= 0.01);
     if let Some(cores) = gain {
-        let what = match cores {
-            ..0.995 => format!("{cores:.2} of a core"),
-            ..1.05 => "one core".to_owned(),
-            _ => format!("{cores:.1} cores"),
-        };
-        let longer = format!("{text}; frees up to {what}");
+        let longer = format!("{text}; frees up to {}", cores_in_words(cores));
         // Only where it costs no line that something else needs.
         let lines = wrap(&longer, room).len();
         if lines <= wrap(&text, room).len() || lines + 2 < max_lines {

@@ -5,6 +5,7 @@ mod audit;
 mod block;
 mod collector;
 mod event_loop;
+mod finding;
 mod functions;
 mod head;
 mod imports;
@@ -108,9 +109,10 @@ pub fn write_text(
     };
     let left = SCREEN_LINES.saturating_sub(lines.len() + 1 + notes.len());
     if let Some(room) = left.checked_div(shown) {
-        let room = room.clamp(3, 9);
         lines.push(Line::new());
         for (i, row) in blocks.iter().take(shown).enumerate() {
+            let most = block::PLAIN_ROOM + finding::LINES * row.findings.findings.len();
+            let room = room.clamp(3, most);
             if i > 0 && room >= 5 {
                 lines.push(Line::new());
             }
