@@ -2,7 +2,7 @@
 
 from shared import modes, ratio, ready
 
-PRICES = [n * 137 % 9973 for n in range(50000)]
+PRICES = [n * 137 % 9973 for n in range(200000)]
 
 
 def gross(prices):

@@ -55,7 +55,7 @@ def two_at_start(url):
 
 
 def carrier():
-    return Peer("http", 0.002).url
+    return Peer("http", 0.0005).url
 
 
 def compare(url):

@@ -38,12 +38,18 @@ def main(sensor):
 
 
 def measure(sensor):
-    """Until three threads have done their work, with the sensor read all the while."""
-    threads = [threading.Thread(target=smooth, args=(60000,)) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    while any(thread.is_alive() for thread in threads):
-        sensor.read()
+    """Until a thread has done its work while the sensor is read."""
+    done = threading.Event()
+
+    def read():
+        while not done.is_set():
+            sensor.read()
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    smooth(500000)
+    done.set()
+    reader.join()
 
 
 HOLDING = ctypes.PyDLL(None)
@@ -54,6 +60,8 @@ modes(
         "slow": lambda: main(Sensor(HOLDING.usleep)),
         "fixed": lambda: main(Sensor(RELEASING.usleep)),
         "at_once": lambda: main(Sensor(HOLDING.abs, -7)),
-        "ratio": lambda: ratio(lambda: measure(Sensor(HOLDING.usleep, 50000)), lambda: measure(Sensor(RELEASING.usleep, 50000))),
+        "ratio": lambda: ratio(
+            lambda: measure(Sensor(HOLDING.usleep, 50000)), lambda: measure(Sensor(RELEASING.usleep, 50000))
+        ),
     }
 )

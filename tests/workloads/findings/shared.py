@@ -19,7 +19,7 @@ from peers import Peer  # noqa: E402, F401
 
 def modes(programs):
     """Runs the program that the command line names."""
-    programs[sys.argv[1]]()
+    programs[sys.argv.pop(1)]()
 
 
 def ratio(slow, fixed):

@@ -16,7 +16,7 @@ def power(signal):
 
 
 def power_of_array(signal):
-    return numpy.dot(signal, signal) / len(signal)
+    return numpy.square(signal).mean()
 
 
 def spectra(blocks):
