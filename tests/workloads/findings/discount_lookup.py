@@ -2,8 +2,8 @@
 
 from shared import modes, ratio, ready
 
-ARTICLES = ["A-%d" % n for n in range(20000)]
-DISCOUNTS = {"A-%d" % n: 5 for n in range(0, 20000, 1000)}
+ARTICLES = ["A-%d" % n for n in range(100000)]
+DISCOUNTS = {"A-%d" % n: 5 for n in range(0, 100000, 1000)}
 
 
 def discount(table, article):
@@ -32,7 +32,7 @@ def main(look_up, table):
 
 
 EVERYWHERE = {article: 3 for article in ARTICLES}
-NEARLY_EVERYWHERE = {article: 3 for article in ARTICLES[:-20]}
+NEARLY_EVERYWHERE = {article: 3 for article in ARTICLES[:-100]}
 
 modes(
     {

@@ -3,7 +3,8 @@
 from shared import modes, ratio, ready
 
 CENTS = [n * 7919 % 100003 for n in range(16000)]
-LINES = ["%06d  open item of a customer, due in thirty days  %9.2f\n" % (n, c / 100) for n, c in enumerate(CENTS)]
+LINE = "%06d  open item of a customer, due in thirty days  %9.2f\n"
+LINES = [LINE % (number, cents / 100) for number, cents in enumerate(CENTS)]
 
 
 class Report:

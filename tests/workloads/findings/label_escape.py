@@ -4,7 +4,7 @@ from xml.sax import saxutils as saxutils_of_start
 
 from shared import modes, ratio, ready
 
-NAMES = ["Miller & Sons no. %d" % n for n in range(20000)]
+NAMES = ["Miller & Sons no. %d" % n for n in range(100000)]
 _saxutils = None
 
 

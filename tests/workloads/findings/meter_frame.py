@@ -11,7 +11,11 @@ _DICE = numpy.random.RandomState(7)
 def table(rows):
     before = _DICE.uniform(0, 9000, rows)
     return pandas.DataFrame(
-        {"before": before, "after": before + _DICE.uniform(0, 300, rows), "price": _DICE.uniform(0.2, 0.4, rows)}
+        {
+            "before": before,
+            "after": before + _DICE.uniform(0, 300, rows),
+            "price": _DICE.uniform(0.2, 0.4, rows),
+        }
     )
 
 

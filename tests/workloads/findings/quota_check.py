@@ -2,7 +2,7 @@
 
 from shared import modes, ratio, ready
 
-SIZES = [n * 7919 % 100003 for n in range(50000)]
+SIZES = [n * 7919 % 100003 for n in range(300000)]
 
 
 class Limits:

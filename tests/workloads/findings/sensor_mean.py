@@ -5,7 +5,7 @@ import math
 
 from shared import modes, ratio, ready
 
-READINGS = [20 + math.sin(n / 500) for n in range(200000)]
+READINGS = [20 + math.sin(n / 500) for n in range(500000)]
 NAMES = ["probe-%d of hall %d" % (n, n % 7) for n in range(20000)]
 BLOCK = b"frame of a camera " * 20000
 

@@ -6,7 +6,7 @@ import json
 from shared import modes, ratio, ready
 
 TARIFF = json.dumps(
-    {"zone-%d" % n: {"base": n * 0.5, "steps": [n * k / 8 for k in range(20)], "name": "Zone %d" % n} for n in range(2000)}
+    {"zone-%d" % n: {"base": n * 0.5, "steps": [n * k / 8 for k in range(20)]} for n in range(2000)}
 )
 ZONES = ["zone-%d" % (n * 97 % 2000) for n in range(10)]
 SCANS = [b"label %d " % n * 4000 for n in range(20)]

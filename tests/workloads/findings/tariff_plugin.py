@@ -8,7 +8,7 @@ import tempfile
 
 from shared import at_end, modes, ratio, ready
 
-PARCELS = [n * 37 % 400 for n in range(300)]
+PARCELS = [n * 37 % 400 for n in range(100)]
 
 
 def install():
