@@ -36,6 +36,7 @@ pub use steady::Steady;
 pub use thresholds::Thresholds;
 pub use verdict::{Because, Blame, Classification, FunctionVerdict, ProcessVerdicts, Verdict};
 pub use wait_text::waited_for;
+pub(crate) use waiting::is_asking_for_work;
 
 use because::Subject;
 use confidence::Quality;

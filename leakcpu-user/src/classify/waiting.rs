@@ -102,7 +102,7 @@ const fn is_for_bytes(entry: &StackTime) -> bool {
 
 /// Whether a client waits in a call that asks for work: with nothing inside it but its own
 /// code and that of sockets.
-fn is_asking_for_work(process: &Process, entry: &StackTime) -> bool {
+pub(crate) fn is_asking_for_work(process: &Process, entry: &StackTime) -> bool {
     if !is_for_bytes(entry) {
         return false;
     }

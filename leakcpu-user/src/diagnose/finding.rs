@@ -82,3 +82,13 @@ pub(super) fn stable_id(process: &Process, rule: &str, place: Option<&Blame>) ->
     }
     format!("{hash:016x}")
 }
+
+/// A figure of the evidence, with the words around it.
+pub(super) fn figure(text: String, name: &'static str, value: f64, unit: &'static str) -> Because {
+    Because {
+        text,
+        name,
+        value,
+        unit,
+    }
+}

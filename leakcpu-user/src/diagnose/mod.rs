@@ -1,30 +1,46 @@
 //! One rule per file: from a classified profile to findings with evidence, cause and fix.
 
 mod async_spin;
+mod below;
 mod blocking_call;
+mod blocking_disk;
+mod child_wait;
 mod clock_spin;
+mod connection_reuse;
 mod cpu_in_loop;
 mod deadlock;
 mod exceptions;
+mod dns;
 mod explanation;
 mod finding;
 mod flag_spin;
 mod gc_thrash;
 mod held_loop;
 mod list_membership;
+mod hot_import;
+mod http;
+mod json;
 mod lock_contention;
 mod micro_sleep;
+mod n_plus_one;
 mod native_spin;
 mod python_loop;
+mod pandas_rowwise;
+mod regex_recompile;
 mod run_queue;
+mod sequential_requests;
 mod settings;
 mod single_core_gil;
 mod spinning;
 mod spots;
 mod step;
 mod string_concat;
+mod swap;
+#[cfg(test)]
+mod testing;
 mod thresholds;
 mod throttled;
+mod waited;
 mod zero_timeout_poll;
 
 pub use explanation::Explanation;
@@ -61,7 +77,7 @@ pub trait Rule: Sync {
 }
 
 /// All rules.
-pub static RULES: [&dyn Rule; 18] = [
+pub static RULES: [&dyn Rule; 29] = [
     &deadlock::Deadlock,
     &zero_timeout_poll::ZeroTimeoutPoll,
     &micro_sleep::MicroSleep,
@@ -78,6 +94,17 @@ pub static RULES: [&dyn Rule; 18] = [
     &exceptions::Exceptions,
     &python_loop::PythonLoop,
     &gc_thrash::GcThrash,
+    &regex_recompile::RegexRecompile,
+    &pandas_rowwise::PandasRowwise,
+    &json::Json,
+    &hot_import::HotImport,
+    &n_plus_one::NPlusOne,
+    &connection_reuse::ConnectionReuse,
+    &sequential_requests::SequentialRequests,
+    &dns::Dns,
+    &child_wait::ChildWait,
+    &blocking_disk::BlockingDisk,
+    &swap::Swap,
     &throttled::Throttled,
     &run_queue::RunQueue,
 ];

@@ -43,6 +43,12 @@ pub struct Thresholds {
     pub round_trips: u64,
     /// ... which take so long in sum.
     pub round_trips_ns: u64,
+    /// Queries of one place that are one too many each come so often in a second ...
+    pub round_trips_per_s: u64,
+    /// ... and are waited for no longer than this, in the mean: else the query is slow.
+    pub quick_round_trip_ns: u64,
+    /// A request whose answer is waited for so long, in the mean, is worth doing beside others.
+    pub request_ns: u64,
     /// A round trip to a data base is small up to so many bytes in each direction.
     pub small_round_trip_bytes: u64,
     /// So many children are waited for, one after the other.
@@ -69,6 +75,9 @@ impl Thresholds {
         wait_share: 0.2,
         round_trips: 5,
         round_trips_ns: 50_000_000,
+        round_trips_per_s: 50,
+        quick_round_trip_ns: 50_000_000,
+        request_ns: 5_000_000,
         small_round_trip_bytes: 8_192,
         children: 3,
     };
