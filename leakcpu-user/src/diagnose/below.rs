@@ -135,17 +135,11 @@ pub(super) fn finding(
     let evidence = vec![
         figure(
             format!(
-                "{} on a CPU {}, below {}",
-                say::duration(found.ns),
+                "{} of its CPU time {}, below {}",
+                say::percent(share),
                 advice.doing,
                 found.place.short()
             ),
-            "below_on_cpu_ns",
-            found.ns as f64,
-            "ns",
-        ),
-        figure(
-            format!("{} of its CPU time", say::percent(share)),
             "below_cpu_share",
             share,
             "ratio",

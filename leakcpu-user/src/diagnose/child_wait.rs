@@ -151,3 +151,36 @@ fn children(found: &Waited<'_>) -> u64 {
     let started = started.into_iter().map(waits).max().unwrap_or(0);
     started.max(ended.into_iter().map(waits).sum())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ChildWait;
+    use crate::diagnose::testing::Model;
+    use crate::model::Reason;
+
+    const FILE: &str = "/usr/lib/python3.12/subprocess.py";
+
+    /// What is found of threads that run so many children for so many milliseconds in all.
+    fn found(threads: &[(u64, u64)], running: &str) -> usize {
+        let mut model = Model::default();
+        let wait = model.frame("Popen._wait", FILE);
+        let run = model.frame(running, FILE);
+        let own = model.frame("convert", "/srv/app.py");
+        for (children, ms) in threads {
+            let frames = [wait, run, own];
+            model.thread(&[(&frames, Reason::ChildWait, None, *children, *ms)]);
+        }
+        model.check(&ChildWait).len()
+    }
+
+    #[test]
+    fn several_children_of_one_thread_that_run_to_their_end() {
+        assert_eq!(found(&[(5, 1_500)], "run"), 1);
+        // One that takes long, and five that take no time.
+        assert_eq!(found(&[(1, 1_500)], "run"), 0);
+        assert_eq!(found(&[(5, 50)], "run"), 0);
+        // They may have been started before, and they do run at the same time.
+        assert_eq!(found(&[(5, 1_500)], "Popen.wait"), 0);
+        assert_eq!(found(&[(5, 1_500), (5, 1_500)], "run"), 0);
+    }
+}

@@ -142,9 +142,9 @@ fn finding(rule: &'static str, case: Case<'_>, found: &Waited<'_>) -> Option<Fin
         ),
         figure(
             format!("{} connecting", say::part_of(spent_ns, span_ns)),
-            "connecting_ns",
-            spent_ns as f64,
-            "ns",
+            "connecting_share",
+            spent_ns as f64 / span_ns.max(1) as f64,
+            "ratio",
         ),
     ];
     Some(Finding {

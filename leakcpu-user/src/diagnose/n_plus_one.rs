@@ -214,16 +214,19 @@ fn finding(rule: &'static str, case: Case<'_>, of: &Exchanged<'_>) -> Option<Fin
         || of.peer.to_owned(),
         |service| format!("{service} at {}", of.peer),
     );
+    let rate = of.trips as f64 * 1e9 / span_ns.max(1) as f64;
     let evidence = vec![
         figure(
             format!(
-                "{} to {whom} in {}",
-                say::count(of.trips, "round trip", "round trips"),
-                of.place.short()
+                "{} round trips a second to {whom} in {}, of some {} bytes sent and {} received",
+                say::number(rate),
+                of.place.short(),
+                say::number(of.sent_bytes as f64 / of.trips.max(1) as f64),
+                say::number(of.received_bytes as f64 / of.trips.max(1) as f64)
             ),
-            "round_trips",
-            of.trips as f64,
-            "count",
+            "round_trips_per_s",
+            rate,
+            "1/s",
         ),
         figure(
             format!(
@@ -234,16 +237,6 @@ fn finding(rule: &'static str, case: Case<'_>, of: &Exchanged<'_>) -> Option<Fin
             "round_trips_ns",
             of.blocked_ns as f64,
             "ns",
-        ),
-        figure(
-            format!(
-                "{} bytes sent and {} received by each",
-                say::grouped(of.sent_bytes / of.trips.max(1)),
-                say::grouped(of.received_bytes / of.trips.max(1))
-            ),
-            "round_trip_received_bytes",
-            (of.received_bytes / of.trips.max(1)) as f64,
-            "bytes",
         ),
     ];
     Some(Finding {
@@ -290,7 +283,46 @@ fn is_most(case: Case<'_>, of: &Exchanged<'_>, waits: &Waited<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{BTreeSet, By};
+    use super::{BTreeSet, By, NPlusOne};
+    use crate::diagnose::testing::{MS, Model};
+    use crate::model::{Reason, RoundTrips};
+
+    /// What is found of so many queries in two seconds that are waited for so long in all,
+    /// and whose answers have so many bytes each.
+    fn found(trips: u64, ms: u64, bytes: u64, works: u64) -> usize {
+        let peer = "10.0.0.5:5432";
+        let mut model = Model::default();
+        let library = "/usr/lib/python3.12/dist-packages/psycopg/connection.py";
+        let wait = model.frame("Connection.wait", library);
+        let own = model.frame("balances", "/srv/app.py");
+        let take = model.frame("take", "/srv/app.py");
+        model.thread(&[
+            (&[wait, own], Reason::NetRecv, Some(peer), trips, ms),
+            (&[take], Reason::NetAccept, None, works, 1),
+        ]);
+        model.process.round_trips.push(RoundTrips {
+            peer: peer.to_owned(),
+            frame: Some(own),
+            connections: 1,
+            waits: trips,
+            blocked_ns: ms * MS,
+            max_ns: MS,
+            round_trips: Some(trips),
+            sent_bytes: Some(trips * 60),
+            received_bytes: Some(trips * bytes),
+        });
+        model.check(&NPlusOne).len()
+    }
+
+    #[test]
+    fn many_small_quick_queries_that_are_most_of_the_work() {
+        assert_eq!(found(400, 1_500, 90, 1), 1);
+        // Few slow ones, large ones, one for each request, and some beside computing.
+        assert_eq!(found(20, 1_500, 90, 1), 0);
+        assert_eq!(found(400, 1_500, 90_000, 1), 0);
+        assert_eq!(found(400, 1_500, 90, 300), 0);
+        assert_eq!(found(400, 500, 90, 1), 0);
+    }
 
     #[test]
     fn the_idiom_is_that_of_the_outermost_library() {

@@ -126,3 +126,47 @@ fn finding(rule: &'static str, case: Case<'_>, found: &Waited<'_>) -> Option<Fin
         recoverable_ns_per_s: Some(recoverable),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::SequentialRequests;
+    use crate::diagnose::{Finding, Severity, testing::Model};
+    use crate::model::Reason;
+
+    const FILE: &str = "/usr/lib/python3.12/http/client.py";
+
+    /// What is found of threads that ask these peers 10 times each, for 800 ms.
+    fn found(threads: &[&[&str]], works: Option<u64>) -> Vec<Finding> {
+        let mut model = Model::default();
+        let status = model.frame("HTTPResponse._read_status", FILE);
+        let own = model.frame("scrape", "/srv/app.py");
+        let serve = model.frame("serve", "/srv/app.py");
+        let asking = [status, own, serve];
+        let accepting = [serve];
+        for peers in threads {
+            let mut rows: Vec<_> = peers
+                .iter()
+                .map(|peer| (asking.as_slice(), Reason::NetRecv, Some(*peer), 10, 800))
+                .collect();
+            rows.extend(works.map(|n| (accepting.as_slice(), Reason::NetAccept, None, n, 100)));
+            model.thread(&rows);
+        }
+        model.check(&SequentialRequests)
+    }
+
+    #[test]
+    fn one_thread_that_asks_one_after_the_other() {
+        let (a, b) = ("10.0.0.1:80", "10.0.0.2:80");
+        let both = found(&[&[a, b]], None);
+        assert_eq!(both.len(), 1);
+        assert_eq!(both[0].severity, Severity::High);
+        assert!(
+            found(&[&[a]], None).is_empty(),
+            "less than half of the time"
+        );
+        assert!(found(&[&[a, b], &[a, b]], None).is_empty());
+        // A server that asks another one for each request of its own.
+        assert!(found(&[&[a, b]], Some(20)).is_empty());
+        assert_eq!(found(&[&[a, b]], Some(2)).len(), 1);
+    }
+}

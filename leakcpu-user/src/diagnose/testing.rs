@@ -1,6 +1,16 @@
 //! A small process for tests of rules.
 
-use crate::model::{Frame, Function, FunctionId, Pid, Process, Stack};
+use super::{Case, Finding, Rule, Thresholds};
+use crate::{
+    classify::classify,
+    model::{
+        Child, Frame, Function, FunctionId, Host, Pid, Process, Profile, Reason, Stack, StackId,
+        StackTime, StackTimeKind, Thread, ThreadTimes, Tid,
+    },
+};
+
+/// Nanoseconds of a millisecond.
+pub(super) const MS: u64 = 1_000_000;
 
 /// Its functions grow as frames are asked for.
 pub(super) struct Model {
@@ -63,5 +73,74 @@ impl Model {
             frames: frames.to_vec(),
             ..Stack::default()
         }
+    }
+
+    /// A thread that waited for `rows` (stack, reason, peer, waits, milliseconds) in two
+    /// seconds, and computed for the rest.
+    pub(super) fn thread(&mut self, rows: &[(&[Frame], Reason, Option<&str>, u64, u64)]) {
+        let mut stack_times = Vec::new();
+        for (frames, reason, peer, count, ms) in rows {
+            let stack = u32::try_from(self.process.stacks.len());
+            self.process.stacks.push(Self::stack(frames));
+            stack_times.push(StackTime {
+                stack: StackId(stack.expect("there are few")),
+                kind: StackTimeKind::Blocked {
+                    reason: *reason,
+                    syscall: None,
+                    peer: peer.map(str::to_owned),
+                    file: None,
+                    child: Some(Child::default()),
+                },
+                count: *count,
+                blocked_ns: ms * MS,
+                runnable_ns: 0,
+                max_blocked_ns: ms * MS / count,
+                stack_estimated_ns: 0,
+                reason_estimated_ns: 0,
+                in_long_gap: false,
+                awaits: None,
+                leaves: Vec::new(),
+            });
+        }
+        let blocked_ns = stack_times.iter().map(|time| time.blocked_ns).sum();
+        let tid = u32::try_from(self.process.threads.len());
+        self.process.threads.push(Thread {
+            tid: Tid(7 + tid.expect("there are few")),
+            ns_tid: None,
+            name: None,
+            is_python: true,
+            times: ThreadTimes {
+                wall_ns: 2_000 * MS,
+                on_cpu_ns: 2_000 * MS - blocked_ns,
+                blocked_ns,
+                ..ThreadTimes::default()
+            },
+            voluntary_switches: 0,
+            involuntary_switches: 0,
+            stack_times,
+            tallies: Vec::new(),
+            accounts: None,
+            gaps: None,
+            wakes: Vec::new(),
+            lock_waits: Vec::new(),
+            waiting_loop: None,
+            leaves_results: false,
+            loop_samples: Vec::new(),
+        });
+    }
+
+    /// What `rule` finds.
+    pub(super) fn check(&self, rule: &dyn Rule) -> Vec<Finding> {
+        let profile = Profile {
+            processes: vec![self.process.clone()],
+            ..Profile::default()
+        };
+        let classification = classify(&profile);
+        rule.check(Case {
+            host: &Host::default(),
+            process: &self.process,
+            verdicts: &classification.processes[0],
+            thresholds: &Thresholds::DEFAULT,
+        })
     }
 }

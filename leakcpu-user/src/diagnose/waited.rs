@@ -122,7 +122,10 @@ impl Waited<'_> {
             .threads
             .iter()
             .filter(|thread| threads.contains_key(&thread.tid));
-        threads.map(|thread| works_taken(process, thread)).sum()
+        let place = self.place.function_id;
+        threads
+            .map(|thread| works_taken(process, thread, place))
+            .sum()
     }
 }
 
@@ -144,11 +147,18 @@ pub(super) fn is_for_answer(time: &StackTime) -> bool {
         }
 }
 
-fn works_taken(process: &Process, thread: &Thread) -> u64 {
+/// Waits for work of a thread. One for some event in `place` itself is for what that asked for.
+fn works_taken(process: &Process, thread: &Thread, place: FunctionId) -> u64 {
+    let is_elsewhere = |time: &StackTime| {
+        let frame = process.own_frame(process.stack(time.stack));
+        frame.and_then(|frame| frame.function) != Some(place)
+    };
     let takes_work = |time: &&StackTime| match time.kind.reason() {
         Some(Reason::NetAccept) => true,
         Some(Reason::NetRecv) => time.awaits == Some(Awaits::Work),
-        Some(Reason::PollWait) => !is_for_answer(time),
+        Some(Reason::PollWait) => {
+            time.awaits == Some(Awaits::Work) || (!is_for_answer(time) && is_elsewhere(time))
+        }
         Some(Reason::Lock | Reason::Pipe | Reason::Futex) => {
             let stack = process.stack(time.stack).frames.iter();
             let mut functions = stack.filter_map(|frame| process.function(frame.function?));
