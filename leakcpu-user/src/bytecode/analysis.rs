@@ -169,7 +169,7 @@ impl<'a> Analysis<'a> {
 
     /// Whether a loop is only the way an `await` or `yield from` is written (3.11 and
     /// later): it is judged where its awaitable comes from.
-    fn only_delegates(&self, this: &Loop) -> bool {
+    pub(super) fn only_delegates(&self, this: &Loop) -> bool {
         let of = |block: &usize| &self.instructions[self.blocks[*block].instructions.clone()];
         this.blocks.iter().flat_map(of).all(|instruction| {
             matches!(

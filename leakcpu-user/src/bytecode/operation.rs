@@ -86,6 +86,16 @@ impl Analysis<'_> {
         loops.filter(|one| one.contains(offset)).count()
     }
 
+    /// Whether the innermost loop around an offset goes through the items of something, or as
+    /// long as something holds; `None` if it is in no loop. That in which an `await` waits is
+    /// none of the program's.
+    pub fn repeats(&self, offset: u32) -> Option<bool> {
+        let mut loops = self.loops().iter();
+        let around = loops.find(|one| one.contains(offset) && !self.only_delegates(one))?;
+        let header = self.instruction_at(around.header)?;
+        Some(header.op == Op::ForIter)
+    }
+
     /// The two operands of the instruction at an offset; `None` if it has not two, or it is not
     /// known how much is on the stack below them.
     pub fn operands(&self, offset: u32) -> Option<Operands> {

@@ -108,8 +108,8 @@ impl Rule for NPlusOne {
     fn explanation(&self) -> Explanation {
         Explanation {
             symptom: "A page with a hundred rows takes a hundred times as long as one with one, and no query is slow.",
-            evidence: "Small round trips of one function to one data base: how many a second, how long each is waited for; they take most of what the thread does, and do not come one for each request that it takes up.",
-            needs: "Context switches; TCP connections that threads wait on (what goes over a unix socket is not counted, and what an event loop waits on has no place).",
+            evidence: "Small round trips to one data base that a loop over items makes: how many a second, how long each is waited for; they take most of what the thread does, and do not come one for each request that it takes up.",
+            needs: "Context switches; connections that threads wait on (what an event loop waits on has no place); the bytecode of the process, readable.",
             fix: "Ask once for all of it, in the idiom of the library. A list of some ten thousand keys is better asked in parts.",
             slow: "for order in orders:\n    cursor.execute(\"SELECT * FROM customer WHERE id = %s\", (order.customer,))",
             fixed: "cursor.execute(\"SELECT * FROM customer WHERE id = ANY(%s)\", (list(customers),))",
@@ -131,40 +131,50 @@ struct Exchanged<'a> {
     waits: u64,
     blocked_ns: u64,
     trips: u64,
-    sent_bytes: u64,
-    received_bytes: u64,
+    /// Sent and received, where that is known.
+    bytes: Option<[u64; 2]>,
 }
 
-/// What is known to the byte, by function and peer.
+/// What a unix socket without a name is called.
+const UNNAMED: &str = "unix socket";
+
+/// By function and peer. What went over a unix socket is not known: each of its waits is one round
+/// trip at least.
 fn exchanged(process: &Process) -> Vec<Exchanged<'_>> {
-    let mut sums: BTreeMap<(&str, FunctionId), (Lines, [u64; 5])> = BTreeMap::new();
+    let mut sums: BTreeMap<(&str, FunctionId), (Lines, [u64; 3], Option<[u64; 2]>)> =
+        BTreeMap::new();
     for row in &process.round_trips {
-        let figures = (row.round_trips, row.sent_bytes, row.received_bytes);
-        let (Some(trips), Some(sent), Some(received)) = figures else {
-            continue;
+        let counted = row.round_trips.zip(row.sent_bytes.zip(row.received_bytes));
+        let (trips, bytes) = match counted {
+            Some((trips, bytes)) => (trips, Some(bytes)),
+            None if row.peer.starts_with(['/', '@']) || row.peer == UNNAMED => (row.waits, None),
+            None => continue,
         };
         let frame = row.frame.and_then(|frame| Some((frame, frame.function?)));
         let Some((frame, id)) = frame else {
             continue;
         };
-        let (lines, figures) = sums.entry((row.peer.as_str(), id)).or_default();
+        let (lines, figures, both) = sums.entry((row.peer.as_str(), id)).or_default();
         lines.add(frame.line, row.blocked_ns);
-        let more = [row.waits, row.blocked_ns, trips, sent, received];
+        let more = [row.waits, row.blocked_ns, trips];
         for (figure, more) in figures.iter_mut().zip(more) {
             *figure += more;
         }
+        if let Some((sent, received)) = bytes {
+            let [all_sent, all_received] = both.unwrap_or_default();
+            *both = Some([all_sent + sent, all_received + received]);
+        }
     }
     let sums = sums.into_iter();
-    sums.filter_map(|((peer, id), (lines, figures))| {
-        let [waits, blocked_ns, trips, sent_bytes, received_bytes] = figures;
+    sums.filter_map(|((peer, id), (lines, figures, bytes))| {
+        let [waits, blocked_ns, trips] = figures;
         Some(Exchanged {
             peer,
             place: lines.place(process, id)?,
             waits,
             blocked_ns,
             trips,
-            sent_bytes,
-            received_bytes,
+            bytes,
         })
     })
     .collect()
@@ -181,8 +191,9 @@ impl Exchanged<'_> {
             && self.blocked_ns >= limits.round_trips_ns
             && self.blocked_ns as f64 >= span_ns as f64 * limits.wait_share
             && self.blocked_ns < self.waits.saturating_mul(limits.quick_round_trip_ns)
-            && self.sent_bytes <= small_bytes
-            && self.received_bytes <= small_bytes
+            && self
+                .bytes
+                .is_none_or(|both| both.iter().all(|bytes| *bytes <= small_bytes))
     }
 }
 
@@ -207,6 +218,7 @@ fn finding(rule: &'static str, case: Case<'_>, of: &Exchanged<'_>) -> Option<Fin
     if is_one_each || !is_most(case, of, &waits) {
         return None;
     }
+    let place = waits.loop_over_items(process)?;
     let recoverable = per_second(of.blocked_ns, span_ns);
     let mean_ns = of.blocked_ns / of.trips.max(1);
     let service = service_name(of.peer);
@@ -215,14 +227,20 @@ fn finding(rule: &'static str, case: Case<'_>, of: &Exchanged<'_>) -> Option<Fin
         |service| format!("{service} at {}", of.peer),
     );
     let rate = of.trips as f64 * 1e9 / span_ns.max(1) as f64;
+    let each = |bytes: u64| say::number(bytes as f64 / of.trips.max(1) as f64);
+    let sizes = of.bytes.map_or(String::new(), |[sent, received]| {
+        format!(
+            ", of some {} bytes sent and {} received",
+            each(sent),
+            each(received)
+        )
+    });
     let evidence = vec![
         figure(
             format!(
-                "{} round trips a second to {whom} in {}, of some {} bytes sent and {} received",
+                "{} round trips a second to {whom} in {}{sizes}",
                 say::number(rate),
                 of.place.short(),
-                say::number(of.sent_bytes as f64 / of.trips.max(1) as f64),
-                say::number(of.received_bytes as f64 / of.trips.max(1) as f64)
             ),
             "round_trips_per_s",
             rate,
@@ -240,12 +258,12 @@ fn finding(rule: &'static str, case: Case<'_>, of: &Exchanged<'_>) -> Option<Fin
         ),
     ];
     Some(Finding {
-        id: stable_id(process, rule, Some(&of.place)),
+        id: stable_id(process, rule, Some(&place)),
         rule,
         severity: case.thresholds.severity(recoverable),
         confidence: case.verdicts.verdict.confidence,
         threads: waits.threads().into_keys().collect(),
-        place: Some(of.place.clone()),
+        place: Some(place),
         evidence,
         cause: "Each turn of a loop asks for one small thing and waits until the answer has come."
             .to_owned(),

@@ -24,8 +24,8 @@ impl Rule for SequentialRequests {
     fn explanation(&self) -> Explanation {
         Explanation {
             symptom: "A hundred requests take a hundred times as long as one.",
-            evidence: "Waits of the process' only thread that asks for the answers of one function's requests: how many, how long each, half of the time or more; not one for each request that it serves itself.",
-            needs: "Context switches; http.client, urllib3, requests or httpx on threads. Whether a request needs the answer to the one before cannot be seen: with one server alone the severity is low.",
+            evidence: "Waits of the process' only thread that asks for the answers of requests that a loop over items makes: how many, how long each, half of the time or more; not one for each request that it serves itself.",
+            needs: "Context switches; http.client, urllib3, requests or httpx on threads; the bytecode of the process, readable. Whether a request needs the answer to the one before cannot be seen: with one server alone the severity is low.",
             fix: "Make those that do not depend on each other at the same time: a ThreadPoolExecutor with a shared Session, or httpx.AsyncClient and asyncio.gather. Mind the limits of the server.",
             slow: "pages = [session.get(url).text for url in urls]",
             fixed: "with ThreadPoolExecutor(8) as pool:\n    pages = [answer.text for answer in pool.map(session.get, urls)]",
@@ -70,6 +70,7 @@ fn finding(rule: &'static str, case: Case<'_>, found: &Waited<'_>) -> Option<Fin
     {
         return None;
     }
+    let place = found.loop_over_items(case.process)?;
     let recoverable = per_second(total_ns.saturating_sub(found.max_ns()), span_ns);
     let peers = found.peers();
     // Pages of one server often lead to each other.
@@ -110,18 +111,18 @@ fn finding(rule: &'static str, case: Case<'_>, found: &Waited<'_>) -> Option<Fin
         ),
     ];
     Some(Finding {
-        id: stable_id(case.process, rule, Some(&found.place)),
+        id: stable_id(case.process, rule, Some(&place)),
         rule,
         severity,
         confidence: case.verdicts.verdict.confidence,
         threads: found.threads().into_keys().collect(),
-        place: Some(found.place.clone()),
+        place: Some(place.clone()),
         evidence,
         cause: "Each request is made when the one before is answered; if they do not depend on each other, their waits add up for nothing."
             .to_owned(),
         fix: format!(
             "if they do not depend on each other, make the requests of {} at the same time: a ThreadPoolExecutor with one Session, or httpx.AsyncClient and asyncio.gather",
-            found.place.short()
+            place.short()
         ),
         recoverable_ns_per_s: Some(recoverable),
     })

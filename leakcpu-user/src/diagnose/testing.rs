@@ -4,8 +4,8 @@ use super::{Case, Finding, Rule, Thresholds};
 use crate::{
     classify::classify,
     model::{
-        Child, Frame, Function, FunctionId, Host, Pid, Process, Profile, Reason, Stack, StackId,
-        StackTime, StackTimeKind, Thread, ThreadTimes, Tid,
+        Child, Frame, Function, FunctionId, Host, Pid, Process, Profile, Reason, Repeat, Stack,
+        StackId, StackTime, StackTimeKind, Thread, ThreadTimes, Tid,
     },
 };
 
@@ -40,6 +40,7 @@ impl Default for Model {
                 quotas: Vec::new(),
                 ran_instead: Vec::new(),
                 round_trips: Vec::new(),
+                repeats: Vec::new(),
                 collector: None,
                 audits: None,
                 calls: None,
@@ -76,14 +77,22 @@ impl Model {
     }
 
     /// A thread that waited for `rows` (stack, reason, peer, waits, milliseconds) in two
-    /// seconds, and computed for the rest.
+    /// seconds, each in a loop of its outermost frame, and computed for the rest.
     pub(super) fn thread(&mut self, rows: &[(&[Frame], Reason, Option<&str>, u64, u64)]) {
         let mut stack_times = Vec::new();
         for (frames, reason, peer, count, ms) in rows {
             let stack = u32::try_from(self.process.stacks.len());
             self.process.stacks.push(Self::stack(frames));
+            let stack = StackId(stack.expect("there are few"));
+            self.process
+                .repeats
+                .extend(frames.last().map(|frame| Repeat {
+                    stack,
+                    frame: *frame,
+                    over_items: true,
+                }));
             stack_times.push(StackTime {
-                stack: StackId(stack.expect("there are few")),
+                stack,
                 kind: StackTimeKind::Blocked {
                     reason: *reason,
                     syscall: None,
@@ -123,6 +132,7 @@ impl Model {
             gaps: None,
             wakes: Vec::new(),
             lock_waits: Vec::new(),
+            hot_spots: Vec::new(),
             waiting_loop: None,
             leaves_results: false,
             loop_samples: Vec::new(),

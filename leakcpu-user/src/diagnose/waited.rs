@@ -84,6 +84,27 @@ impl Waited<'_> {
         longest.max().unwrap_or(0)
     }
 
+    /// The loop over items of something that most of them come from, again and again. The loops
+    /// in which a program waits for its work go over none.
+    pub(super) fn loop_over_items(&self, process: &Process) -> Option<Blame> {
+        let mut by_function: BTreeMap<FunctionId, (Lines, u64)> = BTreeMap::new();
+        for entry in &self.entries {
+            let mut repeats = process.repeats.iter();
+            let of_it = repeats.find(|repeat| repeat.stack == entry.time.stack);
+            let frame = of_it.filter(|of| of.over_items).map(|of| of.frame);
+            if let Some((frame, id)) = frame.and_then(|frame| Some((frame, frame.function?))) {
+                let (lines, count) = by_function.entry(id).or_default();
+                lines.add(frame.line, entry.ns);
+                *count += entry.time.count;
+            }
+        }
+        let (id, (lines, count)) = by_function
+            .into_iter()
+            .max_by_key(|(_, (_, count))| *count)?;
+        let place = lines.place(process, id)?;
+        (count * 2 >= self.count()).then_some(place)
+    }
+
     /// The threads, and how long each waited.
     pub(super) fn threads(&self) -> BTreeMap<Tid, u64> {
         let mut threads = BTreeMap::new();

@@ -213,6 +213,9 @@ fn kind(flags: u64, name: &str) -> OperandType {
     }
     match name {
         "float" if flags & HEAP_TYPE == 0 => OperandType::Float,
+        // Numbers of numpy, each an object of its own.
+        _ if name.starts_with("numpy.float") => OperandType::Float,
+        _ if name.starts_with("numpy.int") || name.starts_with("numpy.uint") => OperandType::Int,
         "set" | "frozenset" if flags & HEAP_TYPE == 0 => OperandType::Set,
         // A dot is in no class's own name.
         "collections.deque" => OperandType::Deque,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AuditedAt, Calls, Collector, CpuQuota, Function, Imports, NativeFunction, NativeStack, Pid,
-    ProbeUse, RanInstead, RoundTrips, Stack, Thread,
+    ProbeUse, RanInstead, Repeat, RoundTrips, Stack, Thread,
 };
 
 /// What is known of the interpreter.
@@ -76,6 +76,9 @@ pub struct Process {
     /// What it exchanged with others as a client, most round trips first.
     #[serde(default)]
     pub round_trips: Vec<RoundTrips>,
+    /// Which loops make its waits for answers come again and again, where that was looked at.
+    #[serde(default)]
+    pub repeats: Vec<Repeat>,
     /// What its garbage collector did, if its probes were listened at.
     #[serde(default)]
     pub collector: Option<Collector>,

@@ -114,6 +114,7 @@ mod tests {
             quotas: Vec::new(),
             ran_instead: Vec::new(),
             round_trips: Vec::new(),
+            repeats: Vec::new(),
             collector: None,
             audits: None,
             calls: None,

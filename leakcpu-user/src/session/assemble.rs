@@ -11,6 +11,7 @@ use super::{
     collector::collector,
     cost::own_usage,
     machine::ran_instead,
+    repeats::repeats,
     round_trips::round_trips,
     waiting_loops::{LoopLooks, LoopsOf},
     watched::{Interpreter, Watched},
@@ -134,6 +135,7 @@ impl Session {
                 keys.flat_map(|key| &snapshot.totals[key])
             });
             process.round_trips = round_trips(watched, &process, totals, &self.connections);
+            process.repeats = repeats(watched, &process, loop_looks.until);
             if let Some(native) = native.take() {
                 (process.natives, process.native_stacks) = native.into_parts();
             }
@@ -208,6 +210,7 @@ impl Session {
             quotas: Vec::new(),
             ran_instead: Vec::new(),
             round_trips: Vec::new(),
+            repeats: Vec::new(),
             collector: None,
             audits: None,
             calls: None,

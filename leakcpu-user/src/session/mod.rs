@@ -33,6 +33,7 @@ mod locks;
 mod loop_samples;
 mod machine;
 mod native;
+mod repeats;
 mod rest;
 mod resumed;
 mod round_trips;

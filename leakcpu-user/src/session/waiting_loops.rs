@@ -62,7 +62,7 @@ pub(super) enum LoopsOf<W = WaitingLoop> {
 
 /// Looks at the loops of a window's busy threads.
 pub(super) struct LoopLooks {
-    until: Instant,
+    pub until: Instant,
     /// Threads whose variables are to be looked at.
     waiting: Vec<Frames>,
     /// Threads whose operands are.
@@ -287,7 +287,7 @@ pub(super) enum Unjudged {
 }
 
 /// Reads a code object, or takes what was read of it while it was there.
-fn read_or_kept(
+pub(super) fn read_or_kept(
     process: &PythonProcess,
     watched: &Watched,
     code: CodeId,
