@@ -1,8 +1,11 @@
 //! `cpu.exceptions`: exceptions are how a loop finds out what is common.
 
-use super::spots::spots;
-use super::{Case, Explanation, Finding, Rule};
+use super::spots::{Spots, spots};
+use super::{Case, Explanation, Finding, Rule, Severity};
 use crate::bytecode::Operation;
+
+/// Fewer samples in handlers say nothing.
+const MIN_SAMPLES: u64 = 5;
 
 /// The rule.
 pub struct Exceptions;
@@ -28,23 +31,39 @@ impl Rule for Exceptions {
     }
 
     fn check(&self, case: Case<'_>) -> Vec<Finding> {
-        let found = spots(case.process, |spot| spot.operation == Operation::Exception);
-        let worth_it = found
+        let handlers = spots(case.process, |spot| spot.operation == Operation::Exception);
+        let all = spots(case.process, |_| true);
+        handlers
             .iter()
-            .filter(|found| found.are_worth_it(case, case.thresholds.needless_cpu_share));
-        worth_it
-            .map(|found| {
-                found.finding(
-                    case,
-                    self.name(),
-                    vec![found.share(case, "at the handlers of exceptions")],
-                    "Each miss makes an exception and looks for its handler.".to_owned(),
-                    format!(
-                        "ask first, or take a default, in {}: dict.get(key, default), getattr(x, name, default); try is the faster way only where misses are rare",
-                        found.place.short()
-                    ),
-                )
+            .filter_map(|handlers| {
+                let of_function =
+                    |all: &&Spots<'_>| all.place.function_id == handlers.place.function_id;
+                let whole = all.iter().find(of_function)?;
+                let is_it = handlers.share(case) >= case.thresholds.handlers_cpu_share
+                    && handlers.samples >= MIN_SAMPLES
+                    && whole.are_worth_it(case, case.thresholds.needless_cpu_share);
+                is_it.then(|| finding(self.name(), case, handlers, whole))
             })
             .collect()
     }
+}
+
+fn finding(rule: &'static str, case: Case<'_>, handlers: &Spots<'_>, whole: &Spots<'_>) -> Finding {
+    let evidence = vec![
+        whole.share_of_cpu(case, &format!("in {}", whole.place.short())),
+        handlers.share_of_cpu(case, "entering and leaving handlers of exceptions"),
+    ];
+    let mut finding = whole.finding(
+        case,
+        rule,
+        evidence,
+        "Each miss makes an exception with its text, and looks for its handler.".to_owned(),
+        format!(
+            "ask first, or take a default, in {}: dict.get(key, default), getattr(x, name, default), str.isdigit(); try is the faster way only where misses are rare",
+            handlers.place.short()
+        ),
+    );
+    // What the function does besides is not known.
+    finding.severity = finding.severity.min(Severity::Medium);
+    finding
 }

@@ -45,7 +45,7 @@ impl Rule for ListMembership {
                 Some(found.finding(
                     case,
                     self.name(),
-                    vec![what_it_is(searched), found.share(case, "searching")],
+                    vec![what_it_is(searched), found.share_of_cpu(case, "searching")],
                     format!("`in` compares with one item of the {} after the other.", searched.type_name),
                     format!("make {name} a set, once and outside the loop; its items have to be hashable, and lose their order"),
                 ))

@@ -62,7 +62,7 @@ impl Rule for PythonLoop {
                 let mut finding = found.finding(
                     case,
                     self.name(),
-                    vec![found.share(case, "in its loops"), numeric],
+                    vec![found.share_of_cpu(case, "in its loops"), numeric],
                     "The interpreter takes each number out of its object, computes, and makes a new object.".to_owned(),
                     format!("let one call do the loop of {}: numpy for thousands of numbers and more, sum(), min(), max() or a comprehension for fewer", found.place.short()),
                 );

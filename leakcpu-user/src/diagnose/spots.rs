@@ -64,9 +64,8 @@ impl Spots<'_> {
     /// Whether they take so much of the process' CPU time, and of each second, that it matters.
     pub(super) fn are_worth_it(&self, case: Case<'_>, least_share: f64) -> bool {
         let limits = case.thresholds;
-        let on_cpu_ns = case.process.times().on_cpu_ns;
         self.samples >= limits.samples
-            && self.on_cpu_ns as f64 >= on_cpu_ns as f64 * least_share
+            && self.share(case) >= least_share
             && self.ns_per_s(case) >= limits.needless_cpu_ns_per_s
     }
 
@@ -75,10 +74,15 @@ impl Spots<'_> {
         per_second(self.on_cpu_ns, case.verdicts.span_ns)
     }
 
-    /// How much of the process' CPU time they take, in words: `61 % of its CPU time, searching`.
-    pub(super) fn share(&self, case: Case<'_>, doing: &str) -> Because {
+    /// How much of the process' CPU time they take.
+    pub(super) fn share(&self, case: Case<'_>) -> f64 {
         let on_cpu_ns = case.process.times().on_cpu_ns;
-        let share = self.on_cpu_ns as f64 / on_cpu_ns.max(1) as f64;
+        self.on_cpu_ns as f64 / on_cpu_ns.max(1) as f64
+    }
+
+    /// The same in words: `61 % of its CPU time searching`.
+    pub(super) fn share_of_cpu(&self, case: Case<'_>, doing: &str) -> Because {
+        let share = self.share(case);
         Because {
             text: format!(
                 "{} of its CPU time ({}) {doing}, by {} samples",

@@ -45,7 +45,7 @@ impl Rule for StringConcat {
                 Some(found.finding(
                     case,
                     self.name(),
-                    vec![what_it_is(text), found.share(case, "adding to it")],
+                    vec![what_it_is(text), found.share_of_cpu(case, "adding to it")],
                     "What is there already is copied for each part that is added.".to_owned(),
                     format!("append the parts to a list and join them once, {empty}.join(parts), or write them into an io.{}", if text.of == OperandType::Bytes { "BytesIO" } else { "StringIO" }),
                 ))

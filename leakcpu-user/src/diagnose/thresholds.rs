@@ -26,6 +26,9 @@ pub struct Thresholds {
     pub needless_cpu_share: f64,
     /// ... and so much of each second.
     pub needless_cpu_ns_per_s: u64,
+    /// The handlers of exceptions take this share of the CPU time: making the exceptions takes
+    /// many times as much.
+    pub handlers_cpu_share: f64,
     /// A library's work of which there may be less takes this share of the CPU time: JSON, rows of
     /// data frames.
     pub library_cpu_share: f64,
@@ -67,6 +70,7 @@ impl Thresholds {
         gc_collections: 5,
         needless_cpu_share: 0.1,
         needless_cpu_ns_per_s: 20_000_000,
+        handlers_cpu_share: 0.02,
         library_cpu_share: 0.25,
         loop_cpu_share: 0.5,
         samples: 20,
