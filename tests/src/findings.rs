@@ -42,6 +42,8 @@ pub struct Program {
     pub ratio: bool,
     /// Why it is slow.
     pub reason: String,
+    /// Why the slow one is not found yet.
+    pub missing: Option<String>,
 }
 
 const fn yes() -> bool {

@@ -103,7 +103,7 @@ fn of_mode<'a>(program: &Program, mode: &'a str, report: &Report, pid: u32) -> J
 /// What is wrong with what was found of one mode.
 fn check(program: &Program, judged: &Judged<'_>, problems: &mut Problems) {
     problems.about(format!("{} {}", program.name, judged.mode));
-    if judged.mode != SLOW {
+    if judged.mode != SLOW || program.missing.is_some() {
         let own = judged.own.as_ref();
         problems.check(own.is_none(), format!("{own:?}"));
         return;
@@ -183,7 +183,9 @@ fn each_rule_on_each_interpreter() {
             for judged in judge(python, &program, &mut servers).into_iter().flatten() {
                 let mut problems = Problems::new();
                 check(&program, &judged, &mut problems);
-                let mode = if judged.mode == SLOW || judged.mode == FIXED {
+                let mode = if judged.mode == SLOW && program.missing.is_some() {
+                    "missing"
+                } else if judged.mode == SLOW || judged.mode == FIXED {
                     judged.mode
                 } else {
                     "alike"

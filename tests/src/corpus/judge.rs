@@ -6,10 +6,10 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::{
-    row::{Class, Comparison, Detail, Judgement, Others, Said},
+    row::{Class, Comparison, Detail, Found, Judgement, Others, Said},
     truth::{Kind, TimeVector},
 };
-use crate::report::{is_called, ns};
+use crate::report::{is_called, list, ns};
 
 /// Where blame may rightly fall.
 #[derive(Debug)]
@@ -49,7 +49,20 @@ pub fn said(process: &Value) -> Result<Said, String> {
             .flatten()
             .filter_map(|(class, share)| Some((class.clone(), share.as_f64()?)))
             .collect(),
+        findings: list(process, "findings").iter().map(found).collect(),
     })
+}
+
+fn found(finding: &Value) -> Found {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    Found {
+        rule: text(&finding["rule"]).unwrap_or_default(),
+        severity: text(&finding["severity"]).unwrap_or_default(),
+        function: text(&finding["function"]),
+        line: finding["line"]
+            .as_u64()
+            .and_then(|line| u32::try_from(line).ok()),
+    }
 }
 
 /// Compares what a report says of a process with what is right.

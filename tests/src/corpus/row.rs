@@ -70,6 +70,22 @@ pub struct Said {
     pub because: String,
     /// What each class got of the active time.
     pub shares: BTreeMap<String, f64>,
+    /// What was found; rows of before 2026-11-23 15:00 UTC say nothing of it.
+    #[serde(default)]
+    pub findings: Vec<Found>,
+}
+
+/// A finding.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Found {
+    /// By which rule.
+    pub rule: String,
+    /// How much it matters.
+    pub severity: String,
+    /// Where.
+    pub function: Option<String>,
+    /// Where in it.
+    pub line: Option<u32>,
 }
 
 /// What else a user would have had of the same run.

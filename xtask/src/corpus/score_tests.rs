@@ -25,6 +25,7 @@ pub fn row(name: &str, right: Class, said: Class, confidence: f64) -> Row {
         outcome: Outcome::Judged(Box::new(Comparison {
             right: judgement(right),
             said: Said {
+                findings: Vec::new(),
                 verdict: judgement(said),
                 confidence,
                 line: None,

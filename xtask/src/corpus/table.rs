@@ -21,6 +21,7 @@ pub fn document(runs: &[Run]) -> String {
     confusion(&mut text, &score.pyobserve);
     calibration(&mut text, &score);
     misses(&mut text, &first.rows);
+    findings(&mut text, &first.rows);
     places(&mut text, &first.rows);
     not_valid(&mut text, &first.rows);
     text
@@ -195,6 +196,31 @@ fn cell(words: &str) -> String {
         .split_whitespace()
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// What was found besides what is proved by the verdict.
+fn findings(text: &mut String, rows: &[Row]) {
+    let mut lines = String::new();
+    for (row, it) in judged(rows) {
+        for found in &it.said.findings {
+            let place = match (&found.function, found.line) {
+                (Some(function), Some(line)) => format!("{function}:{line}"),
+                (Some(function), None) => function.clone(),
+                _ => "-".to_owned(),
+            };
+            let _ = writeln!(
+                lines,
+                "| {} | {} | {} | {} | {place} |",
+                row.name, row.class, found.rule, found.severity
+            );
+        }
+    }
+    if !lines.is_empty() {
+        let _ = writeln!(
+            text,
+            "Findings:\n\n| program | is | rule | severity | where |\n|---|---|---|---|---|\n{lines}"
+        );
+    }
 }
 
 fn misses(text: &mut String, rows: &[Row]) {

@@ -29,6 +29,8 @@ pub(super) struct Judged {
 #[serde(rename_all = "kebab-case")]
 enum Mode {
     Slow,
+    /// Slow, and known not to be found.
+    Missing,
     Fixed,
     Alike,
 }
@@ -119,7 +121,12 @@ fn rules(rows: &[&Judged]) -> String {
                     (right, all) => format!("{right} of {all}"),
                 }
             };
-            let cells = [of(Mode::Slow), of(Mode::Fixed), of(Mode::Alike)];
+            let slow = if of(Mode::Missing) == "-" {
+                of(Mode::Slow)
+            } else {
+                "not yet".to_owned()
+            };
+            let cells = [slow, of(Mode::Fixed), of(Mode::Alike)];
             let _ = write!(text, " {} |", cells.join(", "));
         }
         text.push('\n');
@@ -166,7 +173,7 @@ impl Row {
 impl Mode {
     const fn name(self) -> &'static str {
         match self {
-            Self::Slow => "slow",
+            Self::Slow | Self::Missing => "slow",
             Self::Fixed => "fixed",
             Self::Alike => "look-alike",
         }
