@@ -1,47 +1,20 @@
 //! One rule per file: from a classified profile to findings with evidence, cause and fix.
 
-mod async_spin;
 mod below;
-mod blocking_call;
-mod blocking_disk;
-mod child_wait;
-mod clock_spin;
-mod connection_reuse;
-mod cpu_in_loop;
-mod deadlock;
-mod dns;
-mod exceptions;
+mod busy_wait;
+mod cpu;
+mod event_loop;
 mod explanation;
 mod finding;
-mod flag_spin;
-mod gc_thrash;
-mod held_loop;
-mod hot_import;
-mod http;
-mod json;
-mod list_membership;
-mod lock_contention;
-mod micro_sleep;
-mod n_plus_one;
-mod native_spin;
-mod pandas_rowwise;
-mod python_loop;
-mod regex_recompile;
-mod run_queue;
-mod sequential_requests;
+mod io;
+mod machine;
 mod settings;
-mod single_core_gil;
 mod spinning;
-mod spots;
 mod step;
-mod string_concat;
-mod swap;
 #[cfg(test)]
 mod testing;
+mod threads;
 mod thresholds;
-mod throttled;
-mod waited;
-mod zero_timeout_poll;
 
 pub use explanation::Explanation;
 pub use finding::{Finding, Severity};
@@ -78,35 +51,35 @@ pub trait Rule: Sync {
 
 /// All rules.
 pub static RULES: [&dyn Rule; 29] = [
-    &deadlock::Deadlock,
-    &zero_timeout_poll::ZeroTimeoutPoll,
-    &micro_sleep::MicroSleep,
-    &native_spin::NativeSpin,
-    &flag_spin::FlagSpin,
-    &clock_spin::ClockSpin,
-    &async_spin::AsyncSpin,
-    &single_core_gil::SingleCoreGil,
-    &lock_contention::LockContention,
-    &blocking_call::BlockingCall,
-    &cpu_in_loop::CpuInLoop,
-    &list_membership::ListMembership,
-    &string_concat::StringConcat,
-    &exceptions::Exceptions,
-    &python_loop::PythonLoop,
-    &gc_thrash::GcThrash,
-    &regex_recompile::RegexRecompile,
-    &pandas_rowwise::PandasRowwise,
-    &json::Json,
-    &hot_import::HotImport,
-    &n_plus_one::NPlusOne,
-    &connection_reuse::ConnectionReuse,
-    &sequential_requests::SequentialRequests,
-    &dns::Dns,
-    &child_wait::ChildWait,
-    &blocking_disk::BlockingDisk,
-    &swap::Swap,
-    &throttled::Throttled,
-    &run_queue::RunQueue,
+    &threads::Deadlock,
+    &busy_wait::ZeroTimeoutPoll,
+    &busy_wait::MicroSleep,
+    &busy_wait::NativeSpin,
+    &busy_wait::FlagSpin,
+    &busy_wait::ClockSpin,
+    &busy_wait::AsyncSpin,
+    &threads::SingleCoreGil,
+    &threads::LockContention,
+    &event_loop::BlockingCall,
+    &event_loop::CpuInLoop,
+    &cpu::ListMembership,
+    &cpu::StringConcat,
+    &cpu::Exceptions,
+    &cpu::PythonLoop,
+    &cpu::GcThrash,
+    &cpu::RegexRecompile,
+    &cpu::PandasRowwise,
+    &cpu::Json,
+    &cpu::HotImport,
+    &io::NPlusOne,
+    &io::ConnectionReuse,
+    &io::SequentialRequests,
+    &io::Dns,
+    &io::ChildWait,
+    &io::BlockingDisk,
+    &io::Swap,
+    &machine::Throttled,
+    &machine::RunQueue,
 ];
 
 /// The rule of that name.

@@ -12,6 +12,9 @@ use crate::{
 /// Nanoseconds of a millisecond.
 pub(super) const MS: u64 = 1_000_000;
 
+/// Stack, reason, peer, how many, milliseconds.
+pub(super) type Waits<'a> = (&'a [Frame], Reason, Option<&'a str>, u64, u64);
+
 /// Its functions grow as frames are asked for.
 pub(super) struct Model {
     pub process: Process,
@@ -78,7 +81,7 @@ impl Model {
 
     /// A thread that waited for `rows` (stack, reason, peer, waits, milliseconds) in two
     /// seconds, each in a loop of its outermost frame, and computed for the rest.
-    pub(super) fn thread(&mut self, rows: &[(&[Frame], Reason, Option<&str>, u64, u64)]) {
+    pub(super) fn thread(&mut self, rows: &[Waits<'_>]) {
         let mut stack_times = Vec::new();
         for (frames, reason, peer, count, ms) in rows {
             let stack = u32::try_from(self.process.stacks.len());

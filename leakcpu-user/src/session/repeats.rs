@@ -61,7 +61,6 @@ pub(super) fn repeats(watched: &Watched, process: &Process, until: Instant) -> V
                         tracing::debug!(pid = python.pid, %why, "code object not read for a wait");
                     })
                     .ok()
-                    .map(Arc::from)
             });
             // What the loop is cannot be told if a frame on the way to it is not known.
             let Some(analysis) = parts

@@ -1,0 +1,22 @@
+//! What computes needlessly.
+
+mod exceptions;
+mod gc_thrash;
+mod hot_import;
+mod json;
+mod list_membership;
+mod pandas_rowwise;
+mod python_loop;
+mod regex_recompile;
+mod spots;
+mod string_concat;
+
+pub(super) use exceptions::Exceptions;
+pub(super) use gc_thrash::GcThrash;
+pub(super) use hot_import::HotImport;
+pub(super) use json::Json;
+pub(super) use list_membership::ListMembership;
+pub(super) use pandas_rowwise::PandasRowwise;
+pub(super) use python_loop::PythonLoop;
+pub(super) use regex_recompile::RegexRecompile;
+pub(super) use string_concat::StringConcat;

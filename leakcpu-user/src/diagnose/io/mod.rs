@@ -1,0 +1,19 @@
+//! What is waited for needlessly.
+
+mod blocking_disk;
+mod child_wait;
+mod connection_reuse;
+mod dns;
+mod http;
+mod n_plus_one;
+mod sequential_requests;
+mod swap;
+mod waited;
+
+pub(super) use blocking_disk::BlockingDisk;
+pub(super) use child_wait::ChildWait;
+pub(super) use connection_reuse::ConnectionReuse;
+pub(super) use dns::Dns;
+pub(super) use n_plus_one::NPlusOne;
+pub(super) use sequential_requests::SequentialRequests;
+pub(super) use swap::Swap;

@@ -1,0 +1,369 @@
+//! `io.n-plus-one`: many small queries in a loop where one would do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::waited::{Waited, is_for_answer, peer, waited};
+use crate::diagnose::below::{Lines, on_cpu};
+use crate::diagnose::finding::{figure, stable_id};
+use crate::diagnose::{Case, Explanation, Finding, Rule, per_second};
+use crate::{
+    classify::{Blame, is_asking_for_work, say, service_name},
+    model::{Function, FunctionId, Process},
+};
+
+/// The rule.
+pub struct NPlusOne;
+
+/// By which library a data base is asked, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    LazySqlalchemy,
+    LazyDjango,
+    Sqlalchemy,
+    Django,
+    Redis,
+    Memcached,
+    Mongo,
+    Sql,
+}
+
+/// What the files of each contain, most telling first.
+const LIBRARIES: [(&str, By); 19] = [
+    ("/sqlalchemy/orm/strategies.py", By::LazySqlalchemy),
+    (
+        "/django/db/models/fields/related_descriptors.py",
+        By::LazyDjango,
+    ),
+    ("/sqlalchemy/", By::Sqlalchemy),
+    ("/django/db/", By::Django),
+    ("/redis/", By::Redis),
+    ("/pymemcache/", By::Memcached),
+    ("/pymongo/", By::Mongo),
+    ("/psycopg/", By::Sql),
+    ("/psycopg2/", By::Sql),
+    ("/psycopg_pool/", By::Sql),
+    ("/asyncpg/", By::Sql),
+    ("/pg8000/", By::Sql),
+    ("/pymysql/", By::Sql),
+    ("/MySQLdb/", By::Sql),
+    ("/mysql/connector/", By::Sql),
+    ("/pymssql/", By::Sql),
+    ("/oracledb/", By::Sql),
+    ("/peewee.py", By::Sql),
+    ("/pony/orm/", By::Sql),
+];
+
+impl By {
+    fn library(below: &BTreeSet<&str>) -> Option<Self> {
+        let mut libraries = LIBRARIES.iter();
+        let found = libraries.find(|(mark, _)| below.iter().any(|file| file.contains(mark)));
+        found.map(|(_, by)| *by)
+    }
+
+    fn service(peer: &str) -> Option<Self> {
+        Some(match service_name(peer)? {
+            "postgresql" | "mysql" | "sql server" | "oracle" => Self::Sql,
+            "redis" => Self::Redis,
+            "memcached" => Self::Memcached,
+            "mongodb" => Self::Mongo,
+            _ => return None,
+        })
+    }
+
+    const fn fix(self) -> &'static str {
+        match self {
+            Self::LazySqlalchemy => {
+                "load the attribute with the objects: select(...).options(selectinload(Parent.children)), or joinedload for a single one"
+            }
+            Self::LazyDjango => {
+                "load the related objects with the query: .select_related(...) for a foreign key, .prefetch_related(...) for many"
+            }
+            Self::Sqlalchemy => {
+                "ask once for all: select(Thing).where(Thing.id.in_(ids)); session.execute(insert(Thing), rows) to write"
+            }
+            Self::Django => {
+                "ask once for all: .filter(id__in=ids) or in_bulk(ids); bulk_create and bulk_update to write"
+            }
+            Self::Redis => {
+                "send them together: client.mget(keys), or a pipeline for other commands"
+            }
+            Self::Memcached => "ask once for all: client.get_many(keys)",
+            Self::Mongo => "ask once for all: find({\"_id\": {\"$in\": ids}}); bulk_write to write",
+            Self::Sql => {
+                "ask once for all: WHERE id = ANY(%s) or IN (...) with the list; executemany to write"
+            }
+        }
+    }
+}
+
+impl Rule for NPlusOne {
+    fn name(&self) -> &'static str {
+        "io.n-plus-one"
+    }
+
+    fn about(&self) -> &'static str {
+        "A loop asks a data base for one thing at a time, and waits for each answer."
+    }
+
+    fn explanation(&self) -> Explanation {
+        Explanation {
+            symptom: "A page with a hundred rows takes a hundred times as long as one with one, and no query is slow.",
+            evidence: "Small round trips to one data base that a loop over items makes: how many a second, how long each is waited for; they take most of what the thread does, and do not come one for each request that it takes up.",
+            needs: "Context switches; connections that threads wait on (what an event loop waits on has no place); the bytecode of the process, readable.",
+            fix: "Ask once for all of it, in the idiom of the library. A list of some ten thousand keys is better asked in parts.",
+            slow: "for order in orders:\n    cursor.execute(\"SELECT * FROM customer WHERE id = %s\", (order.customer,))",
+            fixed: "cursor.execute(\"SELECT * FROM customer WHERE id = ANY(%s)\", (list(customers),))",
+        }
+    }
+
+    fn check(&self, case: Case<'_>) -> Vec<Finding> {
+        let all = exchanged(case.process);
+        all.iter()
+            .filter_map(|one| finding(self.name(), case, one))
+            .collect()
+    }
+}
+
+/// What one function exchanged with one peer.
+struct Exchanged<'a> {
+    peer: &'a str,
+    place: Blame,
+    waits: u64,
+    blocked_ns: u64,
+    trips: u64,
+    /// Sent and received, where that is known.
+    bytes: Option<[u64; 2]>,
+}
+
+/// What one function exchanged with one peer, while it grows.
+#[derive(Default)]
+struct Sums {
+    lines: Lines,
+    waits: u64,
+    blocked_ns: u64,
+    trips: u64,
+    bytes: Option<[u64; 2]>,
+}
+
+/// What a unix socket without a name is called.
+const UNNAMED: &str = "unix socket";
+
+/// By function and peer. What went over a unix socket is not known: each of its waits is one round
+/// trip at least.
+fn exchanged(process: &Process) -> Vec<Exchanged<'_>> {
+    let mut sums: BTreeMap<(&str, FunctionId), Sums> = BTreeMap::new();
+    for row in &process.round_trips {
+        let counted = row.round_trips.zip(row.sent_bytes.zip(row.received_bytes));
+        let (trips, bytes) = match counted {
+            Some((trips, bytes)) => (trips, Some(bytes)),
+            None if row.peer.starts_with(['/', '@']) || row.peer == UNNAMED => (row.waits, None),
+            None => continue,
+        };
+        let frame = row.frame.and_then(|frame| Some((frame, frame.function?)));
+        let Some((frame, id)) = frame else {
+            continue;
+        };
+        let sum = sums.entry((row.peer.as_str(), id)).or_default();
+        sum.lines.add(frame.line, row.blocked_ns);
+        sum.waits += row.waits;
+        sum.blocked_ns += row.blocked_ns;
+        sum.trips += trips;
+        if let Some((sent, received)) = bytes {
+            let [all_sent, all_received] = sum.bytes.unwrap_or_default();
+            sum.bytes = Some([all_sent + sent, all_received + received]);
+        }
+    }
+    let sums = sums.into_iter();
+    sums.filter_map(|((peer, id), sum)| {
+        Some(Exchanged {
+            peer,
+            place: sum.lines.place(process, id)?,
+            waits: sum.waits,
+            blocked_ns: sum.blocked_ns,
+            trips: sum.trips,
+            bytes: sum.bytes,
+        })
+    })
+    .collect()
+}
+
+impl Exchanged<'_> {
+    /// Whether these are many, small and quick, and weigh something.
+    fn are_many_small(&self, case: Case<'_>) -> bool {
+        let limits = case.thresholds;
+        let span_ns = case.verdicts.span_ns;
+        let small_bytes = self.trips.saturating_mul(limits.small_round_trip_bytes);
+        self.trips >= limits.round_trips
+            && per_second(self.trips, span_ns) >= limits.round_trips_per_s
+            && self.blocked_ns >= limits.round_trips_ns
+            && self.blocked_ns as f64 >= span_ns as f64 * limits.wait_share
+            && self.blocked_ns < self.waits.saturating_mul(limits.quick_round_trip_ns)
+            && self
+                .bytes
+                .is_none_or(|both| both.iter().all(|bytes| *bytes <= small_bytes))
+    }
+}
+
+fn finding(rule: &'static str, case: Case<'_>, of: &Exchanged<'_>) -> Option<Finding> {
+    let process = case.process;
+    let span_ns = case.verdicts.span_ns;
+    if !of.are_many_small(case) {
+        return None;
+    }
+    let waits = waited(process, |time, _| {
+        is_for_answer(time)
+            && !is_asking_for_work(process, time)
+            && peer(time).is_none_or(|peer| peer == of.peer)
+    });
+    let waits = waits
+        .into_iter()
+        .find(|waits| waits.place.function_id == of.place.function_id)?;
+    let files = waits.entries.iter().flat_map(|entry| &entry.below);
+    let files: BTreeSet<&str> = files.map(|function| function.file.as_str()).collect();
+    let by = By::library(&files).or_else(|| By::service(of.peer))?;
+    let is_one_each = of.trips < case.thresholds.round_trips * waits.works_taken(process);
+    if is_one_each || !is_most(case, of, &waits) {
+        return None;
+    }
+    let place = waits.loop_over_items(process)?;
+    let recoverable = per_second(of.blocked_ns, span_ns);
+    let mean_ns = of.blocked_ns / of.trips.max(1);
+    let service = service_name(of.peer);
+    let whom = service.map_or_else(
+        || of.peer.to_owned(),
+        |service| format!("{service} at {}", of.peer),
+    );
+    let rate = of.trips as f64 * 1e9 / span_ns.max(1) as f64;
+    let each = |bytes: u64| say::number(bytes as f64 / of.trips.max(1) as f64);
+    let sizes = of.bytes.map_or(String::new(), |[sent, received]| {
+        format!(
+            ", of some {} bytes sent and {} received",
+            each(sent),
+            each(received)
+        )
+    });
+    let evidence = vec![
+        figure(
+            format!(
+                "{} round trips a second to {whom} in {}{sizes}",
+                say::number(rate),
+                of.place.short(),
+            ),
+            "round_trips_per_s",
+            rate,
+            "1/s",
+        ),
+        figure(
+            format!(
+                "{} waiting for their answers, {} each",
+                say::part_of(of.blocked_ns, span_ns),
+                say::duration(mean_ns)
+            ),
+            "round_trips_ns",
+            of.blocked_ns as f64,
+            "ns",
+        ),
+    ];
+    Some(Finding {
+        id: stable_id(process, rule, Some(&place)),
+        rule,
+        severity: case.thresholds.severity(recoverable),
+        confidence: case.verdicts.verdict.confidence,
+        threads: waits.threads().into_keys().collect(),
+        place: Some(place),
+        evidence,
+        cause: "Each turn of a loop asks for one small thing and waits until the answer has come."
+            .to_owned(),
+        fix: by.fix().to_owned(),
+        recoverable_ns_per_s: Some(recoverable),
+    })
+}
+
+/// Whether asking is most of what its threads do: waiting for the answers, and the library's work
+/// on them.
+fn is_most(case: Case<'_>, of: &Exchanged<'_>, waits: &Waited<'_>) -> bool {
+    let threads = waits.threads();
+    let on_cpu_ns: u64 = case
+        .process
+        .threads
+        .iter()
+        .filter(|thread| threads.contains_key(&thread.tid))
+        .map(|thread| thread.times.on_cpu_ns)
+        .sum();
+    let of_library = |function: &Function| {
+        let mut libraries = LIBRARIES.iter();
+        libraries.any(|(mark, _)| function.file.contains(mark))
+    };
+    let asking = on_cpu(case, |stack| {
+        let called = crate::diagnose::below::called(case.process, stack)?;
+        let asks = called.below.iter().any(|function| of_library(function));
+        asks.then_some(called.frame)
+    });
+    let asking_ns = asking
+        .iter()
+        .find(|asking| asking.place.function_id == of.place.function_id)
+        .map_or(0, |asking| asking.ns.min(on_cpu_ns));
+    (of.blocked_ns + asking_ns) * 2 >= of.blocked_ns + on_cpu_ns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BTreeSet, By, NPlusOne};
+    use crate::diagnose::testing::{MS, Model};
+    use crate::model::{Reason, RoundTrips};
+
+    /// What is found of so many queries in two seconds that are waited for so long in all,
+    /// and whose answers have so many bytes each.
+    fn found(trips: u64, ms: u64, bytes: u64, works: u64) -> usize {
+        let peer = "10.0.0.5:5432";
+        let mut model = Model::default();
+        let library = "/usr/lib/python3.12/dist-packages/psycopg/connection.py";
+        let wait = model.frame("Connection.wait", library);
+        let own = model.frame("balances", "/srv/app.py");
+        let take = model.frame("take", "/srv/app.py");
+        model.thread(&[
+            (&[wait, own], Reason::NetRecv, Some(peer), trips, ms),
+            (&[take], Reason::NetAccept, None, works, 1),
+        ]);
+        model.process.round_trips.push(RoundTrips {
+            peer: peer.to_owned(),
+            frame: Some(own),
+            connections: 1,
+            waits: trips,
+            blocked_ns: ms * MS,
+            max_ns: MS,
+            round_trips: Some(trips),
+            sent_bytes: Some(trips * 60),
+            received_bytes: Some(trips * bytes),
+        });
+        model.check(&NPlusOne).len()
+    }
+
+    #[test]
+    fn many_small_quick_queries_that_are_most_of_the_work() {
+        assert_eq!(found(400, 1_500, 90, 1), 1);
+        // Few slow ones, large ones, one for each request, and some beside computing.
+        assert_eq!(found(20, 1_500, 90, 1), 0);
+        assert_eq!(found(400, 1_500, 90_000, 1), 0);
+        assert_eq!(found(400, 1_500, 90, 300), 0);
+        assert_eq!(found(400, 500, 90, 1), 0);
+    }
+
+    #[test]
+    fn the_idiom_is_that_of_the_outermost_library() {
+        let lib = |file: &str| format!("/venv/lib/python3.12/site-packages/{file}");
+        let by = |files: &[&str]| {
+            let files: Vec<String> = files.iter().map(|file| lib(file)).collect();
+            By::library(&files.iter().map(String::as_str).collect::<BTreeSet<_>>())
+        };
+        let engine = "sqlalchemy/engine/base.py";
+        let driver = "psycopg/cursor.py";
+        let lazy = "sqlalchemy/orm/strategies.py";
+        assert_eq!(by(&[driver, engine, lazy]), Some(By::LazySqlalchemy));
+        assert_eq!(by(&[driver, engine]), Some(By::Sqlalchemy));
+        assert_eq!(by(&[driver]), Some(By::Sql));
+        assert_eq!(by(&["requests/sessions.py"]), None);
+        assert_eq!(By::service("10.0.0.5:6379"), Some(By::Redis));
+        assert_eq!(By::service("10.0.0.5:443"), None);
+    }
+}
