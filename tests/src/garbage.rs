@@ -19,6 +19,20 @@ pub const SCRIPT: &str = "garbage.py";
 /// Its collections.
 pub const COLLECTIONS: i64 = 70;
 
+/// Notes a problem unless the collections that were heard are its own, and at most those besides
+/// that its interpreter made before it was ready: whoever listens from early on hears them too.
+pub fn are_its_own(process: &Value, workload: &Workload, problems: &mut Problems) {
+    let heard = ns(&process["collector"], "collections");
+    let before = ns(&workload.ready, "before");
+    problems.check(
+        (COLLECTIONS..=COLLECTIONS + before).contains(&heard),
+        format!(
+            "{}: {heard} collections, not {COLLECTIONS} and up to {before} before",
+            workload.name
+        ),
+    );
+}
+
 /// What the probes of an interpreter are, as its file says.
 pub fn notes(python: &Interpreter) -> UsdtNotes {
     let file = fs::canonicalize(python.file()).expect("it is there");

@@ -207,9 +207,7 @@ fn a_process_in_a_container_that_starts_later_is_listened_at_too() {
     workload.go();
     workload.next_line();
     let report = running.interrupt().report();
-    let collector = &report.process(workload.pid)["collector"];
-    let collections = ns(collector, "collections");
-    problems.equal("collections", &collections, &garbage::COLLECTIONS);
+    garbage::are_its_own(report.process(workload.pid), &workload, &mut problems);
     workload.finish();
     problems.finish();
 }
@@ -236,9 +234,7 @@ fn a_binary_that_is_replaced_meanwhile_is_another_one() {
     }
     let report = running.interrupt().report();
     for workload in started {
-        let collector = &report.process(workload.pid)["collector"];
-        let collections = ns(collector, "collections");
-        problems.equal(&workload.name, &collections, &garbage::COLLECTIONS);
+        garbage::are_its_own(report.process(workload.pid), workload, &mut problems);
         let places = Places::of(workload.pid, python);
         problems.equal("semaphores that are raised", &places.raised(), &0);
     }

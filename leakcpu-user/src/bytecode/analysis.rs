@@ -146,9 +146,10 @@ impl<'a> Analysis<'a> {
     }
 
     /// How many values of a frame's are before those of its stack.
-    pub fn slots_of_variables(&self) -> usize {
+    pub fn slots_of_variables(&self) -> u32 {
         // From 3.11 on those that functions share are counted among the others.
-        self.code.locals.len() + self.code.cells.len()
+        let slots = self.code.locals.len() + self.code.cells.len();
+        u32::try_from(slots).unwrap_or(u32::MAX)
     }
 
     /// Judges a loop; those inside of it that do more than wait are known.

@@ -50,7 +50,7 @@ pub use judgement::{
 pub use loops::Loop;
 pub use lower::stack_effect;
 pub use opcodes::{Op, known_minors};
-pub use operation::{Operands, Operation};
+pub use operation::{ItemLoop, Operands, Operation};
 pub use results::leave_results;
 pub use sampled::{Place, Sample, SampledCode, Waiting, waiting_loop};
 pub use seen::SeenCallees;

@@ -21,6 +21,8 @@ pub enum Operation {
     Add,
     /// Other arithmetic.
     Arithmetic,
+    /// `x == y`, `x != y`.
+    Equal,
     /// `x < y` and the like.
     Compare,
     /// `x[y]`.
@@ -41,6 +43,23 @@ pub enum Operation {
     Other,
 }
 
+/// One of an instruction's actions.
+#[derive(Clone, Copy)]
+struct Position {
+    instruction: usize,
+    part: usize,
+}
+
+impl Position {
+    /// The first one.
+    const fn of(instruction: usize) -> Self {
+        Self {
+            instruction,
+            part: 0,
+        }
+    }
+}
+
 /// What an instruction takes from the stack, where that is two values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operands {
@@ -54,7 +73,41 @@ pub struct Operands {
     pub accumulates: bool,
 }
 
+/// A loop over items: `for`, a comprehension.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemLoop {
+    /// Its instructions, in bytes.
+    pub ranges: Box<[std::ops::Range<u32>]>,
+    /// Values on the frame's stack below what keeps its place: an iterator, and from 3.15 on a
+    /// number beside it.
+    pub below: u32,
+    /// What the program calls the items it goes over.
+    pub name: Option<String>,
+}
+
 impl Analysis<'_> {
+    /// The loops over items that an offset is in, innermost first, as far as there is no other
+    /// loop between them.
+    pub fn item_loops(&self, offset: u32) -> Vec<ItemLoop> {
+        let depths = self.depths();
+        let around = self.loops().iter().filter(|one| one.contains(offset));
+        let own = around.filter(|one| !self.only_delegates(one));
+        own.map_while(|one| {
+            let header = self.index_at(one.header)?;
+            let kept = if self.minor() >= 15 { 2 } else { 1 };
+            let is_over_items = self.instructions()[header].op == Op::ForIter;
+            let before = header.checked_sub(1)?;
+            let name = self.value_before(Position::of(before), MAX_ATTRIBUTES);
+            Some(ItemLoop {
+                ranges: one.ranges.clone(),
+                below: depths.get(header).copied().flatten()?.checked_sub(kept)?,
+                name: name.map(|(name, _)| name),
+            })
+            .filter(|_| is_over_items)
+        })
+        .collect()
+    }
+
     /// What the instruction at an offset does; `None` if there is none.
     pub fn operation(&self, offset: u32) -> Option<Operation> {
         let instruction = self.instruction_at(offset)?;
@@ -68,6 +121,7 @@ impl Analysis<'_> {
             | Op::JumpIfNotExcMatch => Operation::Exception,
             // `COMPARE_OP` of 3.8 is the match of an exception too.
             Op::CompareOp if self.minor() < 9 && instruction.arg == 10 => Operation::Exception,
+            Op::CompareOp if is_equality(self.minor(), instruction.arg) => Operation::Equal,
             // Followed like the subtraction, but another thing to whoever reads it.
             Op::BinaryOp if matches!(instruction.arg, 0 | 13) => Operation::Add,
             Op::BinaryAdd | Op::InplaceAdd => Operation::Add,
@@ -103,12 +157,16 @@ impl Analysis<'_> {
         let instruction = &self.instructions()[index];
         if !matches!(
             self.operation(offset)?,
-            Operation::Contains | Operation::Add | Operation::Arithmetic | Operation::Compare
+            Operation::Contains
+                | Operation::Add
+                | Operation::Arithmetic
+                | Operation::Equal
+                | Operation::Compare
         ) {
             return None;
         }
         let depth = self.depths().get(index).copied().flatten()?;
-        let right = self.value_before(index, MAX_ATTRIBUTES);
+        let right = self.value_before(Position::of(index), MAX_ATTRIBUTES);
         let left = right
             .as_ref()
             .and_then(|(_, from)| self.value_before(*from, MAX_ATTRIBUTES));
@@ -129,31 +187,34 @@ impl Analysis<'_> {
         })
     }
 
-    /// The name of the value that the instructions before this one leave on top of the stack,
-    /// and the first of those instructions.
-    fn value_before(&self, index: usize, limit: usize) -> Option<(String, usize)> {
-        let index = self.before(index)?;
-        let code = self.code();
-        let actions = lower(self.minor(), &self.instructions()[index]);
-        match actions {
-            // The top one of two; the other one is no concern of whoever asks for this one.
-            [Some(Action::Load(_)), Some(Action::Load(variable))] => {
-                Some((self.variable(variable)?, index))
-            }
-            [Some(Action::Load(variable)), None] => Some((self.variable(variable)?, index)),
-            [
-                Some(Action::Attribute {
-                    name,
-                    takes: 1,
-                    is_method: false,
-                }),
-                None,
-            ] if limit > 0 => {
-                let (of, from) = self.value_before(index, limit - 1)?;
-                Some((format!("{of}.{}", code.name(name)?), from))
+    /// The name of the value on top of the stack before an action, and the first of those that
+    /// left it there.
+    fn value_before(&self, at: Position, limit: usize) -> Option<(String, Position)> {
+        let before = self.action_before(at)?;
+        match lower(self.minor(), &self.instructions()[before.instruction])[before.part]? {
+            Action::Load(variable) => Some((self.variable(variable)?, before)),
+            Action::Attribute {
+                name,
+                takes: 1,
+                is_method: false,
+            } if limit > 0 => {
+                let (of, from) = self.value_before(before, limit - 1)?;
+                Some((format!("{of}.{}", self.code().name(name)?), from))
             }
             _ => None,
         }
+    }
+
+    fn action_before(&self, at: Position) -> Option<Position> {
+        if let Some(part) = at.part.checked_sub(1) {
+            return Some(Position { part, ..at });
+        }
+        let instruction = self.before(at.instruction)?;
+        let actions = lower(self.minor(), &self.instructions()[instruction]);
+        Some(Position {
+            instruction,
+            part: usize::from(actions[1].is_some()),
+        })
     }
 
     /// The instruction before one, but for those that do nothing.
@@ -209,6 +270,17 @@ impl Analysis<'_> {
         };
         name.filter(|name| !name.is_empty()).map(str::to_owned)
     }
+}
+
+/// Whether `COMPARE_OP` asks for equality: its number among `<`, `<=`, `==`, `!=`, `>`, `>=`, which
+/// from 3.12 on has other bits below it (`Lib/opcode.py`, `Python/compile.c`).
+const fn is_equality(minor: u8, arg: u32) -> bool {
+    let number = match minor {
+        ..=11 => arg,
+        12 => arg >> 4,
+        _ => arg >> 5,
+    };
+    matches!(number, 2 | 3)
 }
 
 fn of_action(action: Action) -> Operation {

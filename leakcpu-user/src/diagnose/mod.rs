@@ -50,7 +50,7 @@ pub trait Rule: Sync {
 }
 
 /// All rules.
-pub static RULES: [&dyn Rule; 29] = [
+pub static RULES: [&dyn Rule; 32] = [
     &threads::Deadlock,
     &busy_wait::ZeroTimeoutPoll,
     &busy_wait::MicroSleep,
@@ -58,6 +58,7 @@ pub static RULES: [&dyn Rule; 29] = [
     &busy_wait::FlagSpin,
     &busy_wait::ClockSpin,
     &busy_wait::AsyncSpin,
+    &threads::HeldWhileBlocked,
     &threads::SingleCoreGil,
     &threads::LockContention,
     &event_loop::BlockingCall,
@@ -65,6 +66,7 @@ pub static RULES: [&dyn Rule; 29] = [
     &cpu::ListMembership,
     &cpu::StringConcat,
     &cpu::Exceptions,
+    &cpu::NestedLoop,
     &cpu::PythonLoop,
     &cpu::GcThrash,
     &cpu::RegexRecompile,
@@ -77,6 +79,7 @@ pub static RULES: [&dyn Rule; 29] = [
     &io::Dns,
     &io::ChildWait,
     &io::BlockingDisk,
+    &io::TinyWrites,
     &io::Swap,
     &machine::Throttled,
     &machine::RunQueue,

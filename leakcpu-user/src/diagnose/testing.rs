@@ -44,6 +44,7 @@ impl Default for Model {
                 ran_instead: Vec::new(),
                 round_trips: Vec::new(),
                 repeats: Vec::new(),
+                file_rate: None,
                 collector: None,
                 audits: None,
                 calls: None,

@@ -54,6 +54,10 @@ pub struct Thresholds {
     pub request_ns: u64,
     /// A round trip to a data base is small up to so many bytes in each direction.
     pub small_round_trip_bytes: u64,
+    /// Reads or writes of a process: so many a second ...
+    pub tiny_calls_per_s: u64,
+    /// ... of so many bytes or fewer each.
+    pub tiny_call_bytes: u64,
     /// So many children are waited for, one after the other.
     pub children: u64,
 }
@@ -83,6 +87,8 @@ impl Thresholds {
         quick_round_trip_ns: 50_000_000,
         request_ns: 5_000_000,
         small_round_trip_bytes: 8_192,
+        tiny_calls_per_s: 2_000,
+        tiny_call_bytes: 512,
         children: 3,
     };
 

@@ -12,6 +12,7 @@ mod cpu_quota;
 mod cpu_time;
 mod descriptors;
 mod error;
+mod file_calls;
 mod file_locks;
 mod files;
 mod maps;
@@ -31,6 +32,7 @@ pub use cpu_quota::{CpuHierarchy, QuotaStat};
 pub use cpu_time::{CpuTime, is_virtual_machine};
 pub use descriptors::{Descriptor, Socket, Tables, descriptor};
 pub use error::DiscoveryError;
+pub use file_calls::FileCalls;
 pub use file_locks::{FileLockHolder, file_lock_holder};
 pub use maps::Mapping;
 pub use process::{

@@ -1,4 +1,5 @@
-//! What the instruction that a thread executes takes from the stack: types and sizes.
+//! What the instruction that a thread executes takes from the stack, and what its loops go over:
+//! types and sizes.
 //!
 //! The thread runs meanwhile. What is read counts only if it stood at the same instruction of the
 //! same frame before and after, with the same values on the stack: then they are its operands, or
@@ -12,7 +13,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CodeLines, ObjectMemory, PythonProcess, RemoteError,
+    CodeLines, ObjectMemory, PythonProcess, RemoteError, RemoteMemory,
     frame_values::{code_of, innermost_frame},
     layout::InterpreterLayout,
 };
@@ -31,16 +32,21 @@ const BYTES: u64 = 1 << 27;
 const TEXT: u64 = 1 << 28;
 const DICT: u64 = 1 << 29;
 
-/// Where in a code object two values are taken from the stack.
+/// Values of a frame that are looked at while it stands somewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OperandPlace {
     /// The code object.
     pub lines: CodeLines,
-    /// The instruction, in bytes.
-    pub bytes: Range<u32>,
-    /// The first of the two among the frame's variables and values.
-    pub slot: u32,
+    /// Where it is to stand, in bytes.
+    pub ranges: Box<[Range<u32>]>,
+    /// It is to stand at the same instruction before and after the look.
+    pub is_one_instruction: bool,
+    /// Numbers among the frame's variables and values, [`MAX_SLOTS`] of them at most.
+    pub slots: Box<[u32]>,
 }
+
+/// Most values that are looked at in one place.
+pub const MAX_SLOTS: usize = 4;
 
 /// What kind of thing a value is: of this type, or of one made from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -79,6 +85,17 @@ pub struct Operand {
     pub size: Option<u64>,
 }
 
+/// What a loop goes over, and how far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Iterated {
+    /// The address of the list or tuple.
+    pub container: u64,
+    /// Its items.
+    pub items: u64,
+    /// The number of the next one.
+    pub index: u64,
+}
+
 /// The operands of the instruction that the thread with its `PyThreadState` at `tstate` is at, if
 /// that is one of `places`, and its number there.
 pub fn operands(
@@ -86,20 +103,57 @@ pub fn operands(
     tstate: u64,
     places: &[OperandPlace],
 ) -> Result<Option<(usize, [Operand; 2])>, RemoteError> {
+    let tag = u64::from(process.layout.walk.code_tag_mask);
+    look(process, tstate, places, |memory, layout, values| {
+        let left = operand(&memory, layout, values[0] & !tag)?;
+        let right = operand(&memory, layout, values[1] & !tag)?;
+        Ok(left.zip(right).map(|(left, right)| [left, right]))
+    })
+}
+
+/// What the loops go over whose iterators are in the slots of one of `places`, where the thread
+/// is: in pairs from 3.15 on, with a number beside each.
+pub fn iterated(
+    process: &PythonProcess,
+    tstate: u64,
+    places: &[OperandPlace],
+) -> Result<Option<(usize, [Iterated; 2])>, RemoteError> {
+    let each = if process.version.minor >= 15 { 2 } else { 1 };
+    look(process, tstate, places, |memory, layout, values| {
+        let one = |number: usize| {
+            let at = each * number;
+            let beside = (each == 2).then(|| values[at + 1]);
+            over(memory, layout, values[at], beside)
+        };
+        Ok(one(0)?.zip(one(1)?).map(|(first, second)| [first, second]))
+    })
+}
+
+/// Reads what is meant of the values of one of `places`, if the thread is there before and after,
+/// with the same values.
+fn look<T>(
+    process: &PythonProcess,
+    tstate: u64,
+    places: &[OperandPlace],
+    read: impl FnOnce(
+        RemoteMemory,
+        &InterpreterLayout,
+        [u64; MAX_SLOTS],
+    ) -> Result<Option<T>, RemoteError>,
+) -> Result<Option<(usize, T)>, RemoteError> {
     let Some(before) = Moment::of(process, tstate, places)? else {
         return Ok(None);
     };
-    let layout = &process.layout;
-    let memory = process.memory();
-    let both = [
-        operand(&memory, layout, before.values[0])?,
-        operand(&memory, layout, before.values[1])?,
-    ];
-    let after = Moment::of(process, tstate, places)?;
-    let [Some(left), Some(right)] = both else {
-        return Ok(None);
-    };
-    Ok((after == Some(before)).then_some((before.place, [left, right])))
+    let found = read(process.memory(), &process.layout, before.values)?;
+    let is_same = Moment::of(process, tstate, places)?.is_some_and(|after| {
+        let is_there = after.instr == before.instr || !places[before.place].is_one_instruction;
+        let after = Moment {
+            instr: before.instr,
+            ..after
+        };
+        is_there && after == before
+    });
+    Ok(found.filter(|_| is_same).map(|found| (before.place, found)))
 }
 
 /// Where a thread stands.
@@ -108,7 +162,7 @@ struct Moment {
     frame: u64,
     instr: u64,
     place: usize,
-    values: [u64; 2],
+    values: [u64; MAX_SLOTS],
 }
 
 impl Moment {
@@ -134,29 +188,64 @@ impl Moment {
         let place = places.iter().position(|place| {
             let offset = place.lines.offset(instr);
             let offset = offset.and_then(|offset| u32::try_from(offset).ok());
-            place.lines.address == code
-                && offset.is_some_and(|offset| place.bytes.contains(&offset))
+            let is_in = |offset| place.ranges.iter().any(|range| range.contains(&offset));
+            place.lines.address == code && offset.is_some_and(is_in)
         });
         let Some(place) = place else {
             return Ok(None);
         };
-        let slot = u64::from(layout.parts.frame_locals) + 8 * u64::from(places[place].slot);
-        let mut values = [0; 16];
-        memory.read(frame.wrapping_add(slot), &mut values)?;
-        let tag = u64::from(layout.walk.code_tag_mask);
-        let values = values.as_chunks::<8>().0;
-        let value = |index: usize| {
-            values
-                .get(index)
-                .map_or(0, |b| u64::from_le_bytes(*b) & !tag)
-        };
+        let mut values = [0; MAX_SLOTS];
+        for (value, slot) in values.iter_mut().zip(&places[place].slots) {
+            let at = u64::from(layout.parts.frame_locals) + 8 * u64::from(*slot);
+            *value = memory.read_u64(frame.wrapping_add(at))?;
+        }
         Ok(Some(Self {
             frame,
             instr,
             place,
-            values: [value(0), value(1)],
+            values,
         }))
     }
+}
+
+/// What an iterator goes over, if that is a list or tuple; from 3.15 on the loop may keep the
+/// list itself, and the number of the next item beside it (`Python/ceval.c`,
+/// `_PyForIter_VirtualIteratorNext`; `Include/internal/pycore_stackref.h` for how numbers are
+/// told).
+fn over(
+    memory: RemoteMemory,
+    layout: &InterpreterLayout,
+    value: u64,
+    beside: Option<u64>,
+) -> Result<Option<Iterated>, RemoteError> {
+    let object = value & !u64::from(layout.walk.code_tag_mask);
+    let Some(found) = operand(&memory, layout, object)? else {
+        return Ok(None);
+    };
+    if let (OperandType::List | OperandType::Tuple, Some(items)) = (found.of, found.size) {
+        let number = beside.filter(|number| number & 3 == 3);
+        return Ok(number.map(|number| Iterated {
+            container: object,
+            items,
+            index: number >> 2,
+        }));
+    }
+    if !matches!(found.type_name.as_str(), "list_iterator" | "tuple_iterator") {
+        return Ok(None);
+    }
+    // `it_index` and `it_seq` of `listiterobject` and `_PyTupleIterObject`.
+    let head = u64::from(layout.lock.head);
+    let index = memory.read_u64(object.wrapping_add(head))?;
+    let container = memory.read_u64(object.wrapping_add(head + 8))?;
+    let items = match operand(&memory, layout, container)? {
+        Some(of) if matches!(of.of, OperandType::List | OperandType::Tuple) => of.size,
+        _ => None,
+    };
+    Ok(items.map(|items| Iterated {
+        container,
+        items,
+        index,
+    }))
 }
 
 /// What a value is; `None` if there is none, or it is no object that can be understood.

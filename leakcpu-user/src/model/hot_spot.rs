@@ -21,8 +21,25 @@ pub struct HotSpot {
     pub loops: u32,
     /// The two operands, where they were looked at.
     pub operands: Option<[OperandSeen; 2]>,
+    /// The two loops over lists that it is in, where they were looked at.
+    pub nested: Option<NestedSeen>,
     /// The result takes the place of the first one: `x += y`.
     pub accumulates: bool,
+}
+
+/// Two loops over lists or tuples, one in the other, at several moments.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NestedSeen {
+    /// What the program calls what they go over, the inner one first.
+    pub names: [Option<String>; 2],
+    /// The fewest items of each.
+    pub items: [u64; 2],
+    /// Looks that found them.
+    pub looks: u32,
+    /// The inner one went over the same list each time ...
+    pub is_same: bool,
+    /// ... and was found as far as this item of it.
+    pub reached: u64,
 }
 
 /// What an operand was at several moments.

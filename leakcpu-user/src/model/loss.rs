@@ -79,6 +79,8 @@ pub enum UserLoss {
     LoopsNotLookedAt,
     /// A code object that a busy thread ran and whose instructions could not be read.
     LoopCodeUnreadable,
+    /// A busy thread whose instructions' operands were not looked at: there were too many others.
+    OperandsNotLookedAt,
 }
 
 impl Lost {
@@ -154,7 +156,7 @@ impl<'de> Deserialize<'de> for Lost {
 
 impl UserLoss {
     /// All of them.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::SamplesLost,
         Self::EventsUndecoded,
         Self::CodesOfUnknownProcesses,
@@ -184,6 +186,7 @@ impl UserLoss {
         Self::LockObjectsUnlike,
         Self::LoopsNotLookedAt,
         Self::LoopCodeUnreadable,
+        Self::OperandsNotLookedAt,
     ];
 
     /// The name used in reports.
@@ -218,6 +221,7 @@ impl UserLoss {
             Self::LockObjectsUnlike => "lock_objects_unlike",
             Self::LoopsNotLookedAt => "loops_not_looked_at",
             Self::LoopCodeUnreadable => "loop_code_unreadable",
+            Self::OperandsNotLookedAt => "operands_not_looked_at",
         }
     }
 
@@ -340,6 +344,11 @@ impl UserLoss {
                 "code object",
                 "code objects",
                 "of busy threads with unreadable instructions",
+            ),
+            Self::OperandsNotLookedAt => Phrase::of(
+                "busy thread",
+                "busy threads",
+                "whose operands were not looked at, beside many others",
             ),
         }
     }

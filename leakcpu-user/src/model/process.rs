@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AuditedAt, Calls, Collector, CpuQuota, Function, Imports, NativeFunction, NativeStack, Pid,
-    ProbeUse, RanInstead, Repeat, RoundTrips, Stack, Thread,
+    AuditedAt, Calls, Collector, CpuQuota, FileRate, Function, Imports, NativeFunction,
+    NativeStack, Pid, ProbeUse, RanInstead, Repeat, RoundTrips, Stack, Thread,
 };
 
 /// What is known of the interpreter.
@@ -79,6 +79,9 @@ pub struct Process {
     /// Which loops make its waits for answers come again and again, where that was looked at.
     #[serde(default)]
     pub repeats: Vec<Repeat>,
+    /// How fast it reads and writes, if that takes CPU time that is worth a look.
+    #[serde(default)]
+    pub file_rate: Option<FileRate>,
     /// What its garbage collector did, if its probes were listened at.
     #[serde(default)]
     pub collector: Option<Collector>,

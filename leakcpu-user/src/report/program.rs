@@ -115,6 +115,7 @@ mod tests {
             ran_instead: Vec::new(),
             round_trips: Vec::new(),
             repeats: Vec::new(),
+            file_rate: None,
             collector: None,
             audits: None,
             calls: None,

@@ -135,6 +135,7 @@ impl Session {
                 keys.flat_map(|key| &snapshot.totals[key])
             });
             process.round_trips = round_trips(watched, &process, totals, &self.connections);
+            loop_looks.count_files(&process);
             process.repeats = repeats(watched, &process, loop_looks.until);
             if let Some(native) = native.take() {
                 (process.natives, process.native_stacks) = native.into_parts();
@@ -142,6 +143,7 @@ impl Session {
             processes.push(process);
         }
         let (loops_left_out, loop_code_unreadable) = (loop_looks.left_out, loop_looks.unreadable);
+        let without_operands = loop_looks.without_operands;
         loop_looks.look_at_values(&mut processes);
         let evicted = self.symbolizer.evicted();
         for (lost, n) in [
@@ -149,6 +151,7 @@ impl Session {
             (UserLoss::NamesEvicted.into(), evicted),
             (UserLoss::LoopsNotLookedAt.into(), loops_left_out),
             (UserLoss::LoopCodeUnreadable.into(), loop_code_unreadable),
+            (UserLoss::OperandsNotLookedAt.into(), without_operands),
         ]
         .into_iter()
         .chain(self.user_loss.iter().map(|(lost, n)| (*lost, *n)))
@@ -211,6 +214,7 @@ impl Session {
             ran_instead: Vec::new(),
             round_trips: Vec::new(),
             repeats: Vec::new(),
+            file_rate: None,
             collector: None,
             audits: None,
             calls: None,

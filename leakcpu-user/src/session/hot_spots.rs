@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use super::{loop_samples::Seen, watched::Watched};
 use crate::{
     bytecode::{Operands, Operation, SampledCode},
-    interpreter::{Operand, OperandPlace, PythonProcess, operands, read_code},
-    model::{FunctionId, HotSpot, OperandSeen, Pid, Process, Tid},
+    interpreter::{
+        CodeLines, Iterated, Operand, OperandPlace, PythonProcess, RemoteError, iterated, operands,
+        read_code,
+    },
+    model::{FunctionId, HotSpot, NestedSeen, OperandSeen, Pid, Process, Tid},
 };
 
 /// Fewer samples of a hundred are no hot spot.
@@ -22,8 +25,9 @@ const MIN_LOOKED_AT_PCT: u64 = 10;
 #[derive(Default)]
 pub(super) struct Found {
     pub spots: Vec<HotSpot>,
-    /// Of spots, by their numbers, the operands to look at.
-    wanted: Vec<(usize, OperandPlace, Operands)>,
+    /// What is to be looked at, each of the spot with this number.
+    operands: Vec<(usize, OperandPlace, Operands)>,
+    nested: Vec<(usize, OperandPlace, [Option<String>; 2])>,
 }
 
 /// One spot while it grows.
@@ -83,16 +87,22 @@ pub(super) fn hot_spots<'a>(
         };
         let Some(of) = code(*number) else { continue };
         let operands = of.analysis.operands(*offset);
-        let is_looked_at = spot.samples * 100 >= seen.of_samples * MIN_LOOKED_AT_PCT
-            && found.wanted.len() < MAX_PLACES
-            && !watched.exited;
+        let spot_number = found.spots.len();
+        let is_looked_at =
+            spot.samples * 100 >= seen.of_samples * MIN_LOOKED_AT_PCT && !watched.exited;
         if is_looked_at
+            && found.operands.len() < MAX_PLACES
             && let Some(operands) = &operands
-            && let Some(place) = place(watched, process, seen, *number, of, operands)
+            && let Some(place) = place_of_operands(watched, process, seen, *number, of, operands)
         {
-            found
-                .wanted
-                .push((found.spots.len(), place, operands.clone()));
+            let wanted = (spot_number, place, operands.clone());
+            found.operands.push(wanted);
+        }
+        if is_looked_at
+            && found.nested.len() < MAX_PLACES
+            && let Some((place, names)) = nested(watched, process, seen, *number, of, *offset)
+        {
+            found.nested.push((spot_number, place, names));
         }
         found.spots.push(HotSpot {
             function,
@@ -101,13 +111,14 @@ pub(super) fn hot_spots<'a>(
             samples: spot.samples,
             loops: u32::try_from(of.analysis.loop_depth(*offset)).unwrap_or(u32::MAX),
             operands: None,
+            nested: None,
             accumulates: operands.is_some_and(|operands| operands.accumulates),
         });
     }
     found
 }
 
-fn place(
+fn place_of_operands(
     watched: &Watched,
     process: &PythonProcess,
     seen: &Seen,
@@ -115,27 +126,99 @@ fn place(
     of: &SampledCode<'_>,
     operands: &Operands,
 ) -> Option<OperandPlace> {
-    let code = seen.codes.get(number as usize)?.id;
-    let (address, witness) = watched.stacks.whereabouts(code)?;
-    let read = read_code(&process.memory(), process, address).ok()?;
-    let variables = u32::try_from(of.analysis.slots_of_variables()).ok()?;
-    (read.witness == witness).then_some(OperandPlace {
-        lines: read.lines,
-        bytes: operands.bytes.clone(),
-        slot: variables.checked_add(operands.below)?,
+    let first = of
+        .analysis
+        .slots_of_variables()
+        .checked_add(operands.below)?;
+    Some(OperandPlace {
+        lines: lines(watched, process, seen, number)?,
+        ranges: [operands.bytes.clone()].into(),
+        is_one_instruction: true,
+        slots: [first, first.checked_add(1)?].into(),
     })
 }
 
-/// A thread whose operands are looked at.
+/// The two innermost loops over items around an offset.
+fn nested(
+    watched: &Watched,
+    process: &PythonProcess,
+    seen: &Seen,
+    number: u32,
+    of: &SampledCode<'_>,
+    offset: u32,
+) -> Option<(OperandPlace, [Option<String>; 2])> {
+    let loops = of.analysis.item_loops(offset);
+    let [inner, outer, ..] = loops.as_slice() else {
+        return None;
+    };
+    let variables = of.analysis.slots_of_variables();
+    let each = if of.analysis.minor() >= 15 { 2 } else { 1 };
+    let slots = [inner, outer]
+        .into_iter()
+        .flat_map(|one| (0..each).map(move |beside| one.below.checked_add(beside)))
+        .map(|slot| variables.checked_add(slot?))
+        .collect::<Option<_>>()?;
+    let place = OperandPlace {
+        lines: lines(watched, process, seen, number)?,
+        ranges: inner.ranges.clone(),
+        is_one_instruction: false,
+        slots,
+    };
+    Some((place, [inner.name.clone(), outer.name.clone()]))
+}
+
+/// The code object with this number, where it is still the one that was sampled.
+fn lines(
+    watched: &Watched,
+    process: &PythonProcess,
+    seen: &Seen,
+    number: u32,
+) -> Option<CodeLines> {
+    let code = seen.codes.get(number as usize)?.id;
+    let (address, witness) = watched.stacks.whereabouts(code)?;
+    let read = read_code(&process.memory(), process, address).ok()?;
+    (read.witness == witness).then_some(read.lines)
+}
+
+/// A thread whose operands and loops are looked at.
 pub(super) struct OperandLooks {
     pid: Pid,
     tid: Tid,
     tstate: u64,
     process: PythonProcess,
+    operands: Looks<Operands, Operand>,
+    nested: Looks<[Option<String>; 2], Iterated>,
+}
+
+/// Places that are looked at, and what was found.
+struct Looks<About, Found> {
     places: Vec<OperandPlace>,
-    /// Of each place its spot, and what the program calls the operands.
-    of: Vec<(usize, Operands)>,
-    found: Vec<(usize, [Operand; 2])>,
+    /// Of each place its spot, and what is known of it.
+    of: Vec<(usize, About)>,
+    found: Vec<(usize, [Found; 2])>,
+}
+
+impl<About, Found> Looks<About, Found> {
+    fn of(wanted: Vec<(usize, OperandPlace, About)>) -> Self {
+        let mut looks = Self {
+            places: Vec::with_capacity(wanted.len()),
+            of: Vec::with_capacity(wanted.len()),
+            found: Vec::new(),
+        };
+        for (spot, place, about) in wanted {
+            looks.places.push(place);
+            looks.of.push((spot, about));
+        }
+        looks
+    }
+
+    /// Of each place its spot, what is known of it, and what was found there.
+    fn each(&self) -> impl Iterator<Item = (usize, &About, Vec<&[Found; 2]>)> {
+        self.of.iter().enumerate().map(|(number, (spot, about))| {
+            let here = self.found.iter().filter(move |(place, _)| *place == number);
+            (*spot, about, here.map(|(_, both)| both).collect())
+        })
+    }
 }
 
 impl OperandLooks {
@@ -145,28 +228,35 @@ impl OperandLooks {
         process: &PythonProcess,
         found: &mut Found,
     ) -> Option<Self> {
-        let wanted = std::mem::take(&mut found.wanted);
-        let mut places = Vec::with_capacity(wanted.len());
-        let mut of = Vec::with_capacity(wanted.len());
-        for (spot, place, operands) in wanted {
-            places.push(place);
-            of.push((spot, operands));
-        }
-        (!places.is_empty()).then(|| Self {
+        let operands = Looks::of(std::mem::take(&mut found.operands));
+        let nested = Looks::of(std::mem::take(&mut found.nested));
+        let is_any = !operands.places.is_empty() || !nested.places.is_empty();
+        is_any.then(|| Self {
             pid: Pid(pid),
             tid: Tid(tid),
             tstate,
             process: process.clone(),
-            places,
-            of,
-            found: Vec::new(),
+            operands,
+            nested,
         })
     }
 
     pub(super) fn look(&mut self) {
-        match operands(&self.process, self.tstate, &self.places) {
-            Ok(found) => self.found.extend(found),
-            Err(error) => tracing::debug!(pid = self.pid.0, %error, "operands not read"),
+        let (process, tstate) = (&self.process, self.tstate);
+        let failed = |error: RemoteError| {
+            tracing::debug!(pid = process.pid, %error, "operands not read");
+        };
+        if !self.operands.places.is_empty() {
+            match operands(process, tstate, &self.operands.places) {
+                Ok(found) => self.operands.found.extend(found),
+                Err(error) => failed(error),
+            }
+        }
+        if !self.nested.places.is_empty() {
+            match iterated(process, tstate, &self.nested.places) {
+                Ok(found) => self.nested.found.extend(found),
+                Err(error) => failed(error),
+            }
         }
     }
 
@@ -179,18 +269,36 @@ impl OperandLooks {
         let Some(thread) = threads.find(|thread| thread.tid == self.tid) else {
             return;
         };
-        for (number, (spot, operands)) in self.of.iter().enumerate() {
-            let here = self.found.iter().filter(|(place, _)| *place == number);
-            let both: Vec<&[Operand; 2]> = here.map(|(_, both)| both).collect();
-            if let Some(spot) = thread.hot_spots.get_mut(*spot) {
+        for (spot, about, both) in self.operands.each() {
+            if let Some(spot) = thread.hot_spots.get_mut(spot) {
                 let [left, right] = [0, 1].map(|side| {
                     let seen = both.iter().map(|both| &both[side]);
-                    seen_as(operands.names[side].clone(), seen)
+                    seen_as(about.names[side].clone(), seen)
                 });
                 spot.operands = left.zip(right).map(|(left, right)| [left, right]);
             }
         }
+        for (spot, names, both) in self.nested.each() {
+            if let Some(spot) = thread.hot_spots.get_mut(spot) {
+                spot.nested = nested_as(names, &both);
+            }
+        }
     }
+}
+
+/// What two loops went over each time.
+fn nested_as(names: &[Option<String>; 2], found: &[&[Iterated; 2]]) -> Option<NestedSeen> {
+    let [first, _] = found.first()?;
+    let fewest = |side: usize| found.iter().map(|both| both[side].items).min();
+    Some(NestedSeen {
+        names: names.clone(),
+        items: [fewest(0)?, fewest(1)?],
+        looks: u32::try_from(found.len()).ok()?,
+        is_same: found
+            .iter()
+            .all(|[inner, _]| inner.container == first.container),
+        reached: found.iter().map(|[inner, _]| inner.index).max()?,
+    })
 }
 
 /// What an operand was each time; `None` if it was not always the same kind of thing.

@@ -20,6 +20,7 @@ mod degrade;
 mod descriptors;
 mod exchanges;
 mod faults;
+mod file_looks;
 mod gaps;
 mod gil;
 mod hot_code;

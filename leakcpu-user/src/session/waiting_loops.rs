@@ -10,6 +10,7 @@ use std::{
 use leakcpu_common::totals::{Totals, TotalsKey};
 
 use super::{
+    file_looks::FileLook,
     hot_spots::{Found, OperandLooks, hot_spots},
     loop_samples::{Seen, is_standard},
     stacks::Stacks,
@@ -67,10 +68,14 @@ pub(super) struct LoopLooks {
     waiting: Vec<Frames>,
     /// Threads whose operands are.
     operands: Vec<OperandLooks>,
+    /// Processes whose reads and writes are counted meanwhile.
+    files: Vec<FileLook>,
     /// Threads that there was no time for.
     pub left_out: u64,
     /// Code objects that could not be read, or not be understood.
     pub unreadable: u64,
+    /// Threads whose operands are not looked at.
+    pub without_operands: u64,
 }
 
 impl LoopLooks {
@@ -79,8 +84,10 @@ impl LoopLooks {
             until: Instant::now() + MAX_TIME,
             waiting: Vec::new(),
             operands: Vec::new(),
+            files: Vec::new(),
             left_out: 0,
             unreadable: 0,
+            without_operands: 0,
         }
     }
 
@@ -114,12 +121,18 @@ impl LoopLooks {
             None => None,
         };
         let state = &record.state;
-        if self.operands.len() < MAX_OPERAND_THREADS {
-            let thread = (state.pid, state.tid, state.tstate);
-            self.operands
-                .extend(OperandLooks::of(thread, process, &mut found));
+        let thread = (state.pid, state.tid, state.tstate);
+        match OperandLooks::of(thread, process, &mut found) {
+            Some(_) if self.operands.len() >= MAX_OPERAND_THREADS => self.without_operands += 1,
+            wanted => self.operands.extend(wanted),
         }
         (loops, found.spots)
+    }
+
+    /// Counts the reads and writes of a process for as long as the other looks take, if they are
+    /// what it spends its time on.
+    pub(super) fn count_files(&mut self, process: &Process) {
+        self.files.extend(FileLook::begin(process));
     }
 
     /// The loop that a thread only waits in, as the model has it.
@@ -157,7 +170,8 @@ impl LoopLooks {
     /// Looks several times at the variables of threads whose loops only wait, and at what the
     /// instructions of others work with.
     pub(super) fn look_at_values(mut self, processes: &mut [Process]) {
-        let looks = match (self.operands.is_empty(), self.waiting.is_empty()) {
+        let has_no_operands = self.operands.is_empty() && self.files.is_empty();
+        let looks = match (has_no_operands, self.waiting.is_empty()) {
             (false, _) => OPERAND_LOOKS,
             (true, false) => VALUE_LOOKS,
             (true, true) => return,
@@ -173,6 +187,9 @@ impl LoopLooks {
         }
         for operands in self.operands {
             operands.tell(processes);
+        }
+        for files in self.files {
+            files.tell(processes);
         }
         for frames in &self.waiting {
             let mut threads = processes

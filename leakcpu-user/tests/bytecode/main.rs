@@ -6,6 +6,7 @@ mod hostile;
 #[path = "../../../tests/src/interpreter/mod.rs"]
 #[expect(dead_code, reason = "the end-to-end tests use the rest")]
 mod interpreter;
+mod operations;
 #[expect(dead_code, reason = "lines are for `loops`")]
 mod record;
 mod snippets;

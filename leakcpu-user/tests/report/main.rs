@@ -4,6 +4,7 @@ mod activity;
 mod answers;
 mod busy;
 mod classify;
+mod cost;
 mod fixtures;
 mod functions;
 mod gil;

@@ -9,7 +9,7 @@ use super::{
     row::{Class, Comparison, Detail, Found, Judgement, Others, Said},
     truth::{Kind, TimeVector},
 };
-use crate::report::{is_called, list, ns};
+use crate::report::{is_called, ns};
 
 /// Where blame may rightly fall.
 #[derive(Debug)]
@@ -49,7 +49,12 @@ pub fn said(process: &Value) -> Result<Said, String> {
             .flatten()
             .filter_map(|(class, share)| Some((class.clone(), share.as_f64()?)))
             .collect(),
-        findings: list(process, "findings").iter().map(found).collect(),
+        findings: process["findings"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(found)
+            .collect(),
     })
 }
 

@@ -14,7 +14,8 @@ def run(client, queue):
 
 
 def main():
-    client = redis.Redis(unix_socket_path=os.environ["PYOBSERVE_CORPUS_REDIS"])
+    # Some clients give up on an answer after five seconds themselves.
+    client = redis.Redis(unix_socket_path=os.environ["PYOBSERVE_CORPUS_REDIS"], socket_timeout=30)
     own_clocks.ready()
     run(client, "corpus-jobs")
 

@@ -82,7 +82,7 @@ fn is_numeric(spot: &HotSpot) -> bool {
     };
     matches!(
         spot.operation,
-        Operation::Add | Operation::Arithmetic | Operation::Compare
+        Operation::Add | Operation::Arithmetic | Operation::Equal | Operation::Compare
     ) && is_number(0)
         && is_number(1)
 }

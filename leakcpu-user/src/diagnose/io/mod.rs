@@ -8,6 +8,7 @@ mod http;
 mod n_plus_one;
 mod sequential_requests;
 mod swap;
+mod tiny_writes;
 mod waited;
 
 pub(super) use blocking_disk::BlockingDisk;
@@ -17,3 +18,4 @@ pub(super) use dns::Dns;
 pub(super) use n_plus_one::NPlusOne;
 pub(super) use sequential_requests::SequentialRequests;
 pub(super) use swap::Swap;
+pub(super) use tiny_writes::TinyWrites;
