@@ -244,7 +244,8 @@ fn over(
     Ok(items.map(|items| Iterated {
         container,
         items,
-        index,
+        // One that has come to its end says -1.
+        index: index.min(items),
     }))
 }
 

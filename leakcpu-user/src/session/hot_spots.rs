@@ -286,18 +286,24 @@ impl OperandLooks {
     }
 }
 
-/// What two loops went over each time.
+/// What two loops went over, by the looks that found the inner one at its most frequent list: it
+/// may have come to an end, and its iterator be another's, while it was looked at.
 fn nested_as(names: &[Option<String>; 2], found: &[&[Iterated; 2]]) -> Option<NestedSeen> {
-    let [first, _] = found.first()?;
-    let fewest = |side: usize| found.iter().map(|both| both[side].items).min();
+    let mut by_container: BTreeMap<u64, Vec<&[Iterated; 2]>> = BTreeMap::new();
+    for both in found {
+        by_container
+            .entry(both[0].container)
+            .or_default()
+            .push(both);
+    }
+    let same = by_container.into_values().max_by_key(Vec::len)?;
+    let fewest = |side: usize| same.iter().map(|both| both[side].items).min();
     Some(NestedSeen {
         names: names.clone(),
         items: [fewest(0)?, fewest(1)?],
-        looks: u32::try_from(found.len()).ok()?,
-        is_same: found
-            .iter()
-            .all(|[inner, _]| inner.container == first.container),
-        reached: found.iter().map(|[inner, _]| inner.index).max()?,
+        looks: u32::try_from(same.len()).ok()?,
+        is_same: same.len() * 10 >= found.len() * 9,
+        reached: same.iter().map(|[inner, _]| inner.index).max()?,
     })
 }
 

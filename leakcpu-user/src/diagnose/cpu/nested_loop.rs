@@ -68,7 +68,7 @@ fn joined<'a>(found: &Spots<'a>, least: u64) -> Option<&'a NestedSeen> {
         nested.looks >= MIN_LOOKS
             && nested.is_same
             && nested.items.iter().all(|items| *items >= least)
-            && nested.reached * REACHED_PART >= nested.items[0]
+            && nested.reached.saturating_mul(REACHED_PART) >= nested.items[0]
     })
 }
 
