@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use leakcpu_common::{counters::Counter, thread::run_state};
 
 use super::{
-    Session, Targets,
+    Purpose, Session, Targets,
     audits::audits,
     build::ThreadBuilder,
     collector::collector,
@@ -46,7 +46,7 @@ impl Session {
         let mut stacks_missing = 0;
         let left_out: u64 = self.connections.iter().map(|of| of.left_out).sum();
         self.lose(UserLoss::ConnectionsLeftOut, left_out);
-        let mut loop_looks = LoopLooks::new();
+        let mut loop_looks = LoopLooks::new(self.purpose);
         let mut watched = std::mem::take(&mut self.watched);
         for (pid, watched) in &mut watched {
             if !self.is_reported(watched) || !self.suspects.concern(*pid) {
@@ -136,7 +136,9 @@ impl Session {
             });
             process.round_trips = round_trips(watched, &process, totals, &self.connections);
             loop_looks.count_files(&process);
-            process.repeats = repeats(watched, &process, loop_looks.until);
+            if self.purpose == Purpose::Report {
+                process.repeats = repeats(watched, &process, loop_looks.until);
+            }
             if let Some(native) = native.take() {
                 (process.natives, process.native_stacks) = native.into_parts();
             }

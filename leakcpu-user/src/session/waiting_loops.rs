@@ -10,6 +10,7 @@ use std::{
 use leakcpu_common::totals::{Totals, TotalsKey};
 
 use super::{
+    Purpose,
     file_looks::FileLook,
     hot_spots::{Found, OperandLooks, hot_spots},
     loop_samples::{Seen, is_standard},
@@ -64,6 +65,8 @@ pub(super) enum LoopsOf<W = WaitingLoop> {
 /// Looks at the loops of a window's busy threads.
 pub(super) struct LoopLooks {
     pub until: Instant,
+    /// Busy-waiting is all that is asked for: nobody wants to know what else instructions do.
+    for_spins: bool,
     /// Threads whose variables are to be looked at.
     waiting: Vec<Frames>,
     /// Threads whose operands are.
@@ -79,9 +82,10 @@ pub(super) struct LoopLooks {
 }
 
 impl LoopLooks {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(purpose: Purpose) -> Self {
         Self {
             until: Instant::now() + MAX_TIME,
+            for_spins: purpose == Purpose::Spins,
             waiting: Vec::new(),
             operands: Vec::new(),
             files: Vec::new(),
@@ -132,7 +136,9 @@ impl LoopLooks {
     /// Counts the reads and writes of a process for as long as the other looks take, if they are
     /// what it spends its time on.
     pub(super) fn count_files(&mut self, process: &Process) {
-        self.files.extend(FileLook::begin(process));
+        if !self.for_spins {
+            self.files.extend(FileLook::begin(process));
+        }
     }
 
     /// The loop that a thread only waits in, as the model has it.
@@ -255,7 +261,11 @@ impl LoopLooks {
         }
         let most = seen.of_samples / 2 + 1;
         let leave = leave_results(&seen.samples, most, &mut code);
-        let found = hot_spots(watched, process, seen, &mut code);
+        let found = if self.for_spins {
+            Found::default()
+        } else {
+            hot_spots(watched, process, seen, &mut code)
+        };
         (leave.then_some(LoopsOf::LeaveResults), found)
     }
 }
