@@ -3,6 +3,7 @@
 mod blocking_disk;
 mod child_wait;
 mod connection_reuse;
+mod databases;
 mod dns;
 mod http;
 mod n_plus_one;
