@@ -42,6 +42,9 @@ struct Arguments {
 /// Accusations that are right, by benchmark and function, and why.
 const RIGHTLY: [(&str, &str, &str); 0] = [];
 
+/// Findings of high severity that are right, by benchmark and rule, and why.
+const HIGH: [(&str, &str, &str); 0] = [];
+
 /// Parts of one benchmark at most; one that takes long to begin seems to have ever more.
 const MAX_PARTS: u32 = 6;
 
@@ -76,10 +79,17 @@ fn run(arguments: &Arguments) -> Result<bool> {
     }
     ensure!(sums.parts > 0, "no benchmark could be run");
     say(&format!(
-        "{python}: {} parts of {} benchmarks watched for {} s each, {} called busy-waiting, {} of them rightly; {} not run",
-        sums.parts, sums.benchmarks, arguments.seconds, sums.accused, sums.rightly, sums.not_run,
+        "{python}: {} parts of {} benchmarks watched for {} s each, {} called busy-waiting, {} of them rightly; {} other findings of high severity, {} of them judged right; {} not run",
+        sums.parts,
+        sums.benchmarks,
+        arguments.seconds,
+        sums.accused,
+        sums.rightly,
+        sums.high,
+        sums.high_rightly,
+        sums.not_run,
     ))?;
-    Ok(sums.accused == sums.rightly)
+    Ok(sums.accused == sums.rightly && sums.high == sums.high_rightly)
 }
 
 #[derive(Default)]
@@ -89,10 +99,20 @@ struct Sums {
     not_run: u32,
     accused: usize,
     rightly: usize,
+    high: usize,
+    high_rightly: usize,
+}
+
+/// What was said of one part.
+struct Said {
+    /// Processes, threads and findings that say busy-waiting.
+    accused: Vec<String>,
+    /// Other findings of high severity.
+    high: Vec<String>,
 }
 
 impl Sums {
-    fn add(&mut self, benchmark: &Benchmark, watched: Result<Vec<Vec<String>>>) -> Result<()> {
+    fn add(&mut self, benchmark: &Benchmark, watched: Result<Vec<Said>>) -> Result<()> {
         let name = &benchmark.name;
         match watched {
             Err(why) => {
@@ -101,9 +121,18 @@ impl Sums {
             }
             Ok(parts) => {
                 self.benchmarks += 1;
-                for (number, accused) in parts.iter().enumerate() {
+                for (number, Said { accused, high }) in parts.iter().enumerate() {
                     self.parts += 1;
                     say(&format!("{name}.{number}: {} accused", accused.len()))?;
+                    for one in high {
+                        let reason = HIGH
+                            .iter()
+                            .find(|(of, rule, _)| of == name && one.contains(rule));
+                        self.high += 1;
+                        self.high_rightly += usize::from(reason.is_some());
+                        let reason = reason.map_or("to be judged", |(_, _, why)| why);
+                        say(&format!("    {one}: {reason}"))?;
+                    }
                     for one in accused {
                         let reason = RIGHTLY
                             .iter()
@@ -204,7 +233,7 @@ impl Benchmark {
     }
 
     /// Watches one part of it after the other; who was accused in each.
-    fn watch(&self, python: &Interpreter, seconds: u32) -> Result<Vec<Vec<String>>> {
+    fn watch(&self, python: &Interpreter, seconds: u32) -> Result<Vec<Said>> {
         let packages: Vec<&str> = self.packages.iter().map(String::as_str).collect();
         let with = venv::with_packages(python, &packages).context("its packages")?;
         let mut parts = Vec::new();
@@ -214,7 +243,7 @@ impl Benchmark {
             if ns(&report.0["window"], "duration_ns") < i64::from(seconds) * 900_000_000 {
                 break;
             }
-            parts.push(accused(&report));
+            parts.push(said(&report));
         }
         if parts.is_empty() {
             bail!("it ends at once: {:?}", self.options);
@@ -248,13 +277,15 @@ impl Benchmark {
     }
 }
 
-/// Processes, threads and findings that say busy-waiting.
-fn accused(report: &Report) -> Vec<String> {
-    let mut accused = Vec::new();
+fn said(report: &Report) -> Said {
+    let mut said = Said {
+        accused: Vec::new(),
+        high: Vec::new(),
+    };
     for process in list(&report.0, "processes") {
         let mut judge = |what: &str, verdict: &Value| {
             if text(verdict, "class") == "busy-waiting" {
-                accused.push(format!(
+                said.accused.push(format!(
                     "{what} is {}, {}",
                     verdict["detail"], verdict["blame"]
                 ));
@@ -265,15 +296,18 @@ fn accused(report: &Report) -> Vec<String> {
             judge("thread", &thread["verdict"]);
         }
         for finding in list(process, "findings") {
+            let one = format!(
+                "{} in {} {}:{}",
+                finding["rule"], finding["function"], finding["file"], finding["line"]
+            );
             if text(finding, "rule").starts_with("busy-wait.") {
-                accused.push(format!(
-                    "{} in {} {}:{}",
-                    finding["rule"], finding["function"], finding["file"], finding["line"]
-                ));
+                said.accused.push(one);
+            } else if text(finding, "severity") == "high" {
+                said.high.push(one);
             }
         }
     }
-    accused
+    said
 }
 
 fn say(line: &str) -> Result<()> {
