@@ -76,7 +76,7 @@ pub(super) fn on_cpu(case: Case<'_>, blamed: impl Fn(&Stack) -> Option<Frame>) -
     let process = case.process;
     let mut sums: BTreeMap<FunctionId, (Lines, u64, u64)> = BTreeMap::new();
     for (index, thread) in process.threads.iter().enumerate() {
-        if matches!(case.verdicts.spins.get(index), Some(Some(_))) {
+        if case.is_spinning(index) {
             continue;
         }
         for (entry, charge) in thread.stack_times.iter().zip(thread.charges()) {

@@ -37,6 +37,13 @@ pub struct Case<'a> {
     pub thresholds: &'a Thresholds,
 }
 
+impl Case<'_> {
+    /// Whether the thread with this number is proved to spin.
+    fn is_spinning(&self, thread: usize) -> bool {
+        matches!(self.verdicts.spins.get(thread), Some(Some(_)))
+    }
+}
+
 /// A diagnosis. Pure; a rule that is not sure stays silent.
 pub trait Rule: Sync {
     /// Its name, as reports have it.

@@ -31,8 +31,8 @@ impl Rule for Exceptions {
     }
 
     fn check(&self, case: Case<'_>) -> Vec<Finding> {
-        let handlers = spots(case.process, |spot| spot.operation == Operation::Exception);
-        let all = spots(case.process, |_| true);
+        let handlers = spots(case, |spot| spot.operation == Operation::Exception);
+        let all = spots(case, |_| true);
         handlers
             .iter()
             .filter_map(|handlers| {

@@ -33,7 +33,7 @@ impl Rule for ListMembership {
 
     fn check(&self, case: Case<'_>) -> Vec<Finding> {
         let least = case.thresholds.searched_items;
-        let found = spots(case.process, |spot| searched(spot, least).is_some());
+        let found = spots(case, |spot| searched(spot, least).is_some());
         let worth_it = found
             .iter()
             .filter(|found| found.are_worth_it(case, case.thresholds.needless_cpu_share));

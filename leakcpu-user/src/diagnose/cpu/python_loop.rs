@@ -38,7 +38,7 @@ impl Rule for PythonLoop {
     }
 
     fn check(&self, case: Case<'_>) -> Vec<Finding> {
-        let found = spots(case.process, |spot| spot.loops > 0);
+        let found = spots(case, |spot| spot.loops > 0);
         let worth_it = found
             .iter()
             .filter(|found| found.are_worth_it(case, case.thresholds.loop_cpu_share));

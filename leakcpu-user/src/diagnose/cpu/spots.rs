@@ -7,7 +7,7 @@ use crate::diagnose::{Case, Finding, per_second};
 use crate::{
     classify::{Because, Blame, say},
     interpreter::OperandType,
-    model::{FunctionId, HotSpot, OperandSeen, Process, in_proportion},
+    model::{FunctionId, HotSpot, OperandSeen, in_proportion},
 };
 
 /// Looks that found the operands; fewer say nothing.
@@ -25,10 +25,15 @@ pub(super) struct Spots<'a> {
     pub samples: u64,
 }
 
-/// The spots of functions of the user's own that are wanted, by function.
-pub(super) fn spots(process: &Process, is_wanted: impl Fn(&HotSpot) -> bool) -> Vec<Spots<'_>> {
+/// The spots of functions of the user's own that are wanted, by function. Threads that are proved
+/// to spin are left out: what they do is needless as a whole.
+pub(super) fn spots(case: Case<'_>, is_wanted: impl Fn(&HotSpot) -> bool) -> Vec<Spots<'_>> {
+    let process = case.process;
     let mut by_function: BTreeMap<FunctionId, Vec<(&HotSpot, u64)>> = BTreeMap::new();
-    for thread in &process.threads {
+    for (index, thread) in process.threads.iter().enumerate() {
+        if case.is_spinning(index) {
+            continue;
+        }
         let samples = thread.samples();
         for spot in thread.hot_spots.iter().filter(|spot| is_wanted(spot)) {
             let ns = in_proportion(thread.times.on_cpu_ns, spot.samples, samples);

@@ -33,7 +33,7 @@ impl Rule for StringConcat {
 
     fn check(&self, case: Case<'_>) -> Vec<Finding> {
         let least = case.thresholds.copied_text_chars;
-        let found = spots(case.process, |spot| grown(spot, least).is_some());
+        let found = spots(case, |spot| grown(spot, least).is_some());
         let worth_it = found
             .iter()
             .filter(|found| found.are_worth_it(case, case.thresholds.needless_cpu_share));

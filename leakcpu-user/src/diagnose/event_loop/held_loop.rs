@@ -52,7 +52,7 @@ pub(super) fn each<'a, T>(
 pub(super) fn loops(case: crate::diagnose::Case<'_>) -> Vec<(usize, EventLoop)> {
     let threads = case.process.threads.iter().enumerate();
     threads
-        .filter(|(index, _)| !matches!(case.verdicts.spins.get(*index), Some(Some(_))))
+        .filter(|(index, _)| !case.is_spinning(*index))
         .filter_map(|(index, thread)| Some((index, case.process.event_loop(thread)?)))
         .filter(|(_, event_loop)| event_loop.kind != LoopKind::Other)
         .collect()

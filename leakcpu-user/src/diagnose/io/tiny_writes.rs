@@ -8,7 +8,7 @@ use crate::{
         finding::stable_id,
         per_second,
     },
-    model::{FileRate, FunctionId, Process, StackTimeKind},
+    model::{FileRate, FunctionId, StackTimeKind},
 };
 use std::collections::BTreeMap;
 
@@ -46,17 +46,22 @@ impl Rule for TinyWrites {
         let Some(rate) = &case.process.file_rate else {
             return Vec::new();
         };
-        places(case.process)
+        places(case)
             .iter()
             .filter_map(|(way, place)| finding(self.name(), case, rate, *way, place))
             .collect()
     }
 }
 
-/// CPU time in the kernel's reads and writes, by function of the user's own code.
-fn places(process: &Process) -> Vec<(Way, OnCpu)> {
+/// CPU time in the kernel's reads and writes, by function of the user's own code, but for threads
+/// that are proved to spin.
+fn places(case: Case<'_>) -> Vec<(Way, OnCpu)> {
+    let process = case.process;
     let mut sums: BTreeMap<(Way, FunctionId), (Lines, u64, u64)> = BTreeMap::new();
-    for thread in &process.threads {
+    for (index, thread) in process.threads.iter().enumerate() {
+        if case.is_spinning(index) {
+            continue;
+        }
         for (time, charge) in thread.stack_times.iter().zip(thread.charges()) {
             let StackTimeKind::OnCpuKernel {
                 syscall: Some(name),
