@@ -116,10 +116,20 @@ impl Spent {
     }
 }
 
-fn finding(rule: &'static str, case: Case<'_>, handlers: &Spots<'_>, whole: &Spots<'_>) -> Finding {
+fn finding(rule: &'static str, case: Case<'_>, spent: &Spent, whole: &Spots<'_>) -> Finding {
+    let share = spent.share(case);
     let evidence = vec![
         whole.share_of_cpu(case, &format!("in {}", whole.place.short())),
-        handlers.share_of_cpu(case, "entering and leaving handlers of exceptions"),
+        Because {
+            text: format!(
+                "{} at least making exceptions and in their handlers, by {} samples",
+                say::percent(share),
+                say::grouped(spent.samples)
+            ),
+            name: "exceptions_cpu_share",
+            value: share,
+            unit: "ratio",
+        },
     ];
     let mut finding = whole.finding(
         case,
