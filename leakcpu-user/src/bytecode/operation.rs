@@ -142,12 +142,19 @@ impl Analysis<'_> {
 
     /// Whether the innermost loop around an offset goes through the items of something, or as
     /// long as something holds; `None` if it is in no loop. That in which an `await` waits is
-    /// none of the program's.
+    /// none of the program's, and where a loop asks for its next item it is not in it yet: what
+    /// gives the items may fetch many at a time.
     pub fn repeats(&self, offset: u32) -> Option<bool> {
-        let mut loops = self.loops().iter();
-        let around = loops.find(|one| one.contains(offset) && !self.only_delegates(one))?;
-        let header = self.instruction_at(around.header)?;
-        Some(header.op == Op::ForIter)
+        let at = self.instruction_at(offset)?.offset;
+        let over_items = |header: u32| {
+            let header = self.instruction_at(header)?;
+            Some((header.offset, header.op == Op::ForIter))
+        };
+        let around = self.loops().iter().filter(|one| one.contains(offset));
+        let own = around.filter(|one| !self.only_delegates(one));
+        own.filter_map(|one| over_items(one.header))
+            .find(|(header, over_items)| !over_items || *header != at)
+            .map(|(_, over_items)| over_items)
     }
 
     /// The two operands of the instruction at an offset; `None` if it has not two, or it is not
