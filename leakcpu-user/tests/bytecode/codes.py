@@ -5,6 +5,7 @@ codes.py dis LIMIT         about LIMIT instructions, spread over the standard li
                            their code as it is run (3.11 and later), and functions that
                            are monitored (3.12 and later); then the stack effects
 codes.py snippets          the functions of snippets.py beside it
+codes.py operations        those of operations.py
 codes.py live              the same functions, imported, and others that have run hot, with
                            their addresses; all live until stdin closes
 codes.py judge [PATH...]   the standard library and what is installed beside it, or these
@@ -241,8 +242,8 @@ def main(what, *arguments):
     if what == "live":
         say_live()
         return
-    if what == "snippets":
-        files = [os.path.join(HERE, "snippets.py")]
+    if what in ("snippets", "operations"):
+        files = [os.path.join(HERE, what + ".py")]
     else:
         paths = arguments or (library(),)
         files = [file for path in paths for file in python_files(path) or [path]]
