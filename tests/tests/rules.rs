@@ -21,7 +21,7 @@ use pyobserve::diagnose::rule;
 use serde_json::{Value, json};
 
 /// The machine may be busy for a moment.
-const TRIES: usize = 2;
+const TRIES: usize = 3;
 /// For how long programs are watched, all modes of one at a time.
 const WINDOW: &str = "2500ms";
 /// What starts has started.
