@@ -146,13 +146,7 @@ pub(super) fn blame(
         .filter(|(line, _)| line.is_some())
         .max_by_key(|&(_, ns)| ns)
         .and_then(|(line, _)| line);
-    let function = process.function(id)?;
-    Some(Blame {
-        function_id: id,
-        function: function.name.clone(),
-        file: function.file.clone(),
-        line,
-    })
+    Blame::at(process, id, line)
 }
 
 fn on_cpu(thread: &Thread) -> impl Iterator<Item = &StackTime> {

@@ -70,14 +70,7 @@ pub fn lock_in_words(process: &Process, wait: &Wait) -> Option<String> {
 /// The place that answers for a stack.
 pub fn place_of(process: &Process, stack: StackId) -> Option<Blame> {
     let frame = process.own_frame(process.stack(stack))?;
-    let id = frame.function?;
-    let function = process.function(id)?;
-    Some(Blame {
-        function_id: id,
-        function: function.name.clone(),
-        file: function.file.clone(),
-        line: frame.line,
-    })
+    Blame::at(process, frame.function?, frame.line)
 }
 
 impl Subject<'_> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Class, Detail, Spin};
-use crate::model::{FunctionId, Pid};
+use crate::model::{FunctionId, Pid, Process};
 
 /// One reason for a verdict: a sentence, and the figure in it for machines.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +32,17 @@ pub struct Blame {
 }
 
 impl Blame {
+    /// A line of a function of `process`; `None` if there is no such function.
+    pub fn at(process: &Process, function_id: FunctionId, line: Option<u32>) -> Option<Self> {
+        let function = process.function(function_id)?;
+        Some(Self {
+            function_id,
+            function: function.name.clone(),
+            file: function.file.clone(),
+            line,
+        })
+    }
+
     /// `fetch (views.py:87)`.
     pub fn short(&self) -> String {
         let file = self.file.rsplit('/').next().unwrap_or(&self.file);

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::finding::{figure, stable_id};
+use super::finding::figure;
 use super::{Case, Finding, per_second};
 use crate::{
     classify::{Blame, say},
-    model::{Frame, Function, FunctionId, Process, Stack},
+    model::{Frame, Function, FunctionId, Process, Stack, StackTime},
 };
 
 /// A stack as rules look at it.
@@ -53,26 +53,54 @@ impl Lines {
     /// The place of `function` at its hottest line.
     pub(super) fn place(&self, process: &Process, id: FunctionId) -> Option<Blame> {
         let known = self.0.iter().filter(|(line, _)| line.is_some());
-        let function = process.function(id)?;
-        Some(Blame {
-            function_id: id,
-            function: function.name.clone(),
-            file: function.file.clone(),
-            line: known.max_by_key(|(_, ns)| **ns).and_then(|(line, _)| *line),
-        })
+        let hottest = known.max_by_key(|(_, ns)| **ns);
+        Blame::at(process, id, hottest.and_then(|(line, _)| *line))
     }
 }
 
-/// On-CPU time that one function of the user's own code answers for.
+/// On-CPU time that one function answers for.
 pub(super) struct OnCpu {
     pub place: Blame,
     pub ns: u64,
     pub samples: u64,
 }
 
+impl OnCpu {
+    /// How much of the process' CPU time it is.
+    pub(super) fn share(&self, case: Case<'_>) -> f64 {
+        self.ns as f64 / case.process.times().on_cpu_ns.max(1) as f64
+    }
+
+    /// How much of each second it is.
+    pub(super) fn ns_per_s(&self, case: Case<'_>) -> u64 {
+        per_second(self.ns, case.verdicts.span_ns)
+    }
+
+    /// Whether it is so much of the process' CPU time, and of each second, that it matters.
+    pub(super) fn is_worth_it(&self, case: Case<'_>, least_share: f64) -> bool {
+        let limits = case.thresholds;
+        self.samples >= limits.samples
+            && self.share(case) >= least_share
+            && self.ns_per_s(case) >= limits.needless_cpu_ns_per_s
+    }
+
+    /// A finding that would give back all of it.
+    pub(super) fn finding(&self, case: Case<'_>, rule: &'static str) -> Finding {
+        case.finding(rule, Some(self.place.clone()), self.ns_per_s(case))
+    }
+}
+
 /// On-CPU time by the frame that `blamed` finds for its stack, most first. Threads that are
 /// proved to spin are left out.
 pub(super) fn on_cpu(case: Case<'_>, blamed: impl Fn(&Stack) -> Option<Frame>) -> Vec<OnCpu> {
+    on_cpu_of(case, |time| blamed(case.process.stack(time.stack)))
+}
+
+/// The same, by what `blamed` finds for a time.
+pub(super) fn on_cpu_of(
+    case: Case<'_>,
+    blamed: impl Fn(&StackTime) -> Option<Frame>,
+) -> Vec<OnCpu> {
     let process = case.process;
     let mut sums: BTreeMap<FunctionId, (Lines, u64, u64)> = BTreeMap::new();
     for (index, thread) in process.threads.iter().enumerate() {
@@ -83,7 +111,7 @@ pub(super) fn on_cpu(case: Case<'_>, blamed: impl Fn(&Stack) -> Option<Frame>) -
             if !entry.kind.is_on_cpu() {
                 continue;
             }
-            let frame = blamed(process.stack(entry.stack));
+            let frame = blamed(entry);
             let Some((frame, id)) = frame.and_then(|frame| Some((frame, frame.function?))) else {
                 continue;
             };
@@ -122,16 +150,10 @@ pub(super) fn finding(
     min_share: f64,
     advice: Advice,
 ) -> Option<Finding> {
-    let limits = case.thresholds;
-    let all_ns = case.process.times().on_cpu_ns;
-    let share = found.ns as f64 / all_ns.max(1) as f64;
-    let recoverable = per_second(found.ns, case.verdicts.span_ns);
-    if share < min_share
-        || recoverable < limits.needless_cpu_ns_per_s
-        || found.samples < limits.samples
-    {
+    if !found.is_worth_it(case, min_share) {
         return None;
     }
+    let share = found.share(case);
     let evidence = vec![
         figure(
             format!(
@@ -152,15 +174,9 @@ pub(super) fn finding(
         ),
     ];
     Some(Finding {
-        id: stable_id(case.process, rule, Some(&found.place)),
-        rule,
-        severity: limits.severity(recoverable),
-        confidence: case.verdicts.verdict.confidence,
-        threads: Vec::new(),
-        place: Some(found.place.clone()),
         evidence,
         cause: advice.cause,
         fix: advice.fix,
-        recoverable_ns_per_s: Some(recoverable),
+        ..found.finding(case, rule)
     })
 }

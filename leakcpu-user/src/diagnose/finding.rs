@@ -1,5 +1,6 @@
 //! What a rule finds.
 
+use super::Case;
 use crate::classify::{Because, Blame};
 use crate::model::{Process, Thread, Tid};
 
@@ -60,6 +61,30 @@ impl Finding {
     /// The share of one core that these threads took.
     pub fn cores(&self, process: &Process) -> f64 {
         self.threads_of(process).map(Thread::on_cpu_share).sum()
+    }
+}
+
+impl Case<'_> {
+    /// A finding whose fix gives back so much of each second at most: as severe as that, as sure
+    /// as the verdict, and about no single threads. What it says is for the rule to fill in.
+    pub(super) fn finding(
+        self,
+        rule: &'static str,
+        place: Option<Blame>,
+        recoverable_ns_per_s: u64,
+    ) -> Finding {
+        Finding {
+            id: stable_id(self.process, rule, place.as_ref()),
+            rule,
+            severity: self.thresholds.severity(recoverable_ns_per_s),
+            confidence: self.verdicts.verdict.confidence,
+            threads: Vec::new(),
+            place,
+            evidence: Vec::new(),
+            cause: String::new(),
+            fix: String::new(),
+            recoverable_ns_per_s: Some(recoverable_ns_per_s),
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! `busy-wait.micro-sleep`: sleeps far shorter than what is waited for.
 
 use crate::classify::say::{duration, number};
-use crate::classify::{Because, Blame, Spin, frequent_sleep};
-use crate::diagnose::finding::stable_id;
+use crate::classify::{Blame, Spin, frequent_sleep};
+use crate::diagnose::finding::{figure, stable_id};
 use crate::diagnose::{Case, Explanation, Finding, Rule, Severity, per_second};
 
 /// The rule.
@@ -46,16 +46,8 @@ impl Rule for MicroSleep {
             else {
                 continue;
             };
-            let place = frame.and_then(|frame| {
-                let function_id = frame.function?;
-                let function = case.process.function(function_id)?;
-                Some(Blame {
-                    function_id,
-                    function: function.name.clone(),
-                    file: function.file.clone(),
-                    line: frame.line,
-                })
-            });
+            let place =
+                frame.and_then(|frame| Blame::at(case.process, frame.function?, frame.line));
             let recoverable = per_second(thread.times.on_cpu_ns, thread.times.wall_ns);
             let id = stable_id(case.process, self.name(), place.as_ref());
             if let Some(same) = findings.iter_mut().find(|f| f.id == id) {
@@ -77,16 +69,11 @@ impl Rule for MicroSleep {
                 },
                 threads: vec![thread.tid],
                 place,
-                evidence: vec![Because {
-                    text: format!(
+                evidence: vec![figure(format!(
                         "{} sleeps/s from one line, {} each",
                         number(rate),
                         duration(mean_ns)
-                    ),
-                    name: "micro_sleeps_per_s",
-                    value: rate,
-                    unit: "1/s",
-                }],
+                    ), "micro_sleeps_per_s", rate, "1/s")],
                 cause: "Each sleep ends before anything has happened; the wake-ups cost CPU and power."
                     .to_owned(),
                 fix: "threading.Event.wait(timeout), queue.get(timeout=...) or asyncio.Event wakes at once; else sleep 10 ms or more"

@@ -3,8 +3,8 @@
 use super::spots::{Spots, spots};
 use crate::{
     bytecode::Operation,
-    classify::{Because, say},
-    diagnose::{Case, Explanation, Finding, Rule, Severity},
+    classify::say,
+    diagnose::{Case, Explanation, Finding, Rule, Severity, below::OnCpu, finding::figure},
     model::{Naming, in_proportion},
 };
 
@@ -65,15 +65,14 @@ impl Rule for Exceptions {
     }
 
     fn check(&self, case: Case<'_>) -> Vec<Finding> {
-        let handlers = spots(case, |spot| spot.operation == Operation::Exception);
-        let all = spots(case, |_| true);
-        all.iter()
-            .filter(|whole| whole.are_worth_it(case, case.thresholds.needless_cpu_share))
+        spots(case, |_| true)
+            .iter()
+            .filter(|whole| {
+                let share = case.thresholds.needless_cpu_share;
+                whole.on_cpu.is_worth_it(case, share)
+            })
             .filter_map(|whole| {
-                let function = whole.place.function_id;
-                let mut handlers = handlers.iter();
-                let handlers = handlers.find(|spots| spots.place.function_id == function);
-                let spent = Spent::of(case, whole, handlers);
+                let spent = spent(case, whole);
                 let is_it = spent.share(case) >= case.thresholds.handlers_cpu_share
                     && spent.samples >= MIN_SAMPLES;
                 is_it.then(|| finding(self.name(), case, &spent, whole))
@@ -82,66 +81,60 @@ impl Rule for Exceptions {
     }
 }
 
-/// What a function spends on exceptions, as far as it shows.
-struct Spent {
-    on_cpu_ns: u64,
-    samples: u64,
-}
-
-impl Spent {
-    /// At the instructions of handlers, and in the interpreter's functions that make exceptions:
-    /// those have names where the build keeps them.
-    fn of(case: Case<'_>, whole: &Spots<'_>, handlers: Option<&Spots<'_>>) -> Self {
-        let process = case.process;
-        let (_, natives) = process.native_under(whole.place.function_id);
-        let making: u64 = natives
-            .iter()
-            .filter(|times| {
-                let native = process.native(times.native);
-                let symbol = native.filter(|native| native.naming == Naming::Exact);
-                let symbol = symbol.and_then(|native| native.symbol.as_deref());
-                symbol.is_some_and(|symbol| MAKING.contains(&symbol))
-            })
-            .map(|times| times.on_cpu_ns)
-            .sum();
-        let making_samples = in_proportion(whole.samples, making, whole.on_cpu_ns);
-        Self {
-            on_cpu_ns: making + handlers.map_or(0, |spots| spots.on_cpu_ns),
-            samples: making_samples + handlers.map_or(0, |spots| spots.samples),
+/// What a function spends on exceptions, as far as it shows: at the instructions of handlers, and
+/// in the interpreter's functions that make exceptions, which have names where the build keeps
+/// them.
+fn spent(case: Case<'_>, whole: &Spots<'_>) -> OnCpu {
+    let process = case.process;
+    let (_, natives) = process.native_under(whole.on_cpu.place.function_id);
+    let making: u64 = natives
+        .iter()
+        .filter(|times| {
+            let native = process.native(times.native);
+            let symbol = native.filter(|native| native.naming == Naming::Exact);
+            let symbol = symbol.and_then(|native| native.symbol.as_deref());
+            symbol.is_some_and(|symbol| MAKING.contains(&symbol))
+        })
+        .map(|times| times.on_cpu_ns)
+        .sum();
+    let mut spent = OnCpu {
+        place: whole.on_cpu.place.clone(),
+        ns: making,
+        samples: in_proportion(whole.on_cpu.samples, making, whole.on_cpu.ns),
+    };
+    for (spot, ns) in &whole.all {
+        if spot.operation == Operation::Exception {
+            spent.ns += ns;
+            spent.samples += spot.samples;
         }
     }
-
-    fn share(&self, case: Case<'_>) -> f64 {
-        self.on_cpu_ns as f64 / case.process.times().on_cpu_ns.max(1) as f64
-    }
+    spent
 }
 
-fn finding(rule: &'static str, case: Case<'_>, spent: &Spent, whole: &Spots<'_>) -> Finding {
+fn finding(rule: &'static str, case: Case<'_>, spent: &OnCpu, whole: &Spots<'_>) -> Finding {
     let share = spent.share(case);
-    let evidence = vec![
-        whole.share_of_cpu(case, &format!("in {}", whole.place.short())),
-        Because {
-            text: format!(
-                "{} at least making exceptions and in their handlers, by {} samples",
-                say::percent(share),
-                say::grouped(spent.samples)
+    let place = whole.on_cpu.place.short();
+    let all = whole.on_cpu.finding(case, rule);
+    Finding {
+        // What the function does besides is not known.
+        severity: all.severity.min(Severity::Medium),
+        evidence: vec![
+            whole.share_of_cpu(case, &format!("in {place}")),
+            figure(
+                format!(
+                    "{} at least making exceptions and in their handlers, by {} samples",
+                    say::percent(share),
+                    say::grouped(spent.samples)
+                ),
+                "exceptions_cpu_share",
+                share,
+                "ratio",
             ),
-            name: "exceptions_cpu_share",
-            value: share,
-            unit: "ratio",
-        },
-    ];
-    let mut finding = whole.finding(
-        case,
-        rule,
-        evidence,
-        "Each miss makes an exception with its text, and looks for its handler.".to_owned(),
-        format!(
-            "ask first, or take a default, in {}: dict.get(key, default), getattr(x, name, default), str.isdigit(); try is the faster way only where misses are rare",
-            whole.place.short()
+        ],
+        cause: "Each miss makes an exception with its text, and looks for its handler.".to_owned(),
+        fix: format!(
+            "ask first, or take a default, in {place}: dict.get(key, default), getattr(x, name, default), str.isdigit(); try is the faster way only where misses are rare"
         ),
-    );
-    // What the function does besides is not known.
-    finding.severity = finding.severity.min(Severity::Medium);
-    finding
+        ..all
+    }
 }

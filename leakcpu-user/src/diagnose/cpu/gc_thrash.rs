@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::classify::{Because, Blame, Detail, place_of, sampled_collector_ns, say};
-use crate::diagnose::finding::stable_id;
+use crate::diagnose::finding::figure;
 use crate::diagnose::{Case, Explanation, Finding, Rule};
 
 /// The rule.
@@ -51,19 +51,13 @@ impl Rule for GcThrash {
         let place = known.place.as_ref();
         let at = place.map_or(String::new(), |place| format!(" in {}", place.short()));
         vec![Finding {
-            id: stable_id(process, self.name(), place),
-            rule: self.name(),
-            severity: case.thresholds.severity(recoverable),
-            confidence: case.verdicts.verdict.confidence,
-            threads: Vec::new(),
-            place: known.place.clone(),
             evidence: known.evidence,
             cause: "Each collection looks at every container of the generations it collects, whether or not there is garbage."
                 .to_owned(),
             fix: format!(
                 "let the collector run less{at}: fewer gc.collect(), gc.freeze() for what stays, a higher gc.set_threshold()"
             ),
-            recoverable_ns_per_s: Some(recoverable),
+            ..case.finding(self.name(), known.place.clone(), recoverable)
         }]
     }
 }
@@ -78,7 +72,7 @@ fn by_probes(case: Case<'_>) -> Option<Known> {
         return None;
     }
     let mut evidence = vec![
-        because(
+        figure(
             format!(
                 "{} in {} collections, longest {}",
                 say::duration(pauses.total_ns),
@@ -89,14 +83,14 @@ fn by_probes(case: Case<'_>) -> Option<Known> {
             pauses.total_ns as f64,
             "ns",
         ),
-        because(
+        figure(
             format!("{} of the time", say::percent(share)),
             "gc_share",
             share,
             "ratio",
         ),
     ];
-    evidence.push(because(
+    evidence.push(figure(
         format!("{} objects freed", say::grouped(pauses.collected)),
         "gc_collected",
         pauses.collected as f64,
@@ -128,15 +122,6 @@ fn by_samples(case: Case<'_>) -> Option<Known> {
             .blame
             .clone()
             .filter(|_| verdict.detail == Some(Detail::Gc)),
-        evidence: vec![because(text, "gc_share", share, "ratio")],
+        evidence: vec![figure(text, "gc_share", share, "ratio")],
     })
-}
-
-fn because(text: String, name: &'static str, value: f64, unit: &'static str) -> Because {
-    Because {
-        text,
-        name,
-        value,
-        unit,
-    }
 }

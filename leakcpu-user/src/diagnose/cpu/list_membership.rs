@@ -1,6 +1,6 @@
 //! `cpu.list-membership`: something is looked for in a long list, from its beginning, each time.
 
-use super::spots::{operand, spots, what_it_is};
+use super::spots::{Spots, operand, spots, what_it_is};
 use crate::diagnose::{Case, Explanation, Finding, Rule};
 use crate::{
     bytecode::Operation,
@@ -33,25 +33,30 @@ impl Rule for ListMembership {
 
     fn check(&self, case: Case<'_>) -> Vec<Finding> {
         let least = case.thresholds.searched_items;
-        let found = spots(case, |spot| searched(spot, least).is_some());
-        let worth_it = found
+        let share = case.thresholds.needless_cpu_share;
+        spots(case, |spot| searched(spot, least).is_some())
             .iter()
-            .filter(|found| found.are_worth_it(case, case.thresholds.needless_cpu_share));
-        worth_it
-            .filter_map(|found| {
-                let mut all = found.all.iter().map(|(spot, _)| searched(spot, least));
-                let searched = all.next()??;
-                let name = searched.name.as_deref().unwrap_or("what is searched");
-                Some(found.finding(
-                    case,
-                    self.name(),
-                    vec![what_it_is(searched), found.share_of_cpu(case, "searching")],
-                    format!("`in` compares with one item of the {} after the other.", searched.type_name),
-                    format!("make {name} a set, once and outside the loop; its items have to be hashable, and lose their order"),
-                ))
-            })
+            .filter(|found| found.on_cpu.is_worth_it(case, share))
+            .filter_map(|found| finding(self.name(), case, found, least))
             .collect()
     }
+}
+
+fn finding(rule: &'static str, case: Case<'_>, found: &Spots<'_>, least: u64) -> Option<Finding> {
+    let (spot, _) = found.all.first()?;
+    let searched = searched(spot, least)?;
+    let name = searched.name.as_deref().unwrap_or("what is searched");
+    Some(Finding {
+        evidence: vec![what_it_is(searched), found.share_of_cpu(case, "searching")],
+        cause: format!(
+            "`in` compares with one item of the {} after the other.",
+            searched.type_name
+        ),
+        fix: format!(
+            "make {name} a set, once and outside the loop; its items have to be hashable, and lose their order"
+        ),
+        ..found.on_cpu.finding(case, rule)
+    })
 }
 
 /// What `in` searches, if that is a long list or the like.

@@ -3,8 +3,8 @@
 use super::spots::{Spots, spots};
 use crate::{
     bytecode::Operation,
-    classify::{Because, say},
-    diagnose::{Case, Explanation, Finding, Rule},
+    classify::say,
+    diagnose::{Case, Explanation, Finding, Rule, finding::figure},
     model::{HotSpot, NestedSeen},
 };
 
@@ -41,23 +41,24 @@ impl Rule for NestedLoop {
     }
 
     fn check(&self, case: Case<'_>) -> Vec<Finding> {
-        let found = spots(case, |spot| spot.loops > 1);
-        let worth_it = found
+        let share = case.thresholds.loop_cpu_share;
+        spots(case, |spot| spot.loops > 1)
             .iter()
-            .filter(|found| found.are_worth_it(case, case.thresholds.loop_cpu_share));
-        worth_it
+            .filter(|found| found.on_cpu.is_worth_it(case, share) && are_compared(found))
             .filter_map(|found| {
-                let compares = found.all.iter().map(|(spot, _)| *spot);
-                let compares = compares.filter(|spot| spot.operation == Operation::Equal);
-                let equal: u64 = compares.map(|spot| spot.samples).sum();
-                if equal * EQUAL_PART < found.samples {
-                    return None;
-                }
                 let nested = joined(found, case.thresholds.searched_items)?;
                 Some(finding(self.name(), case, found, nested))
             })
             .collect()
     }
+}
+
+/// Whether enough of them are at comparisons for equality.
+fn are_compared(found: &Spots<'_>) -> bool {
+    let spots = found.all.iter().map(|(spot, _)| *spot);
+    let compares = spots.filter(|spot| spot.operation == Operation::Equal);
+    let equal: u64 = compares.map(|spot| spot.samples).sum();
+    equal * EQUAL_PART >= found.on_cpu.samples
 }
 
 /// Two lists of which the inner one is gone through for each item of the outer one.
@@ -81,26 +82,29 @@ fn finding(rule: &'static str, case: Case<'_>, found: &Spots<'_>, nested: &Neste
     let [inner_items, outer_items] = nested.items;
     let turns = inner_items.saturating_mul(outer_items);
     let evidence = vec![
-        Because {
-            text: format!(
+        figure(
+            format!(
                 "the {} items of {inner} for each of the {} of {outer}: up to {} turns",
                 say::grouped(inner_items),
                 say::grouped(outer_items),
                 say::grouped(turns)
             ),
-            name: "turns",
-            value: turns as f64,
-            unit: "count",
-        },
+            "turns",
+            turns as f64,
+            "count",
+        ),
         found.share_of_cpu(case, "in both loops"),
     ];
-    let mut finding = found.finding(
-        case,
-        rule,
+    let all = found.on_cpu.finding(case, rule);
+    Finding {
+        confidence: all.confidence.min(CONFIDENCE),
         evidence,
-        format!("Each item is compared with one of {inner} after the other until its like is found."),
-        format!("make a dict of {inner} once, by what is compared, and look each item up; keys have to be hashable, those that are not unique need a list each"),
-    );
-    finding.confidence = finding.confidence.min(CONFIDENCE);
-    finding
+        cause: format!(
+            "Each item is compared with one of {inner} after the other until its like is found."
+        ),
+        fix: format!(
+            "make a dict of {inner} once, by what is compared, and look each item up; keys have to be hashable, those that are not unique need a list each"
+        ),
+        ..all
+    }
 }

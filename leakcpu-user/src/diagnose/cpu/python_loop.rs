@@ -1,13 +1,9 @@
 //! `cpu.python-loop`: arithmetic, number by number, in the interpreter.
 
-use super::spots::{operand, spots};
+use super::spots::{Spots, operand, spots};
+use crate::diagnose::finding::figure;
 use crate::diagnose::{Case, Explanation, Finding, Rule, Severity};
-use crate::{
-    bytecode::Operation,
-    classify::{Because, say},
-    interpreter::OperandType,
-    model::HotSpot,
-};
+use crate::{bytecode::Operation, classify::say, interpreter::OperandType, model::HotSpot};
 
 /// Of a loop's samples, the part that has to be at arithmetic with numbers.
 const NUMERIC_PART: u64 = 5;
@@ -38,40 +34,45 @@ impl Rule for PythonLoop {
     }
 
     fn check(&self, case: Case<'_>) -> Vec<Finding> {
-        let found = spots(case, |spot| spot.loops > 0);
-        let worth_it = found
+        let share = case.thresholds.loop_cpu_share;
+        spots(case, |spot| spot.loops > 0)
             .iter()
-            .filter(|found| found.are_worth_it(case, case.thresholds.loop_cpu_share));
-        worth_it
-            .filter_map(|found| {
-                let numeric = found.all.iter().filter(|(spot, _)| is_numeric(spot));
-                let samples: u64 = numeric.map(|(spot, _)| spot.samples).sum();
-                if samples * NUMERIC_PART < found.samples {
-                    return None;
-                }
-                let numeric = Because {
-                    text: format!(
-                        "{} of {} samples of its loops at arithmetic with numbers",
-                        say::grouped(samples),
-                        say::grouped(found.samples)
-                    ),
-                    name: "numeric_samples",
-                    value: samples as f64,
-                    unit: "count",
-                };
-                let mut finding = found.finding(
-                    case,
-                    self.name(),
-                    vec![found.share_of_cpu(case, "in its loops"), numeric],
-                    "The interpreter takes each number out of its object, computes, and makes a new object.".to_owned(),
-                    format!("let one call do the loop of {}: numpy for thousands of numbers and more, sum(), min(), max() or a comprehension for fewer", found.place.short()),
-                );
-                finding.severity = finding.severity.min(Severity::Medium);
-                finding.confidence = finding.confidence.min(CONFIDENCE);
-                Some(finding)
-            })
+            .filter(|found| found.on_cpu.is_worth_it(case, share))
+            .filter_map(|found| finding(self.name(), case, found))
             .collect()
     }
+}
+
+fn finding(rule: &'static str, case: Case<'_>, found: &Spots<'_>) -> Option<Finding> {
+    let numeric = found.all.iter().filter(|(spot, _)| is_numeric(spot));
+    let samples: u64 = numeric.map(|(spot, _)| spot.samples).sum();
+    if samples * NUMERIC_PART < found.on_cpu.samples {
+        return None;
+    }
+    let numeric = figure(
+        format!(
+            "{} of {} samples of its loops at arithmetic with numbers",
+            say::grouped(samples),
+            say::grouped(found.on_cpu.samples)
+        ),
+        "numeric_samples",
+        samples as f64,
+        "count",
+    );
+    let all = found.on_cpu.finding(case, rule);
+    Some(Finding {
+        severity: all.severity.min(Severity::Medium),
+        confidence: all.confidence.min(CONFIDENCE),
+        evidence: vec![found.share_of_cpu(case, "in its loops"), numeric],
+        cause:
+            "The interpreter takes each number out of its object, computes, and makes a new object."
+                .to_owned(),
+        fix: format!(
+            "let one call do the loop of {}: numpy for thousands of numbers and more, sum(), min(), max() or a comprehension for fewer",
+            found.on_cpu.place.short()
+        ),
+        ..all
+    })
 }
 
 /// Whether it computes with numbers, or compares them.

@@ -1,6 +1,6 @@
 //! `cpu.string-concat`: a text is made longer bit by bit, and copied each time.
 
-use super::spots::{operand, spots, what_it_is};
+use super::spots::{Spots, operand, spots, what_it_is};
 use crate::diagnose::{Case, Explanation, Finding, Rule};
 use crate::{
     bytecode::Operation,
@@ -33,25 +33,31 @@ impl Rule for StringConcat {
 
     fn check(&self, case: Case<'_>) -> Vec<Finding> {
         let least = case.thresholds.copied_text_chars;
-        let found = spots(case, |spot| grown(spot, least).is_some());
-        let worth_it = found
+        let share = case.thresholds.needless_cpu_share;
+        spots(case, |spot| grown(spot, least).is_some())
             .iter()
-            .filter(|found| found.are_worth_it(case, case.thresholds.needless_cpu_share));
-        worth_it
-            .filter_map(|found| {
-                let mut all = found.all.iter().map(|(spot, _)| grown(spot, least));
-                let text = all.next()??;
-                let empty = if text.of == OperandType::Bytes { "b\"\"" } else { "\"\"" };
-                Some(found.finding(
-                    case,
-                    self.name(),
-                    vec![what_it_is(text), found.share_of_cpu(case, "adding to it")],
-                    "What is there already is copied for each part that is added.".to_owned(),
-                    format!("append the parts to a list and join them once, {empty}.join(parts), or write them into an io.{}", if text.of == OperandType::Bytes { "BytesIO" } else { "StringIO" }),
-                ))
-            })
+            .filter(|found| found.on_cpu.is_worth_it(case, share))
+            .filter_map(|found| finding(self.name(), case, found, least))
             .collect()
     }
+}
+
+fn finding(rule: &'static str, case: Case<'_>, found: &Spots<'_>, least: u64) -> Option<Finding> {
+    let (spot, _) = found.all.first()?;
+    let text = grown(spot, least)?;
+    let (empty, file) = if text.of == OperandType::Bytes {
+        ("b\"\"", "BytesIO")
+    } else {
+        ("\"\"", "StringIO")
+    };
+    Some(Finding {
+        evidence: vec![what_it_is(text), found.share_of_cpu(case, "adding to it")],
+        cause: "What is there already is copied for each part that is added.".to_owned(),
+        fix: format!(
+            "append the parts to a list and join them once, {empty}.join(parts), or write them into an io.{file}"
+        ),
+        ..found.on_cpu.finding(case, rule)
+    })
 }
 
 /// The text that is made longer, if it is long.

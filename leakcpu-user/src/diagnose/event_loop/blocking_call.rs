@@ -1,10 +1,10 @@
 //! `async.blocking-call`: a call that waits on the thread of an event loop, inside a task.
 
 use super::held_loop::{self, Held};
-use crate::diagnose::finding::stable_id;
+use crate::diagnose::finding::figure;
 use crate::diagnose::{Case, Explanation, Finding, Rule, per_second};
 use crate::{
-    classify::{Because, say},
+    classify::say,
     model::{LoopKind, Process, Reason},
 };
 
@@ -48,29 +48,24 @@ fn finding(rule: &'static str, case: Case<'_>, held: &Held<'_>) -> Option<Findin
         return None;
     }
     let (what, fix) = advice(most_waited_for(case.process, held)?, held.event_loop.kind);
-    let mut evidence = vec![Because {
-        text: format!(
+    let mut evidence = vec![figure(
+        format!(
             "{} of {} {what}{}",
             say::duration(waited_ns),
             say::duration(held.thread.times.wall_ns),
             held.of_task()
         ),
-        name: "loop_blocked_ns",
-        value: waited_ns as f64,
-        unit: "ns",
-    }];
+        "loop_blocked_ns",
+        waited_ns as f64,
+        "ns",
+    )];
     evidence.extend(held.standstill());
     Some(Finding {
-        id: stable_id(case.process, rule, Some(&held.place)),
-        rule,
-        severity: case.thresholds.severity(recoverable),
-        confidence: case.verdicts.verdict.confidence,
         threads: vec![held.thread.tid],
-        place: Some(held.place.clone()),
         evidence,
         cause: "The loop's only thread waits in this call, and all other tasks with it.".to_owned(),
         fix: fix.to_owned(),
-        recoverable_ns_per_s: Some(recoverable),
+        ..case.finding(rule, Some(held.place.clone()), recoverable)
     })
 }
 

@@ -1,10 +1,10 @@
 //! `async.cpu-in-loop`: a step of a task that computes for long on the thread of its event loop.
 
 use super::held_loop::{self, Held};
-use crate::diagnose::finding::stable_id;
+use crate::diagnose::finding::figure;
 use crate::diagnose::{Case, Explanation, Finding, Rule, per_second};
 use crate::{
-    classify::{Because, Class, Detail, say},
+    classify::{Class, Detail, say},
     model::LoopKind,
 };
 
@@ -55,16 +55,10 @@ fn never_waits(rule: &'static str, case: Case<'_>) -> Option<Finding> {
     let times = case.process.times();
     let recoverable = per_second(times.on_cpu_ns, case.verdicts.span_ns);
     Some(Finding {
-        id: stable_id(case.process, rule, Some(place)),
-        rule,
-        severity: case.thresholds.severity(recoverable),
-        confidence: verdict.confidence,
-        threads: Vec::new(),
-        place: Some(place.clone()),
         evidence: verdict.because.clone(),
         cause: CAUSE.to_owned(),
         fix: fix(LoopKind::Asyncio, &place.short()),
-        recoverable_ns_per_s: Some(recoverable),
+        ..case.finding(rule, Some(place.clone()), recoverable)
     })
 }
 
@@ -91,35 +85,30 @@ fn finding(rule: &'static str, case: Case<'_>, held: &Held<'_>) -> Option<Findin
         return None;
     }
     let mut evidence = vec![
-        Because {
-            text: format!(
+        figure(
+            format!(
                 "{} of {} on a CPU in long steps{}",
                 say::duration(on_cpu_ns),
                 say::duration(held.thread.times.wall_ns),
                 held.of_task()
             ),
-            name: "loop_on_cpu_ns",
-            value: on_cpu_ns as f64,
-            unit: "ns",
-        },
-        Because {
-            text: format!("{} on a CPU in the longest", say::duration(step_ns)),
-            name: "loop_step_on_cpu_ns",
-            value: step_ns as f64,
-            unit: "ns",
-        },
+            "loop_on_cpu_ns",
+            on_cpu_ns as f64,
+            "ns",
+        ),
+        figure(
+            format!("{} on a CPU in the longest", say::duration(step_ns)),
+            "loop_step_on_cpu_ns",
+            step_ns as f64,
+            "ns",
+        ),
     ];
     evidence.extend(held.standstill());
     Some(Finding {
-        id: stable_id(case.process, rule, Some(&held.place)),
-        rule,
-        severity: case.thresholds.severity(recoverable),
-        confidence: case.verdicts.verdict.confidence,
         threads: vec![held.thread.tid],
-        place: Some(held.place.clone()),
         evidence,
         cause: CAUSE.to_owned(),
         fix: fix(held.event_loop.kind, &held.place.short()),
-        recoverable_ns_per_s: Some(recoverable),
+        ..case.finding(rule, Some(held.place.clone()), recoverable)
     })
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     classify::{Because, Blame, say},
+    diagnose::finding::figure,
     model::{EventLoop, Holder, LoopKind, Process, Thread},
 };
 
@@ -60,14 +61,7 @@ pub(super) fn loops(case: crate::diagnose::Case<'_>) -> Vec<(usize, EventLoop)> 
 
 fn place(process: &Process, holder: &Holder) -> Option<Blame> {
     let frame = holder.frame?;
-    let function_id = frame.function?;
-    let function = process.function(function_id)?;
-    Some(Blame {
-        function_id,
-        function: function.name.clone(),
-        file: function.file.clone(),
-        line: frame.line,
-    })
+    Blame::at(process, frame.function?, frame.line)
 }
 
 impl Held<'_> {
@@ -82,22 +76,22 @@ impl Held<'_> {
         let gaps = &self.event_loop.gaps;
         let mut evidence = Vec::new();
         if let Some(longest) = gaps.longest {
-            evidence.push(Because {
-                text: format!(
+            evidence.push(figure(
+                format!(
                     "the loop serves nobody meanwhile, for up to {}",
                     say::duration(longest.duration_ns)
                 ),
-                name: "loop_held_ns",
-                value: longest.duration_ns as f64,
-                unit: "ns",
-            });
+                "loop_held_ns",
+                longest.duration_ns as f64,
+                "ns",
+            ));
         }
-        evidence.push(Because {
-            text: format!("{} times for 20 ms or longer", say::grouped(gaps.long)),
-            name: "loop_long_gaps",
-            value: gaps.long as f64,
-            unit: "count",
-        });
+        evidence.push(figure(
+            format!("{} times for 20 ms or longer", say::grouped(gaps.long)),
+            "loop_long_gaps",
+            gaps.long as f64,
+            "count",
+        ));
         evidence
     }
 }

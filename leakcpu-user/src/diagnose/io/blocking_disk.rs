@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::waited::{Waited, waited};
-use crate::diagnose::finding::{figure, stable_id};
+use crate::diagnose::finding::figure;
 use crate::diagnose::{Case, Explanation, Finding, Rule, per_second};
 use crate::{classify::say, model::Reason};
 
@@ -116,15 +116,10 @@ fn finding(rule: &'static str, case: Case<'_>, found: &Waited<'_>) -> Option<Fin
         ),
     };
     Some(Finding {
-        id: stable_id(case.process, rule, Some(&found.place)),
-        rule,
-        severity: case.thresholds.severity(recoverable),
-        confidence: case.verdicts.verdict.confidence,
         threads: found.threads().into_keys().collect(),
-        place: Some(found.place.clone()),
         evidence,
         cause: why.to_owned(),
         fix,
-        recoverable_ns_per_s: Some(recoverable),
+        ..case.finding(rule, Some(found.place.clone()), recoverable)
     })
 }

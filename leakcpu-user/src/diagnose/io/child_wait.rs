@@ -2,7 +2,7 @@
 
 use super::waited::{Entry, Waited, waited};
 use crate::diagnose::below::is;
-use crate::diagnose::finding::{figure, stable_id};
+use crate::diagnose::finding::figure;
 use crate::diagnose::{Case, Explanation, Finding, Rule, per_second};
 use crate::{
     classify::say,
@@ -98,12 +98,7 @@ fn finding(rule: &'static str, case: Case<'_>, found: &Waited<'_>) -> Option<Fin
         ),
     ];
     Some(Finding {
-        id: stable_id(case.process, rule, Some(&found.place)),
-        rule,
-        severity: limits.severity(recoverable),
-        confidence: case.verdicts.verdict.confidence,
         threads: threads.into_keys().collect(),
-        place: Some(found.place.clone()),
         evidence,
         cause: "Each child is started when the one before has ended, so that one runs at a time."
             .to_owned(),
@@ -111,7 +106,7 @@ fn finding(rule: &'static str, case: Case<'_>, found: &Waited<'_>) -> Option<Fin
             "if none needs what another made, start them all with Popen in {}, then wait; or a ThreadPoolExecutor around subprocess.run, asyncio.create_subprocess_exec on an event loop",
             found.place.short()
         ),
-        recoverable_ns_per_s: Some(recoverable),
+        ..case.finding(rule, Some(found.place.clone()), recoverable)
     })
 }
 

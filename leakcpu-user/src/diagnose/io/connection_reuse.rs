@@ -3,7 +3,7 @@
 use super::http::is_answer;
 use super::waited::{Waited, waited};
 use crate::diagnose::below::{called, is, on_cpu};
-use crate::diagnose::finding::{figure, stable_id};
+use crate::diagnose::finding::figure;
 use crate::diagnose::{Case, Explanation, Finding, Rule, per_second};
 use crate::{
     classify::say,
@@ -150,18 +150,13 @@ fn finding(rule: &'static str, case: Case<'_>, found: &Waited<'_>) -> Option<Fin
         ),
     ];
     Some(Finding {
-        id: stable_id(process, rule, Some(&found.place)),
-        rule,
-        severity: limits.severity(recoverable),
-        confidence: case.verdicts.verdict.confidence,
         threads: found.threads().into_keys().collect(),
-        place: Some(found.place.clone()),
         evidence,
         cause: "A connection is made, used once or twice, and thrown away.".to_owned(),
         fix: format!(
             "keep the connection that {} uses: one requests.Session or httpx.Client for all calls, a pool for a data base",
             found.place.short()
         ),
-        recoverable_ns_per_s: Some(recoverable),
+        ..case.finding(rule, Some(found.place.clone()), recoverable)
     })
 }

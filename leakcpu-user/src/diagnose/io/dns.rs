@@ -2,7 +2,7 @@
 
 use super::waited::waited;
 use crate::diagnose::below::is;
-use crate::diagnose::finding::{figure, stable_id};
+use crate::diagnose::finding::figure;
 use crate::diagnose::{Case, Explanation, Finding, Rule, per_second};
 use crate::{classify::say, model::Reason};
 
@@ -46,12 +46,7 @@ impl Rule for Dns {
             }
             let recoverable = per_second(waited_ns, span_ns);
             findings.push(Finding {
-                id: stable_id(case.process, self.name(), Some(&found.place)),
-                rule: self.name(),
-                severity: case.thresholds.severity(recoverable),
-                confidence: case.verdicts.verdict.confidence,
                 threads: found.threads().into_keys().collect(),
-                place: Some(found.place.clone()),
                 evidence: vec![
                     figure(
                         format!("{} looking up names", say::part_of(waited_ns, span_ns)),
@@ -72,7 +67,7 @@ impl Rule for Dns {
                     "keep connections open in {} (a Session or a pool), or cache the addresses",
                     found.place.short()
                 ),
-                recoverable_ns_per_s: Some(recoverable),
+                ..case.finding(self.name(), Some(found.place.clone()), recoverable)
             });
         }
         findings

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::databases::{By, LIBRARIES};
 use super::waited::{Waited, is_for_answer, peer, waited};
 use crate::diagnose::below::{Lines, on_cpu};
-use crate::diagnose::finding::{figure, stable_id};
+use crate::diagnose::finding::figure;
 use crate::diagnose::{Case, Explanation, Finding, Rule, per_second};
 use crate::{
     classify::{Blame, is_asking_for_work, say, service_name},
@@ -185,17 +185,12 @@ fn finding(rule: &'static str, case: Case<'_>, of: &Exchanged<'_>) -> Option<Fin
         ),
     ];
     Some(Finding {
-        id: stable_id(process, rule, Some(&place)),
-        rule,
-        severity: case.thresholds.severity(recoverable),
-        confidence: case.verdicts.verdict.confidence,
         threads: waits.threads().into_keys().collect(),
-        place: Some(place),
         evidence,
         cause: "Each turn of a loop asks for one small thing and waits until the answer has come."
             .to_owned(),
         fix: by.fix().to_owned(),
-        recoverable_ns_per_s: Some(recoverable),
+        ..case.finding(rule, Some(place), recoverable)
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::http::{is_answer, is_client};
 use super::waited::{Entry, Waited, is_for_answer, waited};
-use crate::diagnose::finding::{figure, stable_id};
+use crate::diagnose::finding::figure;
 use crate::diagnose::{Case, Explanation, Finding, Rule, Severity, per_second};
 use crate::{
     classify::say,
@@ -111,12 +111,8 @@ fn finding(rule: &'static str, case: Case<'_>, found: &Waited<'_>) -> Option<Fin
         ),
     ];
     Some(Finding {
-        id: stable_id(case.process, rule, Some(&place)),
-        rule,
         severity,
-        confidence: case.verdicts.verdict.confidence,
         threads: found.threads().into_keys().collect(),
-        place: Some(place.clone()),
         evidence,
         cause: "Each request is made when the one before is answered; if they do not depend on each other, their waits add up for nothing."
             .to_owned(),
@@ -124,7 +120,7 @@ fn finding(rule: &'static str, case: Case<'_>, found: &Waited<'_>) -> Option<Fin
             "if they do not depend on each other, make the requests of {} at the same time: a ThreadPoolExecutor with one Session, or httpx.AsyncClient and asyncio.gather",
             place.short()
         ),
-        recoverable_ns_per_s: Some(recoverable),
+        ..case.finding(rule, Some(place.clone()), recoverable)
     })
 }
 

@@ -1,7 +1,7 @@
 //! `mem.swap`: memory that has to come back from the disk first.
 
 use super::waited::waited;
-use crate::diagnose::finding::{figure, stable_id};
+use crate::diagnose::finding::figure;
 use crate::diagnose::{Case, Explanation, Finding, Rule, per_second};
 use crate::{
     classify::{Class, say},
@@ -56,12 +56,6 @@ impl Rule for Swap {
             .map_or(String::new(), |place| format!(" in {}", place.short()));
         let recoverable = per_second(busiest_ns, span_ns);
         vec![Finding {
-            id: stable_id(case.process, self.name(), place.as_ref()),
-            rule: self.name(),
-            severity: case.thresholds.severity(recoverable),
-            confidence: case.verdicts.verdict.confidence,
-            threads: Vec::new(),
-            place,
             evidence: vec![figure(
                 format!(
                     "{} waiting for memory that was swapped out",
@@ -75,7 +69,7 @@ impl Rule for Swap {
             fix: format!(
                 "make its working set fit into memory: work in parts{at}, or raise the memory limit"
             ),
-            recoverable_ns_per_s: Some(recoverable),
+            ..case.finding(self.name(), place, recoverable)
         }]
     }
 }

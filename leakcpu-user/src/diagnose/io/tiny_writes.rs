@@ -1,19 +1,18 @@
 //! `io.tiny-writes`: a system call for each few bytes.
 
 use crate::{
-    classify::{Because, say},
+    classify::say,
     diagnose::{
         Case, Explanation, Finding, Rule,
-        below::{Lines, OnCpu},
-        finding::stable_id,
+        below::{OnCpu, on_cpu_of},
+        finding::figure,
         per_second,
     },
-    model::{FileRate, FunctionId, StackTimeKind},
+    model::{FileRate, StackTime, StackTimeKind},
 };
-use std::collections::BTreeMap;
 
 /// Which of the two a place does.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
     Reads,
     Writes,
@@ -46,49 +45,35 @@ impl Rule for TinyWrites {
         let Some(rate) = &case.process.file_rate else {
             return Vec::new();
         };
-        places(case)
-            .iter()
-            .filter_map(|(way, place)| finding(self.name(), case, rate, *way, place))
+        let of_way = |wanted: Way| {
+            let places = on_cpu_of(case, |time| {
+                let stack = case.process.stack(time.stack);
+                let is_it = way(time) == Some(wanted);
+                is_it.then(|| case.process.own_frame(stack)).flatten()
+            });
+            let found = places.into_iter();
+            found.filter_map(move |place| finding(self.name(), case, rate, wanted, &place))
+        };
+        [Way::Reads, Way::Writes]
+            .into_iter()
+            .flat_map(of_way)
             .collect()
     }
 }
 
-/// CPU time in the kernel's reads and writes, by function of the user's own code, but for threads
-/// that are proved to spin.
-fn places(case: Case<'_>) -> Vec<(Way, OnCpu)> {
-    let process = case.process;
-    let mut sums: BTreeMap<(Way, FunctionId), (Lines, u64, u64)> = BTreeMap::new();
-    for (index, thread) in process.threads.iter().enumerate() {
-        if case.is_spinning(index) {
-            continue;
-        }
-        for (time, charge) in thread.stack_times.iter().zip(thread.charges()) {
-            let StackTimeKind::OnCpuKernel {
-                syscall: Some(name),
-            } = &time.kind
-            else {
-                continue;
-            };
-            let way = match name.as_str() {
-                "read" | "readv" | "pread64" | "preadv" => Way::Reads,
-                "write" | "writev" | "pwrite64" | "pwritev" => Way::Writes,
-                _ => continue,
-            };
-            let frame = process.own_frame(process.stack(time.stack));
-            if let Some((frame, id)) = frame.and_then(|frame| Some((frame, frame.function?))) {
-                let (lines, ns, samples) = sums.entry((way, id)).or_default();
-                lines.add(frame.line, charge.on_cpu_ns);
-                *ns += charge.on_cpu_ns;
-                *samples += time.count;
-            }
-        }
+/// The way of a time in the kernel that reads or writes.
+fn way(time: &StackTime) -> Option<Way> {
+    let StackTimeKind::OnCpuKernel {
+        syscall: Some(name),
+    } = &time.kind
+    else {
+        return None;
+    };
+    match name.as_str() {
+        "read" | "readv" | "pread64" | "preadv" => Some(Way::Reads),
+        "write" | "writev" | "pwrite64" | "pwritev" => Some(Way::Writes),
+        _ => None,
     }
-    sums.into_iter()
-        .filter_map(|((way, id), (lines, ns, samples))| {
-            let place = lines.place(process, id)?;
-            Some((way, OnCpu { place, ns, samples }))
-        })
-        .collect()
 }
 
 fn finding(
@@ -105,45 +90,33 @@ fn finding(
     };
     let per_s = per_second(calls, rate.watched_ns);
     let mean = bytes / calls.max(1);
-    let on_cpu_ns = case.process.times().on_cpu_ns;
-    let share = of.ns as f64 / on_cpu_ns.max(1) as f64;
-    let recoverable = per_second(of.ns, case.verdicts.span_ns);
-    if per_s < limits.tiny_calls_per_s
-        || mean > limits.tiny_call_bytes
-        || of.samples < limits.samples
-        || share < limits.needless_cpu_share
-        || recoverable < limits.needless_cpu_ns_per_s
-    {
+    let are_tiny = per_s >= limits.tiny_calls_per_s && mean <= limits.tiny_call_bytes;
+    if !are_tiny || !of.is_worth_it(case, limits.needless_cpu_share) {
         return None;
     }
+    let share = of.share(case);
     Some(Finding {
-        id: stable_id(case.process, rule, Some(&of.place)),
-        rule,
-        severity: limits.severity(recoverable),
-        confidence: case.verdicts.verdict.confidence,
-        threads: Vec::new(),
-        place: Some(of.place.clone()),
         evidence: vec![
-            Because {
-                text: format!(
+            figure(
+                format!(
                     "{} {verb} a second, of {} bytes each",
                     say::grouped(per_s),
                     say::grouped(mean)
                 ),
-                name: "calls_per_s",
-                value: per_s as f64,
-                unit: "1/s",
-            },
-            Because {
-                text: format!(
+                "calls_per_s",
+                per_s as f64,
+                "1/s",
+            ),
+            figure(
+                format!(
                     "{} of its CPU time in the kernel for them, in {}",
                     say::percent(share),
                     of.place.short()
                 ),
-                name: "calls_cpu_share",
-                value: share,
-                unit: "ratio",
-            },
+                "calls_cpu_share",
+                share,
+                "ratio",
+            ),
         ],
         cause: "Each call enters the kernel, which takes longer than to copy those few bytes."
             .to_owned(),
@@ -152,6 +125,6 @@ fn finding(
             of.place.short(),
             if way == Way::Reads { "read" } else { "write" }
         ),
-        recoverable_ns_per_s: Some(recoverable),
+        ..of.finding(case, rule)
     })
 }

@@ -1,7 +1,6 @@
 //! `cpu.run-queue`: ready to run, and other tasks have the CPUs.
 
 use crate::classify::{Class, Detail};
-use crate::diagnose::finding::stable_id;
 use crate::diagnose::{Case, Explanation, Finding, Rule, per_second};
 
 /// The rule.
@@ -39,18 +38,12 @@ impl Rule for RunQueue {
             n => format!("the {n} CPUs"),
         };
         vec![Finding {
-            id: stable_id(case.process, self.name(), verdict.blame.as_ref()),
-            rule: self.name(),
-            severity: case.thresholds.severity(waited),
-            confidence: verdict.confidence,
-            threads: Vec::new(),
-            place: verdict.blame.clone(),
             evidence: verdict.because.clone(),
             cause: format!("More tasks want to run than {cpus} of this host can take."),
             fix: format!(
                 "not the code: run fewer workers on {cpus}, move other load away, or give it precedence (renice, cpu.weight)"
             ),
-            recoverable_ns_per_s: Some(waited),
+            ..case.finding(self.name(), verdict.blame.clone(), waited)
         }]
     }
 }

@@ -1,7 +1,7 @@
 //! `cpu.throttled`: ready to run, and a quota keeps it from it.
 
-use crate::classify::{Because, Class, Detail};
-use crate::diagnose::finding::stable_id;
+use crate::classify::{Class, Detail};
+use crate::diagnose::finding::figure;
 use crate::diagnose::{Case, Explanation, Finding, Rule, per_second};
 
 /// The rule.
@@ -37,29 +37,25 @@ impl Rule for Throttled {
         let mut evidence = verdict.because.clone();
         // The innermost group is the first.
         let quota = case.process.quotas.first();
-        evidence.extend(quota.map(|quota| Because {
-            text: format!(
-                "{} may have {:.2} CPUs",
-                quota.cgroup,
-                quota.quota_ns as f64 / quota.period_ns.max(1) as f64
-            ),
-            name: "quota_ns",
-            value: quota.quota_ns as f64,
-            unit: "ns",
+        evidence.extend(quota.map(|quota| {
+            figure(
+                format!(
+                    "{} may have {:.2} CPUs",
+                    quota.cgroup,
+                    quota.quota_ns as f64 / quota.period_ns.max(1) as f64
+                ),
+                "quota_ns",
+                quota.quota_ns as f64,
+                "ns",
+            )
         }));
         vec![Finding {
-            id: stable_id(case.process, self.name(), verdict.blame.as_ref()),
-            rule: self.name(),
-            severity: case.thresholds.severity(held_back),
-            confidence: verdict.confidence,
-            threads: Vec::new(),
-            place: verdict.blame.clone(),
             evidence,
             cause: "It uses its quota up early in each period and stands still for the rest."
                 .to_owned(),
             fix: "raise the CPU quota of its cgroup (cpu.max), or run fewer threads; the code is not the cause"
                 .to_owned(),
-            recoverable_ns_per_s: Some(held_back),
+            ..case.finding(self.name(), verdict.blame.clone(), held_back)
         }]
     }
 }

@@ -1,7 +1,7 @@
 //! `lock.deadlock`: threads that wait for one another's locks.
 
-use crate::classify::{Because, Blame, owner_in_words, place_of};
-use crate::diagnose::finding::stable_id;
+use crate::classify::{Blame, owner_in_words, place_of};
+use crate::diagnose::finding::{figure, stable_id};
 use crate::diagnose::{Case, Explanation, Finding, Rule, Severity};
 use crate::model::{Deadlocked, Process};
 
@@ -66,18 +66,18 @@ fn finding(rule: &'static str, process: &Process, circle: &[Deadlocked]) -> Find
         threads: circle.iter().map(|one| one.tid).collect(),
         place: first,
         evidence: vec![
-            Because {
-                text: format!("{} threads of a circle", circle.len()),
-                name: "deadlocked_threads",
-                value: circle.len() as f64,
-                unit: "count",
-            },
-            Because {
-                text: "time for which all of them have waited".to_owned(),
-                name: "deadlocked_ns",
-                value: waited_ns.unwrap_or(0) as f64,
-                unit: "ns",
-            },
+            figure(
+                format!("{} threads of a circle", circle.len()),
+                "deadlocked_threads",
+                circle.len() as f64,
+                "count",
+            ),
+            figure(
+                "time for which all of them have waited".to_owned(),
+                "deadlocked_ns",
+                waited_ns.unwrap_or(0) as f64,
+                "ns",
+            ),
         ],
         cause: format!("{}: none of them ever goes on.", chain.join("; ")),
         fix: format!(

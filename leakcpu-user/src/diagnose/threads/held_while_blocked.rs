@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    classify::{Because, Blame, place_of, say},
-    diagnose::{Case, Explanation, Finding, Rule, finding::stable_id, per_second},
+    classify::{Blame, place_of, say},
+    diagnose::{Case, Explanation, Finding, Rule, finding::figure, per_second},
     model::{Process, Reason, StackId, Tid, WakeEvidence},
 };
 
@@ -117,29 +117,24 @@ fn finding(
         return None;
     }
     Some(Finding {
-        id: stable_id(case.process, rule, Some(place)),
-        rule,
-        severity: limits.severity(recoverable),
-        confidence: case.verdicts.verdict.confidence,
         threads: vec![tid],
-        place: Some(place.clone()),
-        evidence: vec![Because {
-            text: format!(
+        evidence: vec![figure(
+            format!(
                 "{} in which others waited for the GIL and {} had it, blocked in {}",
                 say::part_of(waited_ns, span_ns),
                 case.process.thread_in_words(tid),
                 place.short()
             ),
-            name: "gil_held_blocked_ns",
-            value: waited_ns as f64,
-            unit: "ns",
-        }],
+            "gil_held_blocked_ns",
+            waited_ns as f64,
+            "ns",
+        )],
         cause: "The call blocks without giving the GIL away, so no other thread can run Python."
             .to_owned(),
         fix: format!(
             "have the call in {} release the GIL (ctypes.CDLL instead of PyDLL, Py_BEGIN_ALLOW_THREADS, `with nogil`), or make it in a process of its own",
             place.short()
         ),
-        recoverable_ns_per_s: Some(recoverable),
+        ..case.finding(rule, Some(place.clone()), recoverable)
     })
 }

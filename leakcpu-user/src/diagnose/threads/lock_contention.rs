@@ -1,6 +1,5 @@
 //! `lock.contention`: threads that wait for one another at a lock of the program.
 
-use crate::diagnose::finding::stable_id;
 use crate::diagnose::{Case, Explanation, Finding, Rule, per_second, step};
 use crate::{
     classify::{Class, Detail},
@@ -45,17 +44,11 @@ impl Rule for LockContention {
             .sum();
         let waited = per_second(waited, case.verdicts.span_ns);
         vec![Finding {
-            id: stable_id(case.process, self.name(), verdict.blame.as_ref()),
-            rule: self.name(),
-            severity: case.thresholds.severity(waited),
-            confidence: verdict.confidence,
-            threads: Vec::new(),
-            place: verdict.blame.clone(),
             evidence: verdict.because.clone(),
             cause: "What is done while the lock is held is done by one thread at a time."
                 .to_owned(),
             fix: step::at_lock(case, verdict),
-            recoverable_ns_per_s: Some(waited),
+            ..case.finding(self.name(), verdict.blame.clone(), waited)
         }]
     }
 }

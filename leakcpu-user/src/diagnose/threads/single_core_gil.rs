@@ -1,7 +1,6 @@
 //! `cpu.single-core-gil`: threads that compute in turn, one core's worth in all.
 
 use crate::classify::{Class, Detail};
-use crate::diagnose::finding::stable_id;
 use crate::diagnose::{Case, Explanation, Finding, Rule, per_second};
 
 /// The rule.
@@ -44,12 +43,6 @@ impl Rule for SingleCoreGil {
             waited.min(left)
         };
         vec![Finding {
-            id: stable_id(case.process, self.name(), verdict.blame.as_ref()),
-            rule: self.name(),
-            severity: case.thresholds.severity(recoverable),
-            confidence: verdict.confidence,
-            threads: Vec::new(),
-            place: verdict.blame.clone(),
             evidence: verdict.because.clone(),
             cause: format!(
                 "{} threads want to run Python at the same time, and the GIL lets one.",
@@ -57,7 +50,7 @@ impl Rule for SingleCoreGil {
             ),
             fix: "run this in processes (concurrent.futures.ProcessPoolExecutor), or in native code that releases the GIL"
                 .to_owned(),
-            recoverable_ns_per_s: Some(recoverable),
+            ..case.finding(self.name(), verdict.blame.clone(), recoverable)
         }]
     }
 }
