@@ -24,33 +24,9 @@ impl Default for Model {
     fn default() -> Self {
         Self {
             process: Process {
-                pid: Pid(7),
-                ns_pid: None,
-                start_boottime_ns: None,
-                exe: None,
-                cmdline: Vec::new(),
-                python: None,
-                container_id: None,
-                cgroup: None,
-                systemd_unit: None,
-                lifetime_ns: None,
-                exited: false,
-                threads: Vec::new(),
-                functions: Vec::new(),
                 stacks: vec![Stack::default()],
-                natives: Vec::new(),
-                native_stacks: Vec::new(),
-                quotas: Vec::new(),
-                ran_instead: Vec::new(),
-                round_trips: Vec::new(),
-                repeats: Vec::new(),
-                file_rate: None,
-                collector: None,
-                audits: None,
-                calls: None,
-                imports: None,
-                unreadable: None,
                 library_dirs: vec!["/usr/lib/python3.12".to_owned()],
+                ..Process::new(Pid(7))
             },
         }
     }
@@ -117,29 +93,16 @@ impl Model {
         }
         let blocked_ns = stack_times.iter().map(|time| time.blocked_ns).sum();
         let tid = u32::try_from(self.process.threads.len());
+        let tid = Tid(7 + tid.expect("there are few"));
+        let times = ThreadTimes {
+            wall_ns: 2_000 * MS,
+            on_cpu_ns: 2_000 * MS - blocked_ns,
+            blocked_ns,
+            ..ThreadTimes::default()
+        };
         self.process.threads.push(Thread {
-            tid: Tid(7 + tid.expect("there are few")),
-            ns_tid: None,
-            name: None,
-            is_python: true,
-            times: ThreadTimes {
-                wall_ns: 2_000 * MS,
-                on_cpu_ns: 2_000 * MS - blocked_ns,
-                blocked_ns,
-                ..ThreadTimes::default()
-            },
-            voluntary_switches: 0,
-            involuntary_switches: 0,
             stack_times,
-            tallies: Vec::new(),
-            accounts: None,
-            gaps: None,
-            wakes: Vec::new(),
-            lock_waits: Vec::new(),
-            hot_spots: Vec::new(),
-            waiting_loop: None,
-            leaves_results: false,
-            loop_samples: Vec::new(),
+            ..Thread::new(tid, times)
         });
     }
 

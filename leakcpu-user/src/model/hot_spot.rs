@@ -23,7 +23,8 @@ pub struct HotSpot {
     pub operands: Option<[OperandSeen; 2]>,
     /// The two loops over lists that it is in, where they were looked at.
     pub nested: Option<NestedSeen>,
-    /// The result takes the place of the first one: `x += y`.
+    /// The result takes the place of the first operand: `x += y`; false where they were not looked
+    /// at.
     pub accumulates: bool,
 }
 

@@ -100,3 +100,38 @@ pub struct Process {
     /// interpreter: frames from there are not the user's own code.
     pub library_dirs: Vec<String>,
 }
+
+impl Process {
+    /// A process of which nothing else is known.
+    pub const fn new(pid: Pid) -> Self {
+        Self {
+            pid,
+            ns_pid: None,
+            start_boottime_ns: None,
+            exe: None,
+            cmdline: Vec::new(),
+            python: None,
+            container_id: None,
+            cgroup: None,
+            systemd_unit: None,
+            lifetime_ns: None,
+            exited: false,
+            threads: Vec::new(),
+            functions: Vec::new(),
+            stacks: Vec::new(),
+            natives: Vec::new(),
+            native_stacks: Vec::new(),
+            quotas: Vec::new(),
+            ran_instead: Vec::new(),
+            round_trips: Vec::new(),
+            repeats: Vec::new(),
+            file_rate: None,
+            collector: None,
+            audits: None,
+            calls: None,
+            imports: None,
+            unreadable: None,
+            library_dirs: Vec::new(),
+        }
+    }
+}

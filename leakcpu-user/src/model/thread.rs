@@ -113,6 +113,29 @@ pub struct LoopSamples {
 }
 
 impl Thread {
+    /// A thread that runs Python, and of which nothing but its times is known.
+    pub const fn new(tid: Tid, times: ThreadTimes) -> Self {
+        Self {
+            tid,
+            ns_tid: None,
+            name: None,
+            is_python: true,
+            times,
+            voluntary_switches: 0,
+            involuntary_switches: 0,
+            stack_times: Vec::new(),
+            tallies: Vec::new(),
+            accounts: None,
+            gaps: None,
+            wakes: Vec::new(),
+            lock_waits: Vec::new(),
+            waiting_loop: None,
+            leaves_results: false,
+            hot_spots: Vec::new(),
+            loop_samples: Vec::new(),
+        }
+    }
+
     /// The part of the observed span that it was on a CPU, 0 to 1.
     pub fn on_cpu_share(&self) -> f64 {
         self.times.on_cpu_ns as f64 / self.times.wall_ns.max(1) as f64

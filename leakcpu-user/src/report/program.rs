@@ -94,33 +94,9 @@ mod tests {
 
     fn named(cmdline: &[&str]) -> String {
         program_name(&Process {
-            pid: Pid(1),
-            ns_pid: None,
-            start_boottime_ns: None,
             exe: Some("/usr/bin/python3.11".to_owned()),
             cmdline: cmdline.iter().map(|&a| a.to_owned()).collect(),
-            python: None,
-            container_id: None,
-            cgroup: None,
-            systemd_unit: None,
-            lifetime_ns: None,
-            exited: false,
-            threads: Vec::new(),
-            functions: Vec::new(),
-            stacks: Vec::new(),
-            natives: Vec::new(),
-            native_stacks: Vec::new(),
-            unreadable: None,
-            quotas: Vec::new(),
-            ran_instead: Vec::new(),
-            round_trips: Vec::new(),
-            repeats: Vec::new(),
-            file_rate: None,
-            collector: None,
-            audits: None,
-            calls: None,
-            imports: None,
-            library_dirs: Vec::new(),
+            ..Process::new(Pid(1))
         })
     }
 

@@ -196,7 +196,6 @@ impl Session {
         let now_boottime_ns = end_ns + boottime_minus_monotonic_ns();
         let (functions, stacks) = watched.stacks.model();
         Process {
-            pid: Pid(facts.pid),
             ns_pid: facts.ns_pids.last().copied(),
             start_boottime_ns: Some(facts.start_boottime_ns),
             exe: facts.exe.clone(),
@@ -210,19 +209,9 @@ impl Session {
             threads: name_threads(facts.pid, threads),
             functions,
             stacks,
-            natives: Vec::new(),
-            native_stacks: Vec::new(),
-            quotas: Vec::new(),
-            ran_instead: Vec::new(),
-            round_trips: Vec::new(),
-            repeats: Vec::new(),
-            file_rate: None,
-            collector: None,
-            audits: None,
-            calls: None,
-            imports: None,
             unreadable: unreadable(watched),
             library_dirs: library_dirs(watched.stacks.files()),
+            ..Process::new(Pid(facts.pid))
         }
     }
 

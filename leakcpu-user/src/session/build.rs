@@ -75,11 +75,9 @@ impl ThreadBuilder<'_> {
         }
         stack_times.extend(self.initial_interval());
         Thread {
-            tid: Tid(state.tid),
             ns_tid: note.and_then(|note| note.ns_tid),
             name: note.and_then(|note| note.name.clone()),
             is_python,
-            times: self.times(),
             voluntary_switches: state.voluntary_switches,
             involuntary_switches: state.involuntary_switches,
             stack_times,
@@ -89,11 +87,7 @@ impl ThreadBuilder<'_> {
                 .event_loop
                 .map(|record| gaps(record, &self.watched.stacks, self.start_ns)),
             wakes: self.wakes(),
-            lock_waits: Vec::new(),
-            waiting_loop: None,
-            hot_spots: Vec::new(),
-            leaves_results: false,
-            loop_samples: Vec::new(),
+            ..Thread::new(Tid(state.tid), self.times())
         }
     }
 

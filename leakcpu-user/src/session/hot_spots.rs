@@ -86,23 +86,22 @@ pub(super) fn hot_spots<'a>(
             continue;
         };
         let Some(of) = code(*number) else { continue };
-        let operands = of.analysis.operands(*offset);
         let spot_number = found.spots.len();
-        let is_looked_at =
-            spot.samples * 100 >= seen.of_samples * MIN_LOOKED_AT_PCT && !watched.exited;
-        if is_looked_at
-            && found.operands.len() < MAX_PLACES
-            && let Some(operands) = &operands
-            && let Some(place) = place_of_operands(watched, process, seen, *number, of, operands)
-        {
-            let wanted = (spot_number, place, operands.clone());
-            found.operands.push(wanted);
-        }
-        if is_looked_at
-            && found.nested.len() < MAX_PLACES
-            && let Some((place, names)) = nested(watched, process, seen, *number, of, *offset)
-        {
-            found.nested.push((spot_number, place, names));
+        let mut accumulates = false;
+        if spot.samples * 100 >= seen.of_samples * MIN_LOOKED_AT_PCT && !watched.exited {
+            if found.operands.len() < MAX_PLACES
+                && let Some(operands) = of.analysis.operands(*offset)
+                && let Some(place) =
+                    place_of_operands(watched, process, seen, *number, of, &operands)
+            {
+                accumulates = operands.accumulates;
+                found.operands.push((spot_number, place, operands));
+            }
+            if found.nested.len() < MAX_PLACES
+                && let Some((place, names)) = nested(watched, process, seen, *number, of, *offset)
+            {
+                found.nested.push((spot_number, place, names));
+            }
         }
         found.spots.push(HotSpot {
             function,
@@ -112,7 +111,7 @@ pub(super) fn hot_spots<'a>(
             loops: u32::try_from(of.analysis.loop_depth(*offset)).unwrap_or(u32::MAX),
             operands: None,
             nested: None,
-            accumulates: operands.is_some_and(|operands| operands.accumulates),
+            accumulates,
         });
     }
     found

@@ -2,14 +2,13 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
     time::Instant,
 };
 
 use super::{waiting_loops::read_or_kept, watched::Watched};
 use crate::{
     bytecode::Analysis,
-    interpreter::CodeParts,
+    interpreter::PythonProcess,
     model::{Process, Reason, Repeat, StackId},
     symbolize::CodeId,
 };
@@ -18,7 +17,7 @@ use crate::{
 const STACKS: usize = 16;
 /// Fewer waits are no habit.
 const MIN_WAITS: u64 = 5;
-/// Code objects that are read for one process.
+/// Places whose code objects are read for one process.
 const MAX_READ: usize = 32;
 
 /// The loops of a process' waits for answers; none is looked for after `until`.
@@ -42,7 +41,7 @@ pub(super) fn repeats(watched: &Watched, process: &Process, until: Instant) -> V
         .filter(|(_, (count, _))| *count >= MIN_WAITS)
         .collect();
     stacks.sort_by_key(|(_, (_, ns))| std::cmp::Reverse(*ns));
-    let mut read: HashMap<CodeId, Option<Arc<CodeParts>>> = HashMap::new();
+    let mut known: HashMap<(CodeId, u32), Option<Around>> = HashMap::new();
     let mut found = Vec::new();
     for (stack, _) in stacks.into_iter().take(STACKS) {
         for (frame, spot) in watched.stacks.spots(stack) {
@@ -51,33 +50,45 @@ pub(super) fn repeats(watched: &Watched, process: &Process, until: Instant) -> V
             }
             let place = spot.and_then(|spot| Some((spot.code, spot.offset?)));
             let Some((code, offset)) = place else { break };
-            if Instant::now() >= until || read.len() >= MAX_READ && !read.contains_key(&code) {
+            let is_known = known.contains_key(&(code, offset));
+            if !is_known && (Instant::now() >= until || known.len() >= MAX_READ) {
                 return found;
             }
-            let parts = read.entry(code).or_insert_with(|| {
-                let parts = read_or_kept(python, watched, code);
-                parts
-                    .inspect_err(|why| {
-                        tracing::debug!(pid = python.pid, %why, "code object not read for a wait");
-                    })
-                    .ok()
-            });
-            // What the loop is cannot be told if a frame on the way to it is not known.
-            let Some(analysis) = parts
-                .as_ref()
-                .and_then(|parts| Analysis::of(parts.code()).ok())
-            else {
-                break;
-            };
-            if let Some(over_items) = analysis.repeats(offset) {
-                found.push(Repeat {
-                    stack,
-                    frame,
-                    over_items,
-                });
-                break;
+            let around = known
+                .entry((code, offset))
+                .or_insert_with(|| around(watched, python, code, offset));
+            match around {
+                Some(Around::Loop { over_items }) => {
+                    found.push(Repeat {
+                        stack,
+                        frame,
+                        over_items: *over_items,
+                    });
+                    break;
+                }
+                Some(Around::Nothing) => {}
+                // What the loop is cannot be told if a frame on the way to it is not known.
+                None => break,
             }
         }
     }
     found
+}
+
+/// What is around a place in a code object.
+enum Around {
+    Loop { over_items: bool },
+    Nothing,
+}
+
+/// `None` if the code object cannot be read, or not be understood.
+fn around(watched: &Watched, python: &PythonProcess, code: CodeId, offset: u32) -> Option<Around> {
+    let parts = read_or_kept(python, watched, code)
+        .inspect_err(|why| {
+            tracing::debug!(pid = python.pid, %why, "code object not read for a wait");
+        })
+        .ok()?;
+    let analysis = Analysis::of(parts.code()).ok()?;
+    let repeats = analysis.repeats(offset);
+    Some(repeats.map_or(Around::Nothing, |over_items| Around::Loop { over_items }))
 }

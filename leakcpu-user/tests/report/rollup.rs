@@ -67,33 +67,20 @@ fn thread() -> impl Strategy<Value = Thread> {
         ),
     )
         .prop_map(
-            |(stack_times, (on_cpu_ns, blocked_ns, runnable_ns, gil_wait_ns))| Thread {
-                tid: Tid(1),
-                ns_tid: None,
-                name: None,
-                is_python: true,
-                times: ThreadTimes {
+            |(stack_times, (on_cpu_ns, blocked_ns, runnable_ns, gil_wait_ns))| {
+                let times = ThreadTimes {
                     wall_ns: on_cpu_ns + blocked_ns + runnable_ns,
                     on_cpu_ns,
                     runnable_ns,
-                    throttled_ns: None,
                     blocked_ns,
-                    unaccounted_ns: 0,
-                    steal_ns: None,
                     gil_wait_ns,
-                },
-                voluntary_switches: 3,
-                involuntary_switches: 0,
-                stack_times,
-                tallies: Vec::new(),
-                accounts: None,
-                gaps: None,
-                wakes: Vec::new(),
-                lock_waits: Vec::new(),
-                waiting_loop: None,
-                leaves_results: false,
-                hot_spots: Vec::new(),
-                loop_samples: Vec::new(),
+                    ..ThreadTimes::default()
+                };
+                Thread {
+                    voluntary_switches: 3,
+                    stack_times,
+                    ..Thread::new(Tid(1), times)
+                }
             },
         )
 }

@@ -32,10 +32,10 @@ pub(super) fn block(row: &Row<'_>, width: usize, room: usize) -> Vec<Line> {
     let rows = functions(row);
     let told = told(row, width, room.saturating_sub(PLAIN_ROOM));
     // What is told in full need not be told again below.
-    let steps = if told.is_empty() {
-        step(row, width, room - 1)
-    } else {
-        Vec::new()
+    let first = row.findings.findings.first().filter(|_| !told.is_empty());
+    let steps = match first {
+        Some(finding) if finding.fix == row.findings.next_step => Vec::new(),
+        _ => step(row, width, room - 1),
     };
     let room = room - told.iter().map(|one| one.lines.len()).sum::<usize>();
     // The verdict may take a second line if that leaves the functions one.
