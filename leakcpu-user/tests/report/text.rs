@@ -270,3 +270,26 @@ fn hostile_names_do_not_reach_the_terminal() {
     assert!(!said.contains(bad), "{said:?}");
     assert!(said.contains("normalise"));
 }
+
+#[test]
+fn a_small_finding_does_not_take_the_place_of_the_next_step() {
+    let profile = profile(vec![fixtures::poller(4711).process]);
+    let classification = classify(&profile);
+    let mut settings = Settings::default();
+    settings.thresholds.high_ns_per_s = u64::MAX;
+    settings.thresholds.medium_ns_per_s = u64::MAX;
+    let findings = diagnose(&profile, &classification, &settings);
+    let options = TextOptions {
+        width: 200,
+        color: false,
+        all: false,
+    };
+    let mut out = Vec::new();
+    write_text(&profile, &classification, &findings, &options, &mut out).unwrap();
+    let said = String::from_utf8(out).unwrap();
+    let found = &findings.processes[0];
+    assert_ne!(found.findings[0].fix, found.next_step);
+    for part in [&found.findings[0].fix, &found.next_step] {
+        assert!(said.contains(part), "{part} is missing from\n{said}");
+    }
+}
