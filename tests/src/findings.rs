@@ -1,18 +1,25 @@
 //! Programs that raise one finding each, and others that look alike: `workloads/findings`.
 
-use std::{fs, path::PathBuf, process::Stdio};
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
 use crate::{
     corpus::{
-        labels::{Need, marked},
-        program::{Servers, with_packages},
+        labels::{Need, marked_lines},
+        program::{self, Servers},
     },
-    interpreter::{self, Interpreter},
+    interpreter::Interpreter,
     workload::{self, Workload},
 };
+
+/// The programs' folder among the workloads.
+const FOLDER: &str = "findings";
 
 /// How a program is told to do what its rule is about, and to do the same without.
 pub const SLOW: &str = "slow";
@@ -65,7 +72,7 @@ pub struct Ratio {
 }
 
 fn folder() -> PathBuf {
-    workload::script("findings")
+    workload::script(FOLDER)
 }
 
 /// Reads what all of them are.
@@ -86,10 +93,7 @@ impl Program {
 
     /// The lines that the slow one may be blamed for.
     pub fn lines(&self) -> Result<Vec<u32>> {
-        let path = folder().join(format!("{}.py", self.name));
-        let text =
-            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(marked(&text))
+        marked_lines(&folder().join(format!("{}.py", self.name)))
     }
 
     /// Starts it; why it cannot run, if something is missing.
@@ -123,24 +127,11 @@ impl Program {
         python: &Interpreter,
         mode: &str,
         servers: &mut Servers,
-    ) -> Result<std::process::Command, String> {
-        let python = with_packages(python, &self.packages)?;
-        // The folder above is what a root sees, for the programs share a file there.
-        let mut words = python.words_for(&workload::script("truth.py"));
-        let shared = PathBuf::from(words.pop().expect("the script is the last word"));
-        words.push(
-            shared
-                .with_file_name("findings")
-                .join(format!("{}.py", self.name))
-                .into(),
-        );
-        let mut command = std::process::Command::new(&words[0]);
-        interpreter::tidy(command.args(&words[1..]).arg(mode));
-        command.stderr(Stdio::null());
-        for need in &self.servers {
-            let (name, value) = servers.variable(*need)?;
-            command.env(name, value);
-        }
+    ) -> Result<Command, String> {
+        let python = program::with_packages(python, &self.packages)?;
+        let (mut command, _) = program::command(&python, FOLDER, &self.name);
+        command.arg(mode).stderr(Stdio::null());
+        servers.tell(&mut command, &self.servers)?;
         Ok(command)
     }
 }

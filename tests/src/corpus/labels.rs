@@ -1,12 +1,19 @@
 //! What each program is, by `workloads/corpus/labels.toml`.
 
-use std::{collections::BTreeSet, fs, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
 use super::row::{Class, Detail, Half, Judgement};
 use crate::workload;
+
+/// The programs' folder among the workloads.
+pub(super) const FOLDER: &str = "corpus";
 
 /// A comment at the end of each line that may rightly be blamed.
 const MARKER: &str = "# here";
@@ -58,7 +65,7 @@ struct File {
 
 /// The folder of the programs.
 pub fn folder() -> PathBuf {
-    workload::script("corpus")
+    workload::script(FOLDER)
 }
 
 /// Reads every label.
@@ -94,15 +101,18 @@ impl Label {
 
     /// The lines that may rightly be blamed, from the marks in the source.
     pub fn lines(&self) -> Result<Vec<u32>> {
-        let path = folder().join(format!("{}.py", self.name));
-        let text =
-            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(marked(&text))
+        marked_lines(&folder().join(format!("{}.py", self.name)))
     }
 }
 
-/// The lines that end with the mark.
-pub(crate) fn marked(source: &str) -> Vec<u32> {
+/// The lines of a program that end with the mark.
+pub(crate) fn marked_lines(path: &Path) -> Result<Vec<u32>> {
+    let text =
+        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(marked(&text))
+}
+
+fn marked(source: &str) -> Vec<u32> {
     (1..)
         .zip(source.lines())
         .filter(|(_, line)| line.trim_end().ends_with(MARKER))

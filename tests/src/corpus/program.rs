@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::Command, time::Duration};
 
-use super::labels::{Label, Need};
+use super::labels::{FOLDER, Label, Need};
 use crate::{
     cgroup::ControlGroup,
     interpreter::{self, Interpreter},
@@ -22,8 +22,16 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// The variable that tells a program where its server is; why there is none, else.
-    pub(crate) fn variable(&mut self, need: Need) -> Result<(&'static str, String), String> {
+    /// Tells a program where its servers are; why one is missing, else.
+    pub(crate) fn tell(&mut self, command: &mut Command, needs: &[Need]) -> Result<(), String> {
+        for need in needs {
+            let (name, value) = self.variable(*need)?;
+            command.env(name, value);
+        }
+        Ok(())
+    }
+
+    fn variable(&mut self, need: Need) -> Result<(&'static str, String), String> {
         let missing = "its server is not installed: `cargo xtask setup --servers`";
         match need {
             Need::Redis => {
@@ -67,11 +75,8 @@ impl Program {
         servers: &mut Servers,
     ) -> Result<Self, String> {
         let python = with_packages(python, &label.packages)?;
-        let (mut command, file) = command(&python, &label.name);
-        for need in &label.servers {
-            let (name, value) = servers.variable(*need)?;
-            command.env(name, value);
-        }
+        let (mut command, file) = command(&python, FOLDER, &label.name);
+        servers.tell(&mut command, &label.servers)?;
         let quota = match label.quota_pct {
             None => None,
             Some(pct) => Some(
@@ -110,12 +115,12 @@ pub(crate) fn with_packages(
         .ok_or_else(|| format!("{} cannot be had for {}", names.join(", "), python.version))
 }
 
-/// The command, and the program's file as the interpreter sees it. The folder above is
-/// what a root sees, for the programs share a file there.
-fn command(python: &Interpreter, name: &str) -> (Command, PathBuf) {
+/// The command of a program in a folder of workloads, and its file as the interpreter sees
+/// it. The folder above is what a root sees, for the programs share a file there.
+pub(crate) fn command(python: &Interpreter, folder: &str, name: &str) -> (Command, PathBuf) {
     let mut words = python.words_for(&workload::script("truth.py"));
     let shared = PathBuf::from(words.pop().expect("the script is the last word"));
-    let file = shared.with_file_name("corpus").join(format!("{name}.py"));
+    let file = shared.with_file_name(folder).join(format!("{name}.py"));
     words.push(file.clone().into());
     let mut command = Command::new(&words[0]);
     interpreter::tidy(command.args(&words[1..]));
