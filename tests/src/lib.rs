@@ -13,6 +13,7 @@
     reason = "every function of a test harness panics when the test cannot go on"
 )]
 
+pub mod accused;
 pub mod call_graph;
 pub mod cgroup;
 pub mod checks;

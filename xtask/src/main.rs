@@ -22,7 +22,6 @@ mod marks;
 mod offsets;
 mod opcodes;
 mod origin;
-mod pyperformance;
 mod roots;
 mod servers;
 mod setup;
@@ -32,6 +31,7 @@ mod test;
 #[expect(dead_code, reason = "the build script uses the rest")]
 #[path = "../../leakcpu-user/build/toolchain.rs"]
 mod toolchain;
+mod well_known;
 mod workload;
 
 use std::process::ExitCode;
@@ -81,7 +81,9 @@ enum Task {
     /// Judge every loop of the standard library and of installed packages: does it only wait?
     Loops(loops::Arguments),
     /// Watch pyperformance's benchmarks: none of them may be called busy-waiting
-    Pyperformance(pyperformance::Arguments),
+    Pyperformance(well_known::Arguments),
+    /// Watch pip, black, pytest, sphinx-build and gunicorn: what is found has to be right
+    Tools(well_known::Arguments),
     /// Fuzz the decoders of foreign files and memory
     Fuzz(fuzz::Arguments),
 }
@@ -112,7 +114,10 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Task::Offsets => offsets::run(&host),
         Task::Opcodes => opcodes::run(&host),
         Task::Loops(arguments) => loops::run(&host, &arguments),
-        Task::Pyperformance(arguments) => pyperformance::run(&host, &arguments),
+        Task::Pyperformance(arguments) => {
+            well_known::run(&host, well_known::PYPERFORMANCE, &arguments)
+        }
+        Task::Tools(arguments) => well_known::run(&host, well_known::TOOLS, &arguments),
         Task::Fuzz(arguments) => fuzz::run(&host, &arguments),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Awaits, Frame, LoopKind, Process, StackId, StackTime, Thread};
+use crate::model::{Awaits, Frame, LoopKind, LoopSamples, Process, StackId, StackTime, Thread};
 
 /// Fewer samples inside the user's own code name nobody.
 const MIN_SAMPLES: u64 = 5;
@@ -22,14 +22,8 @@ impl LoopWaits {
         let event_loop = process
             .event_loop(thread)
             .filter(|of| of.kind != LoopKind::Other)?;
-        let on_cpu = thread.stack_times.iter().filter(|e| e.kind.is_on_cpu());
-        let mut samples: Vec<(StackId, u64)> = on_cpu.map(|e| (e.stack, e.count)).collect();
-        if !thread.loop_samples.is_empty() {
-            let more = thread.loop_samples.iter();
-            samples = more.map(|of| (of.stack, of.count)).collect();
-        }
         let mut places: BTreeMap<_, (Frame, u64)> = BTreeMap::new();
-        for (stack, count) in samples {
+        for LoopSamples { stack, count } in thread.samples_by_stack() {
             let place = process.place_in_loop(&event_loop, process.stack(stack));
             let own = place.frame.filter(|frame| process.is_own_frame(*frame));
             if let Some(frame) = own.filter(|_| !place.is_own) {

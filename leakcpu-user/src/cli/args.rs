@@ -209,6 +209,10 @@ pub struct SpinsArgs {
     #[arg(long)]
     pub json: bool,
 
+    /// Read what findings go by, and which are not wanted, from FILE [default: /etc/pyobserve/config.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
     /// Exit with 3 if one was found (that takes at least PCT % of a core)
     #[arg(long, value_name = "PCT%", num_args = 0..=1, require_equals = true, default_missing_value = fail_on::ANY, value_parser = fail_on::any_or_share)]
     pub fail_on: Option<f64>,

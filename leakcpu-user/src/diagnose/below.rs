@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::finding::figure;
-use super::{Case, Finding, per_second};
+use super::{Case, Finding, Gain, per_second};
 use crate::{
     classify::{Blame, say},
     model::{Frame, Function, FunctionId, Process, Stack, StackTime},
@@ -86,7 +86,10 @@ impl OnCpu {
 
     /// A finding that would give back all of it.
     pub(super) fn finding(&self, case: Case<'_>, rule: &'static str) -> Finding {
-        case.finding(rule, Some(self.place.clone()), self.ns_per_s(case))
+        Finding {
+            gain: Gain::Cpu,
+            ..case.finding(rule, Some(self.place.clone()), self.ns_per_s(case))
+        }
     }
 }
 

@@ -26,6 +26,15 @@ impl Severity {
     }
 }
 
+/// What a fix gives back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gain {
+    /// Time on a CPU, for others to use.
+    Cpu,
+    /// Time that the process waits, or takes longer for other reasons.
+    Time,
+}
+
 /// One finding.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
@@ -47,8 +56,10 @@ pub struct Finding {
     pub cause: String,
     /// One concrete step.
     pub fix: String,
-    /// What the fix can give back at most, per second of wall time.
+    /// What the fix can give back at most, per second of wall time ...
     pub recoverable_ns_per_s: Option<u64>,
+    /// ... and of what.
+    pub gain: Gain,
 }
 
 impl Finding {
@@ -84,6 +95,7 @@ impl Case<'_> {
             cause: String::new(),
             fix: String::new(),
             recoverable_ns_per_s: Some(recoverable_ns_per_s),
+            gain: Gain::Time,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod below;
 mod busy_wait;
+mod counted;
 mod cpu;
 mod event_loop;
 mod explanation;
@@ -17,9 +18,11 @@ mod threads;
 mod thresholds;
 
 pub use explanation::Explanation;
-pub use finding::{Finding, Severity};
+pub use finding::{Finding, Gain, Severity};
 pub use settings::Settings;
 pub use thresholds::Thresholds;
+
+use counted::Counted;
 
 use crate::classify::{Classification, ProcessVerdicts};
 use crate::model::{Host, Process, Profile};
@@ -163,6 +166,12 @@ pub fn diagnose(
             let kept = settings.at_most.unwrap_or(usize::MAX);
             let more = findings.len().saturating_sub(kept);
             findings.truncate(kept);
+            if !findings.is_empty() {
+                let counted = Counted::of(process);
+                findings
+                    .iter_mut()
+                    .for_each(|finding| counted.add_to(finding));
+            }
             let next_step = findings
                 .first()
                 .filter(|f| f.severity > Severity::Low)

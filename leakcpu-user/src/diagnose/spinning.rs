@@ -1,7 +1,7 @@
 //! Findings of threads that are proved to spin, one for each place.
 
 use super::finding::stable_id;
-use super::{Case, Finding, per_second};
+use super::{Case, Finding, Gain, per_second};
 use crate::{classify::Spin, model::Tid};
 
 /// What the names of the rules of busy-waiting begin with.
@@ -61,6 +61,7 @@ pub(super) fn spinning(
             cause: advice.cause,
             fix: advice.fix,
             recoverable_ns_per_s: Some(recoverable),
+            gain: Gain::Cpu,
         });
     }
     findings

@@ -4,8 +4,9 @@ use super::{Case, Finding, Rule, Thresholds};
 use crate::{
     classify::classify,
     model::{
-        Child, Frame, Function, FunctionId, Host, Pid, Process, Profile, Reason, Repeat, Stack,
-        StackId, StackTime, StackTimeKind, Thread, ThreadTimes, Tid,
+        AnswersOwed, Awaits, Child, Frame, Function, FunctionId, GapTimes, Gaps, Host, LoopSamples,
+        Pid, Process, Profile, Reason, Repeat, RoundTrips, Stack, StackId, StackTime,
+        StackTimeKind, Thread, ThreadTimes, Tid,
     },
 };
 
@@ -104,6 +105,65 @@ impl Model {
             stack_times,
             ..Thread::new(tid, times)
         });
+    }
+
+    /// A thread that runs asyncio's loop. In two seconds it waited 100 times for `peer`, who answered
+    /// so many requests, for so many milliseconds in all, and ran `resumed` in between, in a loop
+    /// over items of their outermost frame.
+    pub(super) fn event_loop(
+        &mut self,
+        (peer, trips, ms): (&str, u64, u64),
+        resumed: &[(&[Frame], u64)],
+        owed: AnswersOwed,
+    ) {
+        let turn = self.frame("_run_once", "/usr/lib/python3.12/asyncio/base_events.py");
+        let run = self.frame("_run", "/usr/lib/python3.12/asyncio/events.py");
+        self.thread(&[(&[turn], Reason::NetRecv, Some(peer), 100, ms)]);
+        let mut loop_samples = Vec::new();
+        for (frames, count) in resumed {
+            let stack = u32::try_from(self.process.stacks.len()).map(StackId);
+            let stack = stack.expect("there are few");
+            let whole: Vec<Frame> = frames.iter().copied().chain([run, turn]).collect();
+            self.process.stacks.push(Self::stack(&whole));
+            self.process
+                .repeats
+                .extend(frames.last().map(|frame| Repeat {
+                    stack,
+                    frame: *frame,
+                    over_items: true,
+                }));
+            loop_samples.push(LoopSamples {
+                stack,
+                count: *count,
+            });
+        }
+        self.process.round_trips.push(RoundTrips {
+            peer: peer.to_owned(),
+            connections: 1,
+            round_trips: Some(trips),
+            sent_bytes: Some(trips * 60),
+            received_bytes: Some(trips * 90),
+            ..RoundTrips::default()
+        });
+        let thread = self.process.threads.last_mut().expect("it was made");
+        thread.loop_samples = loop_samples;
+        thread.owed = Some(owed);
+        thread.gaps = Some(Gaps {
+            count: 100,
+            total_ns: 2_000 * MS - ms * MS,
+            long: 0,
+            long_ns: 0,
+            long_times: GapTimes::default(),
+            very_long: 0,
+            longest: None,
+            open: None,
+        });
+        for time in &mut thread.stack_times {
+            time.awaits = Some(Awaits::Answer);
+            if let StackTimeKind::Blocked { syscall, .. } = &mut time.kind {
+                *syscall = Some("epoll_wait".to_owned());
+            }
+        }
     }
 
     /// What `rule` finds.

@@ -69,7 +69,7 @@ pub use repeat::Repeat;
 pub use round_trips::RoundTrips;
 pub use stack::{Awaits, Child, Frame, Function, Stack, StackTime, StackTimeKind, plain_name};
 pub use sums::{Charge, CpuSplit};
-pub use thread::{LoopSamples, SyscallTally, Thread, ThreadTimes};
+pub use thread::{AnswersOwed, LoopSamples, SyscallTally, Thread, ThreadTimes};
 pub use waiting_loop::{Look, LookAt, SteadyValues, WaitingLoop};
 pub use waits::Wait;
 pub use wakes::{Caused, Wake, WakeEvidence, Waker};

@@ -101,6 +101,29 @@ pub struct Thread {
     /// more than those of `stack_times` and are no times.
     #[serde(default)]
     pub loop_samples: Vec<LoopSamples>,
+    /// Of an event loop that waited for answers: how many at a time.
+    #[serde(default)]
+    pub owed: Option<AnswersOwed>,
+}
+
+/// Of how many connections an event loop waited for answers at a time, by looks at its sockets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnswersOwed {
+    /// Looks that found it waiting for an answer.
+    pub looks: u64,
+    /// Those of them that found several connections owed one.
+    pub of_several: u64,
+    /// A look found a socket of a server among those that it waits on: it takes requests up.
+    pub serves: bool,
+}
+
+impl AnswersOwed {
+    /// Adds what other looks found.
+    pub const fn add(&mut self, other: Self) {
+        self.looks += other.looks;
+        self.of_several += other.of_several;
+        self.serves |= other.serves;
+    }
 }
 
 /// Samples of one stack.
@@ -113,6 +136,21 @@ pub struct LoopSamples {
 }
 
 impl Thread {
+    /// What it ran on a CPU, by stack: of an event loop that was sampled more often, by those
+    /// samples.
+    pub fn samples_by_stack(&self) -> Vec<LoopSamples> {
+        if !self.loop_samples.is_empty() {
+            return self.loop_samples.clone();
+        }
+        let on_cpu = self.stack_times.iter().filter(|e| e.kind.is_on_cpu());
+        on_cpu
+            .map(|e| LoopSamples {
+                stack: e.stack,
+                count: e.count,
+            })
+            .collect()
+    }
+
     /// A thread that runs Python, and of which nothing but its times is known.
     pub const fn new(tid: Tid, times: ThreadTimes) -> Self {
         Self {
@@ -133,6 +171,7 @@ impl Thread {
             leaves_results: false,
             hot_spots: Vec::new(),
             loop_samples: Vec::new(),
+            owed: None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Waiting for work or for an answer: what looks at the sockets of a wait say of all such
 //! waits.
 
-use crate::model::{Awaits, Reason, StackTime, StackTimeKind};
+use crate::model::{AnswersOwed, Awaits, Reason, StackTime, StackTimeKind};
 
 /// Other ends that are kept.
 const PEERS: usize = 8;
@@ -27,6 +27,8 @@ pub(super) struct Awaited {
     /// Looks among `answers` at a connection that were of work if that is silent for long, and
     /// whose answer they are taken for meanwhile.
     undecided: Option<(Silence, String, u64)>,
+    /// Of an event loop's waits: how many answers at a time.
+    owed: AnswersOwed,
 }
 
 impl Awaited {
@@ -38,6 +40,18 @@ impl Awaited {
     /// The answer of `peer` was.
     pub(super) fn add_answer(&mut self, peer: &str) {
         self.add_answers(peer, 1);
+    }
+
+    /// What an event loop waited for: the answer of `peer`, of so many connections that are owed
+    /// one, or else for work.
+    pub(super) fn add_look_at_loop(&mut self, answers: Option<(usize, &str)>, serves: bool) {
+        self.owed.serves |= serves;
+        let Some((connections, peer)) = answers else {
+            return self.add_work();
+        };
+        self.add_answer(peer);
+        self.owed.looks += 1;
+        self.owed.of_several += u64::from(connections > 1);
     }
 
     /// The answer of `peer` was, unless `silence` lasts.
@@ -81,6 +95,11 @@ impl Awaited {
         for (peer, looks) in &other.answers {
             self.add_answers(peer, *looks);
         }
+    }
+
+    /// How many answers an event loop waited for at a time.
+    pub(super) const fn owed(&self) -> AnswersOwed {
+        self.owed
     }
 
     /// What most looks found; `None` without any.

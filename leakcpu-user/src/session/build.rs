@@ -25,8 +25,8 @@ use crate::{
     discovery::SyscallState,
     interpreter::{ParkedStack, PythonProcess},
     model::{
-        Reason, StackId, StackTime, StackTimeKind, SyscallTally, Thread, ThreadTimes, Tid, Wake,
-        WakeEvidence,
+        AnswersOwed, Reason, StackId, StackTime, StackTimeKind, SyscallTally, Thread, ThreadTimes,
+        Tid, Wake, WakeEvidence,
     },
     probes::{syscall_name, syscall_spec},
     symbolize::name_wait,
@@ -87,8 +87,21 @@ impl ThreadBuilder<'_> {
                 .event_loop
                 .map(|record| gaps(record, &self.watched.stacks, self.start_ns)),
             wakes: self.wakes(),
+            owed: self.owed(),
             ..Thread::new(Tid(state.tid), self.times())
         }
+    }
+
+    /// How many answers its event loop waited for at a time; `None` if no look found any.
+    fn owed(&self) -> Option<AnswersOwed> {
+        let tid = self.record.state.tid;
+        let all = self.watched.awaited.iter();
+        let of_thread = all.filter(|((of, ..), _)| *of == tid);
+        let mut sum = AnswersOwed::default();
+        for (_, awaited) in of_thread {
+            sum.add(awaited.owed());
+        }
+        (sum.looks > 0).then_some(sum)
     }
 
     fn times(&self) -> ThreadTimes {

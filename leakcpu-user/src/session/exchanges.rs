@@ -126,7 +126,20 @@ enum Verdict {
     AnswerUnless(Silence, String),
     /// Work, since the other end has been silent for long.
     AtRest(Silence),
+    /// An event loop's wait.
+    Loop(LoopLook),
     Unknown,
+}
+
+/// What a look at the sockets of an event loop found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct LoopLook {
+    /// Whose answer it waits for; `None` if it waits for work.
+    whose: Option<String>,
+    /// Connections that are owed an answer now.
+    owed: usize,
+    /// A socket of a server is among them.
+    serves: bool,
 }
 
 impl Space {
@@ -238,12 +251,14 @@ impl Space {
     }
 
     /// A wait of an event loop on these.
-    fn many(&self, inodes: &[u64]) -> Verdict {
+    fn many(&self, inodes: &[u64]) -> LoopLook {
+        let mut look = LoopLook::default();
         for inode in inodes {
             let Some(socket) = self.tcp.get(inode) else {
                 continue;
             };
             if self.is_accepted(socket) {
+                look.serves = true;
                 continue;
             }
             let Some(traffic) = socket.traffic.filter(|traffic| traffic.bytes_sent > 0) else {
@@ -259,11 +274,14 @@ impl Space {
             // Both in one tick: a request and an answer of one segment each are a pair.
             let is_odd = traffic.sent_ms_ago == traffic.received_ms_ago
                 && traffic.segments_sent > traffic.segments_received;
-            if traffic.sent_ms_ago < traffic.received_ms_ago || is_odd || has_moved() {
-                return Verdict::Answer(socket.peer.to_string());
+            let is_owed = traffic.sent_ms_ago < traffic.received_ms_ago || is_odd;
+            // What has moved may be the answer that was waited for a moment ago.
+            look.owed += usize::from(is_owed);
+            if look.whose.is_none() && (is_owed || has_moved()) {
+                look.whose = Some(socket.peer.to_string());
             }
         }
-        Verdict::Work
+        look
     }
 }
 
@@ -325,11 +343,11 @@ impl Exchanges {
             let awaited = process.awaited.entry(key).or_default();
             match verdict {
                 Verdict::Work => awaited.add_work(),
-                Verdict::Answer(peer) => {
-                    awaited.add_answer(&peer);
-                    if kind == Waits::Many {
-                        owed.push(*sighting);
-                    }
+                Verdict::Answer(peer) => awaited.add_answer(&peer),
+                Verdict::Loop(look) => {
+                    let answers = look.whose.as_deref().map(|whose| (look.owed, whose));
+                    awaited.add_look_at_loop(answers, look.serves);
+                    owed.extend(answers.map(|_| *sighting));
                 }
                 Verdict::AnswerUnless(silence, peer) => awaited.add_answer_unless(silence, &peer),
                 Verdict::AtRest(silence) => awaited.add_rest(silence),
@@ -359,7 +377,7 @@ impl Exchanges {
                 for inode in &members {
                     space.connections.seen(pid, *inode, None, &space.tcp);
                 }
-                is_fresh.then(|| space.many(&members))
+                is_fresh.then(|| Verdict::Loop(space.many(&members)))
             }
         }
     }

@@ -1,4 +1,7 @@
 //! Which loops of the user's own code make waits for answers come again and again.
+//!
+//! The stack of an event loop that waits is the loop's own. A coroutine that is resumed has those
+//! that await it on its stack, so what such a loop runs in between is looked at too.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -9,12 +12,14 @@ use super::{waiting_loops::read_or_kept, watched::Watched};
 use crate::{
     bytecode::Analysis,
     interpreter::PythonProcess,
-    model::{Process, Reason, Repeat, StackId},
+    model::{Process, Reason, Repeat, StackId, Thread},
     symbolize::CodeId,
 };
 
-/// Stacks of one process that are looked at, those that were waited in longest.
+/// Stacks of one process that are looked at, those that were waited in longest ...
 const STACKS: usize = 16;
+/// ... and those that event loops were most often sampled in, which have callers in common.
+const SAMPLED_STACKS: usize = 64;
 /// Fewer waits are no habit.
 const MIN_WAITS: u64 = 5;
 /// Places whose code objects are read for one process.
@@ -25,25 +30,9 @@ pub(super) fn repeats(watched: &Watched, process: &Process, until: Instant) -> V
     let Some(python) = watched.python() else {
         return Vec::new();
     };
-    let mut waits: BTreeMap<StackId, (u64, u64)> = BTreeMap::new();
-    for time in process
-        .threads
-        .iter()
-        .flat_map(|thread| &thread.stack_times)
-    {
-        if matches!(time.kind.reason(), Some(Reason::NetRecv | Reason::PollWait)) {
-            let sums = waits.entry(time.stack).or_default();
-            *sums = (sums.0 + time.count, sums.1 + time.blocked_ns);
-        }
-    }
-    let mut stacks: Vec<_> = waits
-        .into_iter()
-        .filter(|(_, (count, _))| *count >= MIN_WAITS)
-        .collect();
-    stacks.sort_by_key(|(_, (_, ns))| std::cmp::Reverse(*ns));
     let mut known: HashMap<(CodeId, u32), Option<Around>> = HashMap::new();
     let mut found = Vec::new();
-    for (stack, _) in stacks.into_iter().take(STACKS) {
+    for stack in waited_in(process).into_iter().chain(resumed_in(process)) {
         for (frame, spot) in watched.stacks.spots(stack) {
             if !process.is_own_frame(frame) {
                 continue;
@@ -73,6 +62,37 @@ pub(super) fn repeats(watched: &Watched, process: &Process, until: Instant) -> V
         }
     }
     found
+}
+
+/// The stacks of waits for answers.
+fn waited_in(process: &Process) -> Vec<StackId> {
+    let mut waits: BTreeMap<StackId, (u64, u64)> = BTreeMap::new();
+    for time in process
+        .threads
+        .iter()
+        .flat_map(|thread| &thread.stack_times)
+    {
+        if matches!(time.kind.reason(), Some(Reason::NetRecv | Reason::PollWait)) {
+            let sums = waits.entry(time.stack).or_default();
+            *sums = (sums.0 + time.count, sums.1 + time.blocked_ns);
+        }
+    }
+    let mut stacks: Vec<_> = waits
+        .into_iter()
+        .filter(|(_, (count, _))| *count >= MIN_WAITS)
+        .collect();
+    stacks.sort_by_key(|(_, (_, ns))| std::cmp::Reverse(*ns));
+    let stacks = stacks.into_iter().take(STACKS);
+    stacks.map(|(stack, _)| stack).collect()
+}
+
+/// The stacks of what event loops run that wait for answers.
+fn resumed_in(process: &Process) -> Vec<StackId> {
+    let loops = process.threads.iter().filter(|of| of.owed.is_some());
+    let mut samples: Vec<_> = loops.flat_map(Thread::samples_by_stack).collect();
+    samples.sort_by_key(|of| std::cmp::Reverse(of.count));
+    let stacks = samples.into_iter().take(SAMPLED_STACKS);
+    stacks.map(|of| of.stack).collect()
 }
 
 /// What is around a place in a code object.

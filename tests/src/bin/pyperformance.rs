@@ -13,9 +13,10 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
 use leakcpu_tests::{
+    accused::{Count, Judged, Said},
     interpreter::{self, Interpreter},
     observe,
-    report::{Report, list, ns, text},
+    report::{Report, ns},
     venv,
 };
 use nix::{
@@ -23,7 +24,6 @@ use nix::{
     unistd::Pid,
 };
 use serde::Deserialize;
-use serde_json::Value;
 
 /// Watches pyperformance's benchmarks.
 #[derive(Parser)]
@@ -40,10 +40,10 @@ struct Arguments {
 }
 
 /// Accusations that are right, by benchmark and function, and why.
-const RIGHTLY: [(&str, &str, &str); 0] = [];
+const RIGHTLY: [Judged; 0] = [];
 
 /// Findings of high severity that are right, by benchmark and rule, and why.
-const HIGH: [(&str, &str, &str); 0] = [];
+const HIGH: [Judged; 0] = [];
 
 /// Parts of one benchmark at most; one that takes long to begin seems to have ever more.
 const MAX_PARTS: u32 = 6;
@@ -61,15 +61,7 @@ fn main() -> ExitCode {
 
 /// Whether nobody was accused falsely.
 fn run(arguments: &Arguments) -> Result<bool> {
-    let wanted = |python: &&&Interpreter| match &arguments.python {
-        Some(named) => python.is_called(named),
-        None => python.version == interpreter::newest().version,
-    };
-    let pythons = interpreter::supported();
-    let python = pythons
-        .iter()
-        .filter(|python| python.is_local() && !interpreter::is_debian(python))
-        .find(wanted)
+    let python = interpreter::own_build(arguments.python.as_deref())
         .context("there is no such CPython here that is started directly")?;
     let mut sums = Sums::default();
     for benchmark in benchmarks(python)? {
@@ -83,13 +75,13 @@ fn run(arguments: &Arguments) -> Result<bool> {
         sums.parts,
         sums.benchmarks,
         arguments.seconds,
-        sums.accused,
-        sums.rightly,
-        sums.high,
-        sums.high_rightly,
+        sums.spins.all,
+        sums.spins.rightly,
+        sums.high.all,
+        sums.high.rightly,
         sums.not_run,
     ))?;
-    Ok(sums.accused == sums.rightly && sums.high == sums.high_rightly)
+    Ok(sums.spins.is_right() && sums.high.is_right())
 }
 
 #[derive(Default)]
@@ -97,55 +89,32 @@ struct Sums {
     benchmarks: u32,
     parts: u32,
     not_run: u32,
-    accused: usize,
-    rightly: usize,
-    high: usize,
-    high_rightly: usize,
-}
-
-/// What was said of one part.
-struct Said {
-    /// Processes, threads and findings that say busy-waiting.
-    accused: Vec<String>,
-    /// Other findings of high severity.
-    high: Vec<String>,
+    spins: Count,
+    high: Count,
 }
 
 impl Sums {
     fn add(&mut self, benchmark: &Benchmark, watched: Result<Vec<Said>>) -> Result<()> {
         let name = &benchmark.name;
-        match watched {
+        let parts = match watched {
             Err(why) => {
                 self.not_run += 1;
-                say(&format!("{name}: not run: {why:#}"))
+                return say(&format!("{name}: not run: {why:#}"));
             }
-            Ok(parts) => {
-                self.benchmarks += 1;
-                for (number, Said { accused, high }) in parts.iter().enumerate() {
-                    self.parts += 1;
-                    say(&format!("{name}.{number}: {} accused", accused.len()))?;
-                    for one in high {
-                        let reason = HIGH
-                            .iter()
-                            .find(|(of, rule, _)| of == name && one.contains(rule));
-                        self.high += 1;
-                        self.high_rightly += usize::from(reason.is_some());
-                        let reason = reason.map_or("to be judged", |(_, _, why)| why);
-                        say(&format!("    {one}: {reason}"))?;
-                    }
-                    for one in accused {
-                        let reason = RIGHTLY
-                            .iter()
-                            .find(|(of, place, _)| of == name && one.contains(place));
-                        self.accused += 1;
-                        self.rightly += usize::from(reason.is_some());
-                        let reason = reason.map_or("FALSE, or to be judged", |(_, _, why)| why);
-                        say(&format!("    {one}: {reason}"))?;
-                    }
-                }
-                Ok(())
+            Ok(parts) => parts,
+        };
+        self.benchmarks += 1;
+        for (number, said) in parts.iter().enumerate() {
+            self.parts += 1;
+            say(&format!("{name}.{number}: {} accused", said.spins.len()))?;
+            for line in self.spins.add(name, &said.spins, &RIGHTLY) {
+                say(&line)?;
+            }
+            for line in self.high.add(name, &said.high, &HIGH) {
+                say(&line)?;
             }
         }
+        Ok(())
     }
 }
 
@@ -243,7 +212,7 @@ impl Benchmark {
             if ns(&report.0["window"], "duration_ns") < i64::from(seconds) * 900_000_000 {
                 break;
             }
-            parts.push(said(&report));
+            parts.push(Said::of(&report));
         }
         if parts.is_empty() {
             bail!("it ends at once: {:?}", self.options);
@@ -275,39 +244,6 @@ impl Benchmark {
         ensure!(outcome.code() == 0, "pyobserve says: {}", outcome.stderr);
         Ok(outcome.report())
     }
-}
-
-fn said(report: &Report) -> Said {
-    let mut said = Said {
-        accused: Vec::new(),
-        high: Vec::new(),
-    };
-    for process in list(&report.0, "processes") {
-        let mut judge = |what: &str, verdict: &Value| {
-            if text(verdict, "class") == "busy-waiting" {
-                said.accused.push(format!(
-                    "{what} is {}, {}",
-                    verdict["detail"], verdict["blame"]
-                ));
-            }
-        };
-        judge("process", &process["verdict"]);
-        for thread in list(process, "threads") {
-            judge("thread", &thread["verdict"]);
-        }
-        for finding in list(process, "findings") {
-            let one = format!(
-                "{} in {} {}:{}",
-                finding["rule"], finding["function"], finding["file"], finding["line"]
-            );
-            if text(finding, "rule").starts_with("busy-wait.") {
-                said.accused.push(one);
-            } else if text(finding, "severity") == "high" {
-                said.high.push(one);
-            }
-        }
-    }
-    said
 }
 
 fn say(line: &str) -> Result<()> {

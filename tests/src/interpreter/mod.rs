@@ -231,6 +231,15 @@ pub fn newest() -> &'static Interpreter {
     local[local.len() - 1]
 }
 
+/// The one of that name that is started directly and was built from CPython's own sources; the
+/// newest if no name is given.
+pub fn own_build(named: Option<&str>) -> Option<&'static Interpreter> {
+    let here = supported_here().into_iter();
+    here.filter(|python| !is_debian(python))
+        .filter(|python| named.is_none_or(|named| python.is_called(named)))
+        .next_back()
+}
+
 /// Three that differ much: the oldest, the first that is `between`, and the newest.
 pub fn few(between: impl Fn(&Interpreter) -> bool) -> Vec<&'static Interpreter> {
     let all = all();

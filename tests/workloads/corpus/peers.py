@@ -39,6 +39,13 @@ class Peer:
         self.url = "http://127.0.0.1:%d" % self.port
 
 
+class NameServer:
+    """A name server that takes a while; to it every name is this host's. It ends like a peer."""
+
+    def __init__(self, seconds):
+        self.address = _start("names", seconds).stdout.readline().decode().strip()
+
+
 class Callers:
     """A process whose threads fetch pages from a port without a pause."""
 
@@ -103,6 +110,21 @@ class SlowDatagram(socketserver.BaseRequestHandler):
         own.sendto(data, self.client_address)
 
 
+class Names(socketserver.BaseRequestHandler):
+    """127.0.0.1 by IPv4, nothing by IPv6."""
+
+    seconds = 0.0
+
+    def handle(self):
+        time.sleep(self.seconds)
+        question, own = self.request
+        end = question.index(b"\0", 12) + 5
+        is_ipv4 = question[end - 4 : end - 2] == b"\0\1"
+        head = question[:2] + b"\x81\x80\0\1\0" + bytes([is_ipv4]) + b"\0\0\0\0"
+        answer = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\x7f\0\0\1" if is_ipv4 else b""
+        own.sendto(head + question[12:end] + answer, self.client_address)
+
+
 class Threads(socketserver.ThreadingTCPServer):
     daemon_threads = True
     request_queue_size = 64
@@ -125,6 +147,17 @@ def serve(kind, seconds):
     sys.stdin.read()
 
 
+def name_all(seconds):
+    # Nobody else is there, as long as the process has its number.
+    address = "127.77.%d.%d" % (os.getpid() // 250 % 250 + 1, os.getpid() % 250 + 1)
+    Names.seconds = seconds
+    server = socketserver.ThreadingUDPServer((address, 53), Names)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(address, flush=True)
+    sys.stdin.read()
+
+
 def call(port):
     while True:
         try:
@@ -139,5 +172,7 @@ if __name__ == "__main__":
         for _ in range(int(sys.argv[3])):
             threading.Thread(target=call, args=(int(sys.argv[2]),), daemon=True).start()
         sys.stdin.read()
+    elif sys.argv[1] == "names":
+        name_all(float(sys.argv[2]))
     else:
         serve(sys.argv[1], float(sys.argv[2]))

@@ -14,7 +14,7 @@ _STDOUT = os.dup(1)
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "corpus"))
 
 from own_clocks import at_end, ready  # noqa: E402, F401
-from peers import Peer  # noqa: E402, F401
+from peers import NameServer, Peer  # noqa: E402, F401
 
 
 def modes(programs):

@@ -29,6 +29,10 @@ async def walk_pages(session, urls):
         page += await ask(session, "%s?page=%d" % (urls[0], page))
 
 
+async def walk_districts(session, urls):
+    await asyncio.gather(*(warmest(session, urls) for _ in range(4)))
+
+
 async def once(work, urls):
     async with aiohttp.ClientSession() as session:
         await work(session, urls)
@@ -54,6 +58,7 @@ modes(
         "slow": lambda: asyncio.run(main(warmest, stations())),
         "fixed": lambda: asyncio.run(main(warmest_at_once, stations())),
         "pagination": lambda: asyncio.run(main(walk_pages, stations())),
+        "districts": lambda: asyncio.run(main(walk_districts, stations())),
         "ratio": lambda: compare(stations()),
     }
 )

@@ -14,6 +14,7 @@ use crate::{
     classify::{classify, say},
     cli::{
         args::{Args, SpinsArgs},
+        config,
         exit::{Exit, Failure},
         output::{terminal_width, wants_color},
     },
@@ -48,6 +49,10 @@ async fn watch(args: &Args, spins: &SpinsArgs) -> Result<Exit, Failure> {
     } else {
         Targets::Pids(spins.pids.clone())
     };
+    let settings = Settings {
+        at_most: None,
+        ..config::settings(spins.config.as_deref())?
+    };
     let load = load_config(&targets);
     let mut session = Session::start(targets, Purpose::Spins, load, MAX_LEAVES, BUDGET_SHARE)
         .map_err(with_preflight)?;
@@ -68,7 +73,7 @@ async fn watch(args: &Args, spins: &SpinsArgs) -> Result<Exit, Failure> {
             () = over => {}
         }
     });
-    let mut said = Said::new(args, spins);
+    let mut said = Said::new(args, spins, settings);
     while let Some(profile) = session.next_suspicion(end.as_mut()).await? {
         said.say_new(&profile)?;
     }
@@ -91,13 +96,14 @@ struct Said {
     json: bool,
     quiet: bool,
     options: TextOptions,
+    settings: Settings,
     ids: HashSet<String>,
     /// The largest share of a core that one of them took.
     largest_share: Option<f64>,
 }
 
 impl Said {
-    fn new(args: &Args, spins: &SpinsArgs) -> Self {
+    fn new(args: &Args, spins: &SpinsArgs, settings: Settings) -> Self {
         let terminal = io::stdout().is_terminal();
         Self {
             json: spins.json,
@@ -107,6 +113,7 @@ impl Said {
                 color: wants_color(args.color, terminal),
                 all: false,
             },
+            settings,
             ids: HashSet::new(),
             largest_share: None,
         }
@@ -119,11 +126,7 @@ impl Said {
             }
         }
         let classification = classify(profile);
-        let settings = Settings {
-            at_most: None,
-            ..Settings::default()
-        };
-        let findings = diagnose(profile, &classification, &settings);
+        let findings = diagnose(profile, &classification, &self.settings);
         for (process, finding) in proved_spins(profile, &classification, &findings) {
             if self.ids.len() >= MAX_SAID {
                 self.ids.clear();

@@ -3,7 +3,7 @@
 use crate::classify::say::{duration, number};
 use crate::classify::{Blame, Spin, frequent_sleep};
 use crate::diagnose::finding::{figure, stable_id};
-use crate::diagnose::{Case, Explanation, Finding, Rule, Severity, per_second};
+use crate::diagnose::{Case, Explanation, Finding, Gain, Rule, Severity, per_second};
 
 /// The rule.
 pub struct MicroSleep;
@@ -79,6 +79,7 @@ impl Rule for MicroSleep {
                 fix: "threading.Event.wait(timeout), queue.get(timeout=...) or asyncio.Event wakes at once; else sleep 10 ms or more"
                     .to_owned(),
                 recoverable_ns_per_s: is_proved.then_some(recoverable),
+                gain: Gain::Cpu,
             });
         }
         findings

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::classify::{Because, Blame, Detail, place_of, sampled_collector_ns, say};
 use crate::diagnose::finding::figure;
-use crate::diagnose::{Case, Explanation, Finding, Rule};
+use crate::diagnose::{Case, Explanation, Finding, Gain, Rule};
 
 /// The rule.
 pub struct GcThrash;
@@ -57,6 +57,7 @@ impl Rule for GcThrash {
             fix: format!(
                 "let the collector run less{at}: fewer gc.collect(), gc.freeze() for what stays, a higher gc.set_threshold()"
             ),
+            gain: Gain::Cpu,
             ..case.finding(self.name(), known.place.clone(), recoverable)
         }]
     }

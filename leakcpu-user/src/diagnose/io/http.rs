@@ -3,14 +3,21 @@
 use crate::diagnose::below::is;
 use crate::model::Function;
 
-/// Files of clients that wait on the thread that asks. An asynchronous one waits in its
-/// event loop, where no stack says who asked.
+/// Files of clients that wait on the thread that asks.
 const CLIENTS: [&str; 5] = [
     "/http/client.py",
     "/urllib3/",
     "/requests/",
     "/httpx/",
     "/httpcore/",
+];
+
+/// Files of those that coroutines await.
+const ASYNC_CLIENTS: [&str; 4] = [
+    "/aiohttp/client",
+    "/aiohttp/connector.py",
+    "/httpx/",
+    "/httpcore/_async/",
 ];
 
 /// Where the beginning of an answer is waited for: once for each request.
@@ -24,6 +31,12 @@ const ANSWERS: [(&str, &str); 3] = [
 pub(super) fn is_client(below: &[&Function]) -> bool {
     let is_it = |function: &&Function| CLIENTS.iter().any(|mark| function.file.contains(mark));
     below.iter().any(is_it)
+}
+
+/// Whether a function is a client's that coroutines await.
+pub(super) fn is_async_client(function: &Function) -> bool {
+    let mut clients = ASYNC_CLIENTS.iter();
+    clients.any(|mark| function.file.contains(mark))
 }
 
 /// Whether it waits for an answer to begin.

@@ -1,5 +1,6 @@
 //! What is waited for needlessly.
 
+mod asked_in_loop;
 mod blocking_disk;
 mod child_wait;
 mod connection_reuse;

@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::asked_in_loop::{AskedInLoop, asked_in_loops};
 use super::databases::{By, LIBRARIES};
-use super::waited::{Waited, is_for_answer, peer, waited};
-use crate::diagnose::below::{Lines, on_cpu};
+use super::waited::{is_for_answer, peer, waited};
+use crate::diagnose::below::{Lines, called, on_cpu};
 use crate::diagnose::finding::figure;
 use crate::diagnose::{Case, Explanation, Finding, Rule, per_second};
 use crate::{
-    classify::{Blame, is_asking_for_work, say, service_name},
-    model::{Function, FunctionId, Process},
+    classify::{Because, Blame, is_asking_for_work, say, service_name},
+    model::{Function, FunctionId, Process, Tid},
 };
 
 /// The rule.
@@ -28,7 +29,7 @@ impl Rule for NPlusOne {
         Explanation {
             symptom: "A page with a hundred rows takes a hundred times as long as one with one, and no query is slow.",
             evidence: "Small round trips to one data base that a loop over items makes: how many a second, how long each is waited for; they take most of what the thread does, and do not come one for each request that it takes up.",
-            needs: "Context switches; connections that threads wait on (what an event loop waits on has no place); the bytecode of the process, readable.",
+            needs: "Context switches; connections that threads wait on, or event loops of asyncio of which never more than one is owed an answer; the bytecode of the process, readable.",
             fix: "Ask once for all of it, in the idiom of the library. A list of some ten thousand keys is better asked in parts.",
             slow: "for order in orders:\n    cursor.execute(\"SELECT * FROM customer WHERE id = %s\", (order.customer,))",
             fixed: "cursor.execute(\"SELECT * FROM customer WHERE id = ANY(%s)\", (list(customers),))",
@@ -37,8 +38,19 @@ impl Rule for NPlusOne {
 
     fn check(&self, case: Case<'_>) -> Vec<Finding> {
         let all = exchanged(case.process);
-        all.iter()
-            .filter_map(|one| finding(self.name(), case, one))
+        let on_threads = all
+            .into_iter()
+            .filter(|of| of.are_many_small(case))
+            .filter_map(|of| Asking::on_threads(case, &of).map(|asking| (of, asking)));
+        let in_loops = asked_in_loops(case.process, is_of_library);
+        let in_loops = in_loops
+            .iter()
+            .filter_map(in_loop)
+            .filter(|(of, _)| of.are_many_small(case));
+        on_threads
+            .chain(in_loops)
+            .filter(|(of, asking)| asking.is_slow(case, of))
+            .map(|(of, asking)| finding(self.name(), case, &of, asking))
             .collect()
     }
 }
@@ -115,117 +127,171 @@ impl Exchanged<'_> {
         self.trips >= limits.round_trips
             && per_second(self.trips, span_ns) >= limits.round_trips_per_s
             && self.blocked_ns >= limits.round_trips_ns
-            // The library computes for each of them too, for longer than it waits on old interpreters.
-            && self.blocked_ns as f64 * 2.0 >= span_ns as f64 * limits.wait_share
             && self.blocked_ns < self.waits.saturating_mul(limits.quick_round_trip_ns)
             && self
                 .bytes
                 .is_none_or(|both| both.iter().all(|bytes| *bytes <= small_bytes))
     }
+
+    fn evidence(&self, span_ns: u64) -> Vec<Because> {
+        let mean_ns = self.blocked_ns / self.trips.max(1);
+        let service = service_name(self.peer);
+        let whom = service.map_or_else(
+            || self.peer.to_owned(),
+            |service| format!("{service} at {}", self.peer),
+        );
+        let rate = self.trips as f64 * 1e9 / span_ns.max(1) as f64;
+        let each = |bytes: u64| say::number(bytes as f64 / self.trips.max(1) as f64);
+        let sizes = self.bytes.map_or(String::new(), |[sent, received]| {
+            format!(
+                ", of some {} bytes sent and {} received",
+                each(sent),
+                each(received)
+            )
+        });
+        vec![
+            figure(
+                format!(
+                    "{} round trips a second to {whom} in {}{sizes}",
+                    say::number(rate),
+                    self.place.short(),
+                ),
+                "round_trips_per_s",
+                rate,
+                "1/s",
+            ),
+            figure(
+                format!(
+                    "{} waiting for their answers, {} each",
+                    say::part_of(self.blocked_ns, span_ns),
+                    say::duration(mean_ns)
+                ),
+                "round_trips_ns",
+                self.blocked_ns as f64,
+                "ns",
+            ),
+        ]
+    }
 }
 
-fn finding(rule: &'static str, case: Case<'_>, of: &Exchanged<'_>) -> Option<Finding> {
-    let process = case.process;
+/// Who asks, and how.
+struct Asking {
+    tids: Vec<Tid>,
+    /// The loop over items.
+    place: Blame,
+    by: By,
+    works_taken: u64,
+    on_cpu_ns: u64,
+    /// Of the CPU time, what it takes to ask.
+    asking_ns: u64,
+}
+
+impl Asking {
+    fn on_threads(case: Case<'_>, of: &Exchanged<'_>) -> Option<Self> {
+        let process = case.process;
+        let waits = waited(process, |time, _| {
+            is_for_answer(time)
+                && !is_asking_for_work(process, time)
+                && peer(time).is_none_or(|peer| peer == of.peer)
+        });
+        let waits = waits
+            .into_iter()
+            .find(|waits| waits.place.function_id == of.place.function_id)?;
+        let files = waits.entries.iter().flat_map(|entry| &entry.below);
+        let files: BTreeSet<&str> = files.map(|function| function.file.as_str()).collect();
+        let threads = waits.threads();
+        let on_cpu_ns: u64 = process
+            .threads
+            .iter()
+            .filter(|thread| threads.contains_key(&thread.tid))
+            .map(|thread| thread.times.on_cpu_ns)
+            .sum();
+        let asking = on_cpu(case, |stack| {
+            let called = called(process, stack)?;
+            let asks = called.below.iter().any(|function| is_of_library(function));
+            asks.then_some(called.frame)
+        });
+        let asking_ns = asking
+            .iter()
+            .find(|asking| asking.place.function_id == of.place.function_id)
+            .map_or(0, |asking| asking.ns.min(on_cpu_ns));
+        Some(Self {
+            tids: threads.into_keys().collect(),
+            place: waits.loop_over_items(process)?,
+            by: By::library(&files).or_else(|| By::service(of.peer))?,
+            works_taken: waits.works_taken(process),
+            on_cpu_ns,
+            asking_ns,
+        })
+    }
+
+    /// Whether asking takes much of the time, is most of what is done, and is not done once for
+    /// each request that the process serves itself.
+    fn is_slow(&self, case: Case<'_>, of: &Exchanged<'_>) -> bool {
+        let limits = case.thresholds;
+        let asking_ns = of.blocked_ns + self.asking_ns;
+        asking_ns as f64 >= case.verdicts.span_ns as f64 * limits.wait_share
+            && of.trips >= limits.round_trips * self.works_taken
+            && asking_ns * 2 >= of.blocked_ns + self.on_cpu_ns
+    }
+}
+
+/// What coroutines ask one peer for.
+fn in_loop<'a>(found: &AskedInLoop<'a>) -> Option<(Exchanged<'a>, Asking)> {
+    let mut peers = found.peers.iter().copied();
+    let peer = peers.next().filter(|_| found.peers.len() == 1)?;
+    let of = Exchanged {
+        peer,
+        place: found.place.clone(),
+        waits: found.trips,
+        blocked_ns: found.waits_ns,
+        trips: found.trips,
+        bytes: Some(found.bytes),
+    };
+    let asking = Asking {
+        tids: vec![found.tid],
+        place: found.place.clone(),
+        by: By::library(&found.files).or_else(|| By::service(peer))?,
+        works_taken: found.works_taken,
+        on_cpu_ns: found.on_cpu_ns,
+        asking_ns: found.on_cpu_ns.saturating_sub(found.other_cpu_ns),
+    };
+    Some((of, asking))
+}
+
+fn is_of_library(function: &Function) -> bool {
+    let mut libraries = LIBRARIES.iter();
+    libraries.any(|(mark, _)| function.file.contains(mark))
+}
+
+fn finding(rule: &'static str, case: Case<'_>, of: &Exchanged<'_>, asking: Asking) -> Finding {
     let span_ns = case.verdicts.span_ns;
-    if !of.are_many_small(case) {
-        return None;
-    }
-    let waits = waited(process, |time, _| {
-        is_for_answer(time)
-            && !is_asking_for_work(process, time)
-            && peer(time).is_none_or(|peer| peer == of.peer)
-    });
-    let waits = waits
-        .into_iter()
-        .find(|waits| waits.place.function_id == of.place.function_id)?;
-    let files = waits.entries.iter().flat_map(|entry| &entry.below);
-    let files: BTreeSet<&str> = files.map(|function| function.file.as_str()).collect();
-    let by = By::library(&files).or_else(|| By::service(of.peer))?;
-    let is_one_each = of.trips < case.thresholds.round_trips * waits.works_taken(process);
-    if is_one_each || !is_most(case, of, &waits) {
-        return None;
-    }
-    let place = waits.loop_over_items(process)?;
-    let recoverable = per_second(of.blocked_ns, span_ns);
-    let mean_ns = of.blocked_ns / of.trips.max(1);
-    let service = service_name(of.peer);
-    let whom = service.map_or_else(
-        || of.peer.to_owned(),
-        |service| format!("{service} at {}", of.peer),
-    );
-    let rate = of.trips as f64 * 1e9 / span_ns.max(1) as f64;
-    let each = |bytes: u64| say::number(bytes as f64 / of.trips.max(1) as f64);
-    let sizes = of.bytes.map_or(String::new(), |[sent, received]| {
+    let recoverable = per_second(of.blocked_ns + asking.asking_ns, span_ns);
+    let mut evidence = of.evidence(span_ns);
+    evidence.push(figure(
         format!(
-            ", of some {} bytes sent and {} received",
-            each(sent),
-            each(received)
-        )
-    });
-    let evidence = vec![
-        figure(
-            format!(
-                "{} round trips a second to {whom} in {}{sizes}",
-                say::number(rate),
-                of.place.short(),
-            ),
-            "round_trips_per_s",
-            rate,
-            "1/s",
+            "{} of CPU time to ask and to take the answers",
+            say::duration(asking.asking_ns)
         ),
-        figure(
-            format!(
-                "{} waiting for their answers, {} each",
-                say::part_of(of.blocked_ns, span_ns),
-                say::duration(mean_ns)
-            ),
-            "round_trips_ns",
-            of.blocked_ns as f64,
-            "ns",
-        ),
-    ];
-    Some(Finding {
-        threads: waits.threads().into_keys().collect(),
+        "asking_cpu_ns",
+        asking.asking_ns as f64,
+        "ns",
+    ));
+    Finding {
+        threads: asking.tids,
         evidence,
         cause: "Each turn of a loop asks for one small thing and waits until the answer has come."
             .to_owned(),
-        fix: by.fix().to_owned(),
-        ..case.finding(rule, Some(place), recoverable)
-    })
-}
-
-/// Whether asking is most of what its threads do: waiting for the answers, and the library's work
-/// on them.
-fn is_most(case: Case<'_>, of: &Exchanged<'_>, waits: &Waited<'_>) -> bool {
-    let threads = waits.threads();
-    let on_cpu_ns: u64 = case
-        .process
-        .threads
-        .iter()
-        .filter(|thread| threads.contains_key(&thread.tid))
-        .map(|thread| thread.times.on_cpu_ns)
-        .sum();
-    let of_library = |function: &Function| {
-        let mut libraries = LIBRARIES.iter();
-        libraries.any(|(mark, _)| function.file.contains(mark))
-    };
-    let asking = on_cpu(case, |stack| {
-        let called = crate::diagnose::below::called(case.process, stack)?;
-        let asks = called.below.iter().any(|function| of_library(function));
-        asks.then_some(called.frame)
-    });
-    let asking_ns = asking
-        .iter()
-        .find(|asking| asking.place.function_id == of.place.function_id)
-        .map_or(0, |asking| asking.ns.min(on_cpu_ns));
-    (of.blocked_ns + asking_ns) * 2 >= of.blocked_ns + on_cpu_ns
+        fix: asking.by.fix().to_owned(),
+        ..case.finding(rule, Some(asking.place), recoverable)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::NPlusOne;
     use crate::diagnose::testing::{MS, Model};
-    use crate::model::{Reason, RoundTrips};
+    use crate::model::{AnswersOwed, Reason, RoundTrips};
 
     /// What is found of so many queries in two seconds that are waited for so long in all,
     /// and whose answers have so many bytes each.
@@ -262,5 +328,29 @@ mod tests {
         assert_eq!(found(400, 1_500, 90_000, 1), 0);
         assert_eq!(found(400, 1_500, 90, 300), 0);
         assert_eq!(found(400, 500, 90, 1), 0);
+    }
+
+    /// What is found of coroutines that ask so often, for so many milliseconds of two seconds,
+    /// where so many of 50 looks found several answers owed.
+    fn found_in_loop(trips: u64, ms: u64, of_several: u64) -> usize {
+        let mut model = Model::default();
+        let library = "/usr/lib/python3.12/site-packages/psycopg/connection_async.py";
+        let execute = model.frame("AsyncConnection.execute", library);
+        let own = model.frame("roster", "/srv/app.py");
+        let owed = AnswersOwed {
+            looks: 50,
+            of_several,
+            ..AnswersOwed::default()
+        };
+        let peer = ("10.0.0.5:5432", trips, ms);
+        model.event_loop(peer, &[(&[execute, own], 40), (&[own], 10)], owed);
+        model.check(&NPlusOne).len()
+    }
+
+    #[test]
+    fn coroutines_that_ask_one_after_the_other() {
+        assert_eq!(found_in_loop(400, 1_500, 0), 1);
+        assert_eq!(found_in_loop(400, 1_500, 20), 0);
+        assert_eq!(found_in_loop(20, 1_500, 0), 0);
     }
 }

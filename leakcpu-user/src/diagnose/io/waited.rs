@@ -169,7 +169,7 @@ pub(super) fn is_for_answer(time: &StackTime) -> bool {
 }
 
 /// Waits for work of a thread. One for some event in `place` itself is for what that asked for.
-fn works_taken(process: &Process, thread: &Thread, place: FunctionId) -> u64 {
+pub(super) fn works_taken(process: &Process, thread: &Thread, place: FunctionId) -> u64 {
     let is_elsewhere = |time: &StackTime| {
         let frame = process.own_frame(process.stack(time.stack));
         frame.and_then(|frame| frame.function) != Some(place)

@@ -2,7 +2,7 @@
 
 use crate::classify::{Blame, owner_in_words, place_of};
 use crate::diagnose::finding::{figure, stable_id};
-use crate::diagnose::{Case, Explanation, Finding, Rule, Severity};
+use crate::diagnose::{Case, Explanation, Finding, Gain, Rule, Severity};
 use crate::model::{Deadlocked, Process};
 
 /// The rule.
@@ -84,5 +84,6 @@ fn finding(rule: &'static str, process: &Process, circle: &[Deadlocked]) -> Find
             "restart it, and have every thread take these locks in the same order{places}"
         ),
         recoverable_ns_per_s: None,
+        gain: Gain::Time,
     }
 }

@@ -9,7 +9,7 @@ use super::Row;
 use super::audit::audited;
 use super::collector::collector;
 use super::event_loop::event_loop;
-use super::finding::{Told, cores_in_words, told};
+use super::finding::{Told, gain as gain_of, told};
 use super::line::{Line, Look, cut_end, wrap};
 use super::owned::owned;
 use super::place::{file_line, frame_short, short_name};
@@ -136,11 +136,9 @@ fn step(row: &Row<'_>, width: usize, max_lines: usize) -> Vec<Line> {
         .findings
         .first()
         .filter(|finding| finding.fix == row.findings.next_step)
-        .and_then(|finding| finding.recoverable_ns_per_s)
-        .map(|ns| ns as f64 / 1e9)
-        .filter(|cores| *cores >= 0.01);
-    if let Some(cores) = gain {
-        let longer = format!("{text}; frees up to {}", cores_in_words(cores));
+        .and_then(gain_of);
+    if let Some(gain) = gain {
+        let longer = format!("{text}; {gain}");
         // Only where it costs no line that something else needs.
         let lines = wrap(&longer, room).len();
         if lines <= wrap(&text, room).len() || lines + 2 < max_lines {

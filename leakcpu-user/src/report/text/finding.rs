@@ -3,7 +3,11 @@
 
 use super::Row;
 use super::line::{Line, Look, cut_end, wrap};
-use crate::{diagnose::Finding, model::FunctionId, report::clean};
+use crate::{
+    diagnose::{Finding, Gain},
+    model::FunctionId,
+    report::clean,
+};
 
 /// Lines that a finding takes at most: its fix is not cut short.
 pub(super) const LINES: usize = 6;
@@ -55,12 +59,8 @@ fn lines(row: &Row<'_>, finding: &Finding, width: usize) -> Vec<Line> {
         .push("* ", Look::Warning)
         .push(finding.rule, Look::Warning)
         .push(&format!(" ({})", finding.severity.name()), Look::Plain);
-    let cores = finding.recoverable_ns_per_s.unwrap_or(0) as f64 / 1e9;
-    if cores >= 0.01 {
-        what.push(
-            &format!(": frees up to {}", cores_in_words(cores)),
-            Look::Plain,
-        );
+    if let Some(gain) = gain(finding) {
+        what.push(&format!(": {gain}"), Look::Plain);
     }
     let mut lines = vec![what];
     // What the verdict rests on stands above already.
@@ -95,11 +95,17 @@ fn line(mark: &str, text: &str, look: Look, width: usize) -> Line {
     line
 }
 
-/// `0.98 of a core`.
-pub(super) fn cores_in_words(cores: f64) -> String {
-    match cores {
-        ..0.995 => format!("{cores:.2} of a core"),
-        ..1.05 => "one core".to_owned(),
-        _ => format!("{cores:.1} cores"),
+/// What its fix gives back at most: `frees up to 0.98 of a core`, `saves up to 0.98 s a
+/// second`; `None` if that is next to nothing.
+pub(super) fn gain(finding: &Finding) -> Option<String> {
+    let seconds = finding.recoverable_ns_per_s? as f64 / 1e9;
+    if seconds < 0.01 {
+        return None;
     }
+    Some(match (finding.gain, seconds) {
+        (Gain::Time, _) => format!("saves up to {seconds:.2} s a second"),
+        (Gain::Cpu, ..0.995) => format!("frees up to {seconds:.2} of a core"),
+        (Gain::Cpu, ..1.05) => "frees up to one core".to_owned(),
+        (Gain::Cpu, _) => format!("frees up to {seconds:.1} cores"),
+    })
 }

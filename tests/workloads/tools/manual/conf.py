@@ -1,0 +1,3 @@
+project = "The standard library, a part of it"
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.viewcode"]
+html_theme = "alabaster"
