@@ -17,6 +17,7 @@
 
 mod action;
 mod analysis;
+mod called;
 mod calls;
 mod carried;
 mod code;

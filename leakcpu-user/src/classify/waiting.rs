@@ -72,7 +72,8 @@ pub(super) fn bucket(
         return (Bucket::Rest, true);
     }
     if let Some(bucket) = seen(entry) {
-        return (bucket, false);
+        // Of a queue only the name of what is called is known.
+        return (bucket, !is_for_bytes(entry));
     }
     let bucket = certain_or_likely(process, thread, entry, limits);
     let is_guess = match &entry.kind {
@@ -127,12 +128,11 @@ pub(crate) fn is_asking_for_work(process: &Process, entry: &StackTime) -> bool {
         .unwrap_or(false)
 }
 
-/// What looks at its sockets told.
+/// What looks at its sockets told, or what it calls.
 fn seen(entry: &StackTime) -> Option<Bucket> {
     match entry.awaits? {
-        _ if !is_for_bytes(entry) => None,
         Awaits::Work => Some(Bucket::Rest),
-        Awaits::Answer => Some(Bucket::Network),
+        Awaits::Answer => is_for_bytes(entry).then_some(Bucket::Network),
     }
 }
 

@@ -128,7 +128,8 @@ pub struct StackTime {
     #[serde(default)]
     pub in_long_gap: bool,
     /// What it waited for, as far as looks at its sockets told: then its time is a part,
-    /// estimated, of that of all waits in this stack.
+    /// estimated, of that of all waits in this stack. Of a lock, as far as what is called there
+    /// told: an item of a queue is work.
     #[serde(default)]
     pub awaits: Option<Awaits>,
     /// What the samples found being executed; fewer than `count` where that was lost,

@@ -11,6 +11,7 @@ use super::{
     collector::collector,
     cost::own_usage,
     machine::ran_instead,
+    queues::mark_queues,
     repeats::repeats,
     round_trips::round_trips,
     waiting_loops::{LoopLooks, LoopsOf},
@@ -137,6 +138,7 @@ impl Session {
             process.round_trips = round_trips(watched, &process, totals, &self.connections);
             loop_looks.count_files(&process);
             if self.purpose == Purpose::Report {
+                mark_queues(watched, &mut process, loop_looks.until);
                 process.repeats = repeats(watched, &process, loop_looks.until);
             }
             if let Some(native) = native.take() {

@@ -34,6 +34,7 @@ mod locks;
 mod loop_samples;
 mod machine;
 mod native;
+mod queues;
 mod repeats;
 mod rest;
 mod resumed;

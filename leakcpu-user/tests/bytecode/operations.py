@@ -76,3 +76,15 @@ def compare_in_main_loop(deadline, clock):
     while True:
         if clock < deadline:
             return
+
+
+def take(jobs):
+    return jobs.get(timeout=1.0)
+
+
+def take_of_attribute(self):
+    return self.jobs.get(self.key(), True)
+
+
+def take_by_function(get, jobs):
+    return get(jobs, jobs.timeout)

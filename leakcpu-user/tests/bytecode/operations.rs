@@ -96,6 +96,38 @@ const fn all() -> [Expected; 12] {
 }
 
 #[test]
+fn calls_say_which_method_they_are_of() {
+    let all = [
+        ("take", [Some("get")].as_slice()),
+        ("take_of_attribute", &[Some("key"), Some("get")]),
+        ("take_by_function", &[None]),
+    ];
+    on_each(|python| {
+        let mut found = Vec::new();
+        codes(python, &["operations"], |line| {
+            let record: Record = serde_json::from_str(line).expect("a line is a record");
+            let Some((name, expected)) = all.iter().find(|(name, _)| *name == record.name) else {
+                return;
+            };
+            let analysis = Analysis::of(record.code()).expect("it is compiled code");
+            let calls = analysis.instructions().iter().map(|one| one.offset);
+            let calls = calls.filter(|at| analysis.operation(*at) == Some(Operation::Call));
+            let methods: Vec<_> = calls.map(|at| analysis.method_called(at)).collect();
+            found.push((*name, methods == *expected, format!("{name}: {methods:?}")));
+        });
+        let mut wrong: Vec<String> = found
+            .iter()
+            .filter(|(_, is_right, _)| !is_right)
+            .map(|(.., said)| said.clone())
+            .collect();
+        if found.len() != all.len() {
+            wrong.push(format!("only {found:?} were there"));
+        }
+        wrong
+    });
+}
+
+#[test]
 fn instructions_say_what_they_work_with() {
     on_each(|python| {
         let mut wrong = Vec::new();

@@ -186,7 +186,8 @@ impl Tool {
             .then(|| visitors(with, &own, port))
             .transpose()?;
         let mut command = observe::command(&["classify", "--json", "--all", "-d"]);
-        let script = format!("while :; do {} > /dev/null 2>&1; done", self.run);
+        // What it prints must not keep our pipe open.
+        let script = format!("exec > /dev/null 2>&1; while :; do {}; done", self.run);
         command
             .arg(format!("{seconds}s"))
             .args(["--", "sh", "-c", &script])
