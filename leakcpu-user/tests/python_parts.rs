@@ -10,7 +10,7 @@ use std::path::Path;
 
 use pyobserve::{
     bytecode::{Analysis, Code},
-    interpreter::read_parts,
+    interpreter::{Signature, read_parts, read_signature},
 };
 use record::Record;
 use serde::Deserialize;
@@ -21,6 +21,9 @@ use support::{Running, attach, interpreter};
 struct Live {
     address: u64,
     adaptive: String,
+    arguments: u32,
+    takes_more: bool,
+    is_generator: bool,
 }
 
 #[test]
@@ -52,6 +55,16 @@ fn parts_of_live_code_are_those_of_the_interpreter() {
             assert_eq!(parts.names, record.names, "{name}");
             assert_eq!(parts.constants, record.constants, "{name}");
             assert_eq!(parts.locals, record.locals, "{name}");
+            let signature = Signature {
+                arguments: live.arguments,
+                takes_more: live.takes_more,
+                is_generator: live.is_generator,
+            };
+            assert_eq!(
+                read_signature(&process, live.address),
+                Ok(signature),
+                "{name}"
+            );
             if python.minor < 11 {
                 assert_eq!(parts.cells, record.cells, "{name}");
             }

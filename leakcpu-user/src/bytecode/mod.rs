@@ -34,6 +34,7 @@ mod lower;
 mod opcodes;
 mod operation;
 mod path;
+mod purity;
 mod results;
 mod sampled;
 mod seen;

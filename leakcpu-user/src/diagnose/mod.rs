@@ -60,7 +60,7 @@ pub trait Rule: Sync {
 }
 
 /// All rules.
-pub static RULES: [&dyn Rule; 32] = [
+pub static RULES: [&dyn Rule; 33] = [
     &threads::Deadlock,
     &busy_wait::ZeroTimeoutPoll,
     &busy_wait::MicroSleep,
@@ -78,6 +78,7 @@ pub static RULES: [&dyn Rule; 32] = [
     &cpu::Exceptions,
     &cpu::NestedLoop,
     &cpu::PythonLoop,
+    &cpu::RepeatedCall,
     &cpu::GcThrash,
     &cpu::RegexRecompile,
     &cpu::PandasRowwise,

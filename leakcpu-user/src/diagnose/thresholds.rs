@@ -32,6 +32,12 @@ pub struct Thresholds {
     /// A library's work of which there may be less takes this share of the CPU time: JSON, rows of
     /// data frames.
     pub library_cpu_share: f64,
+    /// A function that only computes takes this share of the CPU time ...
+    pub repeated_call_cpu_share: f64,
+    /// ... so many different calls of it were seen ...
+    pub repeated_calls: u32,
+    /// ... and this share of them was given what another one had been given.
+    pub repeated_call_share: f64,
     /// A loop's own instructions take this share of the CPU time.
     pub loop_cpu_share: f64,
     /// Fewer samples than these say nothing about code.
@@ -76,6 +82,9 @@ impl Thresholds {
         needless_cpu_ns_per_s: 20_000_000,
         handlers_cpu_share: 0.02,
         library_cpu_share: 0.25,
+        repeated_call_cpu_share: 0.25,
+        repeated_calls: 8,
+        repeated_call_share: 0.66,
         loop_cpu_share: 0.5,
         samples: 20,
         searched_items: 100,

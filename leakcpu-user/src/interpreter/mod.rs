@@ -4,6 +4,7 @@
 //! target is neither stopped nor changed. A layout is data ([`layout`]): a new
 //! version is a new table or a new list of published offsets, no new code.
 
+mod argument_values;
 mod attach;
 mod awaited_lock;
 mod bytecode;
@@ -16,11 +17,14 @@ mod operands;
 mod parked;
 mod parts;
 mod remote;
+mod seen_calls;
+mod signature;
 mod stack;
 mod text;
 mod threads;
 mod version;
 
+pub use argument_values::ArgumentValue;
 pub use attach::{AttachError, Interpreters, PythonProcess};
 pub use awaited_lock::{AwaitedLock, AwaitedLockError, LockKind, RLockOwner, awaited_lock};
 pub use bytecode::Bytecode;
@@ -32,6 +36,8 @@ pub use operands::{Iterated, Operand, OperandPlace, OperandType, iterated, opera
 pub use parked::{ParkedError, ParkedStack, parked, parked_native};
 pub use parts::{CodeParts, read_parts};
 pub use remote::{RemoteError, RemoteMemory, RemoteReader};
+pub use seen_calls::{CallReader, Callee, MAX_ARGUMENTS, SeenCall};
+pub use signature::{Signature, read_signature};
 pub use stack::read_stack;
 pub use text::{TextError, decode_text};
 pub use threads::{PyThread, ThreadsError, running_state, threads};

@@ -147,13 +147,13 @@ impl<'a, M: ObjectMemory> Reader<'a, M> {
         })
     }
 
-    fn word(&self, address: u64) -> Result<u64, RemoteError> {
+    pub(super) fn word(&self, address: u64) -> Result<u64, RemoteError> {
         let mut bytes = [0; 8];
         self.memory.read_some(address, 8, &mut bytes)?;
         Ok(u64::from_le_bytes(bytes))
     }
 
-    fn field(&self, object: u64, offset: u16) -> Result<u64, RemoteError> {
+    pub(super) fn field(&self, object: u64, offset: u16) -> Result<u64, RemoteError> {
         self.word(object.wrapping_add(offset.into()))
     }
 
@@ -169,7 +169,7 @@ impl<'a, M: ObjectMemory> Reader<'a, M> {
     }
 
     /// The first items of a tuple.
-    fn items(&self, tuple: u64, limit: usize) -> Result<Vec<u64>, RemoteError> {
+    pub(super) fn items(&self, tuple: u64, limit: usize) -> Result<Vec<u64>, RemoteError> {
         let count = self.field(tuple, self.layout.object.bytes_size)?;
         let count = count.min(limit as u64);
         let start = tuple.wrapping_add(self.layout.parts.tuple_items.into());
@@ -230,7 +230,7 @@ impl<'a, M: ObjectMemory> Reader<'a, M> {
     }
 
     /// An integer of at most 62 bits.
-    fn int(&self, object: u64) -> Result<Option<i64>, RemoteError> {
+    pub(super) fn int(&self, object: u64) -> Result<Option<i64>, RemoteError> {
         let parts = &self.layout.parts;
         let size = self.field(object, parts.int_digits - 8)?;
         let (count, is_negative) = if parts.has_int_tag {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AuditedAt, Calls, Collector, CpuQuota, FileRate, Function, Imports, NativeFunction,
-    NativeStack, Pid, ProbeUse, RanInstead, Repeat, RoundTrips, Stack, Thread,
+    NativeStack, Pid, ProbeUse, RanInstead, Repeat, RepeatedCall, RoundTrips, Stack, Thread,
 };
 
 /// What is known of the interpreter.
@@ -79,6 +79,10 @@ pub struct Process {
     /// Which loops make its waits for answers come again and again, where that was looked at.
     #[serde(default)]
     pub repeats: Vec<Repeat>,
+    /// What its threads call that only computes, and how often with the same arguments, where that
+    /// was looked at.
+    #[serde(default)]
+    pub repeated_calls: Vec<RepeatedCall>,
     /// How fast it reads and writes, if that takes CPU time that is worth a look.
     #[serde(default)]
     pub file_rate: Option<FileRate>,
@@ -125,6 +129,7 @@ impl Process {
             ran_instead: Vec::new(),
             round_trips: Vec::new(),
             repeats: Vec::new(),
+            repeated_calls: Vec::new(),
             file_rate: None,
             collector: None,
             audits: None,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{loop_samples::Seen, watched::Watched};
+use super::{loop_samples::Seen, repeated_calls::PureFunction, watched::Watched};
 use crate::{
     bytecode::{Operands, Operation, SampledCode},
     interpreter::{
@@ -28,6 +28,8 @@ pub(super) struct Found {
     /// What is to be looked at, each of the spot with this number.
     operands: Vec<(usize, OperandPlace, Operands)>,
     nested: Vec<(usize, OperandPlace, [Option<String>; 2])>,
+    /// Functions whose calls are.
+    pub functions: Vec<PureFunction>,
 }
 
 /// One spot while it grows.

@@ -2,7 +2,6 @@
 
 use std::{
     cell::OnceCell,
-    collections::HashSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -14,6 +13,8 @@ use super::{
     file_looks::FileLook,
     hot_spots::{Found, OperandLooks, hot_spots},
     loop_samples::{Seen, is_standard},
+    loop_values::Frames,
+    repeated_calls::{CallLooks, look_further, pure_functions},
     stacks::Stacks,
     watched::Watched,
 };
@@ -21,11 +22,8 @@ use crate::{
     bytecode::{Analysis, DecodeError, SampledCode, Waiting, leave_results, waiting_loop},
     collect::ThreadRecord,
     discovery::{SourcePlace, source_line},
-    interpreter::{
-        CodeError, CodeParts, FrameValues, MAX_VALUES, PythonProcess, frame_values, read_parts,
-        read_witness,
-    },
-    model::{HotSpot, Pid, Process, SteadyValues, Tid, WaitingLoop, plain_name},
+    interpreter::{CodeError, CodeParts, MAX_VALUES, PythonProcess, read_parts, read_witness},
+    model::{HotSpot, Pid, Process, Tid, WaitingLoop, plain_name},
     symbolize::{CodeId, FunctionName},
 };
 
@@ -44,8 +42,6 @@ const MAX_TIME: Duration = Duration::from_millis(100);
 /// Looks at the variables of threads whose loops only wait, and the time between two.
 const VALUE_LOOKS: u32 = 10;
 const VALUE_LOOK_GAP: Duration = Duration::from_millis(2);
-/// Fewer looks that find it say nothing.
-const MIN_VALUE_LOOKS: u32 = 5;
 /// Threads whose variables are looked at.
 const MAX_VALUE_THREADS: usize = 64;
 
@@ -71,6 +67,8 @@ pub(super) struct LoopLooks {
     waiting: Vec<Frames>,
     /// Threads whose operands are.
     operands: Vec<OperandLooks>,
+    /// Threads whose calls are.
+    calls: Vec<CallLooks>,
     /// Processes whose reads and writes are counted meanwhile.
     files: Vec<FileLook>,
     /// Threads that there was no time for.
@@ -88,6 +86,7 @@ impl LoopLooks {
             for_spins: purpose == Purpose::Spins,
             waiting: Vec::new(),
             operands: Vec::new(),
+            calls: Vec::new(),
             files: Vec::new(),
             left_out: 0,
             unreadable: 0,
@@ -126,9 +125,16 @@ impl LoopLooks {
         };
         let state = &record.state;
         let thread = (state.pid, state.tid, state.tstate);
-        match OperandLooks::of(thread, process, &mut found) {
-            Some(_) if self.operands.len() >= MAX_OPERAND_THREADS => self.without_operands += 1,
-            wanted => self.operands.extend(wanted),
+        let functions = std::mem::take(&mut found.functions);
+        let calls = CallLooks::of(thread, process, functions);
+        let operands = OperandLooks::of(thread, process, &mut found);
+        let is_wanted = calls.is_some() || operands.is_some();
+        let most = self.operands.len().max(self.calls.len());
+        if is_wanted && most >= MAX_OPERAND_THREADS {
+            self.without_operands += 1;
+        } else {
+            self.calls.extend(calls);
+            self.operands.extend(operands);
         }
         (loops, found.spots)
     }
@@ -176,7 +182,8 @@ impl LoopLooks {
     /// Looks several times at the variables of threads whose loops only wait, and at what the
     /// instructions of others work with.
     pub(super) fn look_at_values(mut self, processes: &mut [Process]) {
-        let has_no_operands = self.operands.is_empty() && self.files.is_empty();
+        let has_no_operands =
+            self.operands.is_empty() && self.calls.is_empty() && self.files.is_empty();
         let looks = match (has_no_operands, self.waiting.is_empty()) {
             (false, _) => OPERAND_LOOKS,
             (true, false) => VALUE_LOOKS,
@@ -190,9 +197,14 @@ impl LoopLooks {
                 self.waiting.iter_mut().for_each(Frames::look);
             }
             self.operands.iter_mut().for_each(OperandLooks::look);
+            self.calls.iter_mut().for_each(CallLooks::look);
         }
+        look_further(&mut self.calls, VALUE_LOOK_GAP);
         for operands in self.operands {
             operands.tell(processes);
+        }
+        for calls in self.calls {
+            calls.tell(processes);
         }
         for files in self.files {
             files.tell(processes);
@@ -264,39 +276,11 @@ impl LoopLooks {
         let found = if self.for_spins {
             Found::default()
         } else {
-            hot_spots(watched, process, seen, &mut code)
+            let mut found = hot_spots(watched, process, seen, &mut code);
+            found.functions = pure_functions(watched, process, seen, &mut code);
+            found
         };
         (leave.then_some(LoopsOf::LeaveResults), found)
-    }
-}
-
-/// The variables of one thread's loop.
-struct Frames {
-    pid: Pid,
-    tid: Tid,
-    tstate: u64,
-    /// Address of the loop's code object.
-    code: u64,
-    process: PythonProcess,
-    variables: Vec<u32>,
-    found: Vec<FrameValues>,
-}
-
-impl Frames {
-    fn look(&mut self) {
-        match frame_values(&self.process, self.tstate, self.code, &self.variables) {
-            Ok(found) => self.found.extend(found),
-            Err(error) => tracing::debug!(pid = self.pid.0, %error, "variables not read"),
-        }
-    }
-
-    fn steady(&self) -> Option<SteadyValues> {
-        let distinct: HashSet<&FrameValues> = self.found.iter().collect();
-        let looks = u32::try_from(self.found.len()).ok()?;
-        (looks >= MIN_VALUE_LOOKS).then_some(SteadyValues {
-            looks,
-            distinct: u32::try_from(distinct.len()).ok()?,
-        })
     }
 }
 

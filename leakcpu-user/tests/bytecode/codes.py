@@ -6,6 +6,7 @@ codes.py dis LIMIT         about LIMIT instructions, spread over the standard li
                            are monitored (3.12 and later); then the stack effects
 codes.py snippets          the functions of snippets.py beside it
 codes.py operations        those of operations.py
+codes.py purity            those of purity.py
 codes.py live              the same functions, imported, and others that have run hot, with
                            their addresses; all live until stdin closes
 codes.py judge [PATH...]   the standard library and what is installed beside it, or these
@@ -14,17 +15,19 @@ codes.py judge [PATH...]   the standard library and what is installed beside it,
 Fields: file, name, line, minor, code, exceptions (hexadecimal), names, constants, locals,
 cells, lines ([offset, line] where a line begins); for `dis` also dis ([offset, operation,
 argument or null, jump target or null]) and, if it has run, adaptive (hexadecimal); for
-`live` also address and adaptive.
+`live` also address, adaptive, arguments, takes_more and is_generator.
 """
 
 import dis
 import gc
+import inspect
 import json
 import os
 import sys
 import types
 import warnings
 
+GENERATORS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 MINOR = sys.version_info[1]
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -227,7 +230,12 @@ def say_live():
     codes = [code for code in codes if code.co_filename == snippets.__file__]
     for code in codes + [hot.__code__, waiting.__code__]:
         adaptive = code._co_code_adaptive if MINOR >= 11 else code.co_code
-        say(record(code, address=id(code), adaptive=adaptive.hex()))
+        more = dict(
+            arguments=code.co_argcount + code.co_kwonlyargcount,
+            takes_more=bool(code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)),
+            is_generator=bool(code.co_flags & GENERATORS),
+        )
+        say(record(code, address=id(code), adaptive=adaptive.hex(), **more))
     sys.stdout.write("\n")
     sys.stdout.flush()
     sys.stdin.read()
@@ -242,7 +250,7 @@ def main(what, *arguments):
     if what == "live":
         say_live()
         return
-    if what in ("snippets", "operations"):
+    if what in ("snippets", "operations", "purity"):
         files = [os.path.join(HERE, what + ".py")]
     else:
         paths = arguments or (library(),)

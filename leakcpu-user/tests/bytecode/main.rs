@@ -7,6 +7,7 @@ mod hostile;
 #[expect(dead_code, reason = "the end-to-end tests use the rest")]
 mod interpreter;
 mod operations;
+mod purity;
 #[expect(dead_code, reason = "lines are for `loops`")]
 mod record;
 mod snippets;

@@ -11,9 +11,9 @@ use pyobserve::{
     bytecode::{Analysis, Code, Constant, SeenCallees},
     elf::{Image, Wanted, needs_libpython, python_elf, usdt_arguments, usdt_notes},
     interpreter::{
-        LineTableKind, PythonVersion, RemoteReader,
+        CallReader, Callee, LineTableKind, PythonVersion, RemoteReader,
         layout::{InterpreterLayout, check::check},
-        line_for, read_code, read_parts, read_stack, threads,
+        line_for, read_code, read_parts, read_signature, read_stack, threads,
     },
 };
 
@@ -183,6 +183,12 @@ pub fn objects(bytes: &[u8]) {
         if let Ok(parts) = read_parts(&process.memory(), &process, frame.address()) {
             judge(parts.code());
         }
+        let _ = read_signature(&process, frame.address());
+        let callee = Callee {
+            code: frame.address(),
+            arguments: 2,
+        };
+        let _ = CallReader::default().look(&process, tstate, &callee);
     }
 }
 
@@ -229,6 +235,7 @@ fn judge(code: Code<'_>) {
         within(judged.quiet.as_deref().unwrap_or_default());
         let _ = analysis.written(one);
     }
+    let _ = analysis.pure_arguments("done", 2);
     let whole = analysis.judge_function(&none);
     within(&whole.returning);
     within(&whole.raising);

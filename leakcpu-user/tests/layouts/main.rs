@@ -164,6 +164,9 @@ fn numbers(layout: &InterpreterLayout) -> Vec<(&'static str, u64)> {
             object.code_qualname.unwrap_or(object.code_name).into(),
         ),
         ("PyCodeObject.co_linetable", object.code_line_table.into()),
+        ("PyCodeObject.co_argcount", parts.arguments.into()),
+        // What `interpreter::Signature` reads.
+        ("co_kwonlyargcount - co_argcount", 8),
         ("PyCodeObject.co_consts", parts.constants.into()),
         ("PyCodeObject.co_names", parts.names.into()),
         ("PyCodeObject.co_localsplusnames", parts.locals.into()),

@@ -128,6 +128,9 @@ IN("facts") const struct fact facts[] = {
     FACT("sizeof(PyMemberDef)", sizeof(PyMemberDef))
     AT("PyMemberDef.offset", PyMemberDef, offset)
     AT("PyCodeObject.co_flags", PyCodeObject, co_flags)
+    AT("PyCodeObject.co_argcount", PyCodeObject, co_argcount)
+    FACT("co_kwonlyargcount - co_argcount",
+         offsetof(PyCodeObject, co_kwonlyargcount) - offsetof(PyCodeObject, co_argcount))
     AT("PyCodeObject.co_firstlineno", PyCodeObject, co_firstlineno)
     AT("PyCodeObject.co_filename", PyCodeObject, co_filename)
     AT("PyCodeObject.co_name", PyCodeObject, co_name)

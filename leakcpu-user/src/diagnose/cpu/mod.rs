@@ -9,6 +9,7 @@ mod nested_loop;
 mod pandas_rowwise;
 mod python_loop;
 mod regex_recompile;
+mod repeated_call;
 mod spots;
 mod string_concat;
 
@@ -21,4 +22,5 @@ pub(super) use nested_loop::NestedLoop;
 pub(super) use pandas_rowwise::PandasRowwise;
 pub(super) use python_loop::PythonLoop;
 pub(super) use regex_recompile::RegexRecompile;
+pub(super) use repeated_call::RepeatedCall;
 pub(super) use string_concat::StringConcat;

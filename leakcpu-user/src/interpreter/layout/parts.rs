@@ -11,6 +11,8 @@
 pub struct PartsLayout {
     /// `PyCodeObject.co_code` (up to 3.10): later the instructions are in the object.
     pub code: Option<u16>,
+    /// `PyCodeObject.co_argcount`, which `co_posonlyargcount` and `co_kwonlyargcount` follow.
+    pub arguments: u16,
     /// `PyCodeObject.co_consts`.
     pub constants: u16,
     /// `PyCodeObject.co_names`.
@@ -46,6 +48,12 @@ impl PartsLayout {
         let is_old = minor < 11;
         Self {
             code: if is_old { Some(48) } else { None },
+            arguments: match minor {
+                ..=10 => 16,
+                // Behind the flags; in 3.11 two words of 16 bits are between them.
+                11 => head + 40,
+                _ => head + 36,
+            },
             constants: if is_old { 56 } else { head + 8 },
             names: if is_old { 64 } else { head + 16 },
             exception_table: if is_old { None } else { Some(head + 24) },
