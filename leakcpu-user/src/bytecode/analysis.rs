@@ -8,7 +8,7 @@ use super::{
     decode,
     decode::index_of,
     depth::depths,
-    flow::{Block, blocks},
+    flow::{Block, Edge, blocks},
     function::judge_function,
     judge::judge,
     loops::{loops, ranges},
@@ -80,6 +80,17 @@ impl<'a> Analysis<'a> {
     pub(super) fn begins_block(&self, index: usize) -> bool {
         let mut blocks = self.blocks.iter();
         blocks.any(|block| block.instructions.start == index)
+    }
+
+    pub(super) fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    /// Whether control may jump to an instruction, or come to it by an exception.
+    pub(super) fn is_jumped_to(&self, index: usize) -> bool {
+        let edges = self.blocks.iter().flat_map(|block| &block.edges);
+        let mut edges = edges.filter(|(_, edge)| *edge != Edge::Next);
+        edges.any(|(to, _)| self.blocks[*to].instructions.start == index)
     }
 
     /// How many values are on the stack before each instruction, where that is known.

@@ -6,7 +6,8 @@
 //! iteration does anything that outlives it ([`judge`]), and [`Analysis::judge_function`] the
 //! same of a call of the whole function ([`function`]). [`waiting_loop`] looks where a thread was
 //! sampled, and whether all that ran there only waits ([`sampled`]); [`leave_results`] whether what
-//! is not proved to wait shows that it does more.
+//! is not proved to wait shows that it does more. What instructions are for ([`operation`]), and
+//! which call a result that is dropped was of ([`dropped`]), is evidence for rules.
 //!
 //! Bytecode is foreign: it may be made by hand, or be no bytecode at all. Every step is
 //! bounded, and what is not understood is [`Judgement::Unknown`].
@@ -23,6 +24,7 @@ mod code;
 mod dataflow;
 mod decode;
 mod depth;
+mod dropped;
 mod flow;
 mod function;
 mod handlers;

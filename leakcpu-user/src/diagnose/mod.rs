@@ -57,7 +57,7 @@ pub trait Rule: Sync {
 }
 
 /// All rules.
-pub static RULES: [&dyn Rule; 32] = [
+pub static RULES: [&dyn Rule; 33] = [
     &threads::Deadlock,
     &busy_wait::ZeroTimeoutPoll,
     &busy_wait::MicroSleep,
@@ -70,6 +70,7 @@ pub static RULES: [&dyn Rule; 32] = [
     &threads::LockContention,
     &event_loop::BlockingCall,
     &event_loop::CpuInLoop,
+    &event_loop::NeverAwaited,
     &cpu::ListMembership,
     &cpu::StringConcat,
     &cpu::Exceptions,

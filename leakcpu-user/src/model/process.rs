@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AuditedAt, Calls, Collector, CpuQuota, FileRate, Function, Imports, NativeFunction,
-    NativeStack, Pid, ProbeUse, RanInstead, Repeat, RoundTrips, Stack, Thread,
+    AuditedAt, Calls, Collector, CpuQuota, DroppedCall, FileRate, Function, Imports,
+    NativeFunction, NativeStack, Pid, ProbeUse, RanInstead, Repeat, RoundTrips, Stack, Thread,
 };
 
 /// What is known of the interpreter.
@@ -79,6 +79,9 @@ pub struct Process {
     /// Which loops make its waits for answers come again and again, where that was looked at.
     #[serde(default)]
     pub repeats: Vec<Repeat>,
+    /// Calls whose coroutines it dropped, where that was met and the call is known.
+    #[serde(default)]
+    pub dropped_calls: Vec<DroppedCall>,
     /// How fast it reads and writes, if that takes CPU time that is worth a look.
     #[serde(default)]
     pub file_rate: Option<FileRate>,
@@ -125,6 +128,7 @@ impl Process {
             ran_instead: Vec::new(),
             round_trips: Vec::new(),
             repeats: Vec::new(),
+            dropped_calls: Vec::new(),
             file_rate: None,
             collector: None,
             audits: None,

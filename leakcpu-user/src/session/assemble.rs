@@ -10,6 +10,7 @@ use super::{
     build::ThreadBuilder,
     collector::collector,
     cost::own_usage,
+    dropped_calls::dropped_calls,
     machine::ran_instead,
     repeats::repeats,
     round_trips::round_trips,
@@ -138,6 +139,7 @@ impl Session {
             loop_looks.count_files(&process);
             if self.purpose == Purpose::Report {
                 process.repeats = repeats(watched, &process, loop_looks.until);
+                process.dropped_calls = dropped_calls(watched, &process);
             }
             if let Some(native) = native.take() {
                 (process.natives, process.native_stacks) = native.into_parts();

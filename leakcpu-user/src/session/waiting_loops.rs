@@ -11,22 +11,19 @@ use leakcpu_common::totals::{Totals, TotalsKey};
 
 use super::{
     Purpose,
+    code_reads::read_or_kept,
     file_looks::FileLook,
     hot_spots::{Found, OperandLooks, hot_spots},
     loop_samples::{Seen, is_standard},
-    stacks::Stacks,
     watched::Watched,
 };
 use crate::{
-    bytecode::{Analysis, DecodeError, SampledCode, Waiting, leave_results, waiting_loop},
+    bytecode::{Analysis, SampledCode, Waiting, leave_results, waiting_loop},
     collect::ThreadRecord,
     discovery::{SourcePlace, source_line},
-    interpreter::{
-        CodeError, CodeParts, FrameValues, MAX_VALUES, PythonProcess, frame_values, read_parts,
-        read_witness,
-    },
+    interpreter::{CodeParts, FrameValues, MAX_VALUES, PythonProcess, frame_values},
     model::{HotSpot, Pid, Process, SteadyValues, Tid, WaitingLoop, plain_name},
-    symbolize::{CodeId, FunctionName},
+    symbolize::FunctionName,
 };
 
 /// Fewer samples say nothing about a loop.
@@ -297,50 +294,6 @@ impl Frames {
             looks,
             distinct: u32::try_from(distinct.len()).ok()?,
         })
-    }
-}
-
-/// Why a code object cannot be judged.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Unjudged {
-    #[error("its process has ended")]
-    Ended,
-    #[error("another may have been at its address")]
-    Replaced,
-    #[error(transparent)]
-    Code(#[from] CodeError),
-    #[error(transparent)]
-    Bytes(#[from] DecodeError),
-}
-
-/// Reads a code object, or takes what was read of it while it was there.
-pub(super) fn read_or_kept(
-    process: &PythonProcess,
-    watched: &Watched,
-    code: CodeId,
-) -> Result<Arc<CodeParts>, Unjudged> {
-    let now = if watched.exited {
-        Err(Unjudged::Ended)
-    } else {
-        read(process, &watched.stacks, code).map(Arc::new)
-    };
-    now.or_else(|why| watched.hot_code.get(code).ok_or(why))
-}
-
-/// Reads the parts of a code object that was sampled.
-pub(super) fn read(
-    process: &PythonProcess,
-    stacks: &Stacks,
-    code: CodeId,
-) -> Result<CodeParts, Unjudged> {
-    let (address, witness) = stacks.whereabouts(code).ok_or(Unjudged::Replaced)?;
-    let parts = read_parts(&process.memory(), process, address)?;
-    // The same object as the one that was sampled.
-    let there = read_witness(process, address).map_err(CodeError::from)?;
-    if there == Some(witness) {
-        Ok(parts)
-    } else {
-        Err(Unjudged::Replaced)
     }
 }
 

@@ -6,6 +6,7 @@ codes.py dis LIMIT         about LIMIT instructions, spread over the standard li
                            are monitored (3.12 and later); then the stack effects
 codes.py snippets          the functions of snippets.py beside it
 codes.py operations        those of operations.py
+codes.py dropped           those of dropped.py
 codes.py live              the same functions, imported, and others that have run hot, with
                            their addresses; all live until stdin closes
 codes.py judge [PATH...]   the standard library and what is installed beside it, or these
@@ -242,7 +243,7 @@ def main(what, *arguments):
     if what == "live":
         say_live()
         return
-    if what in ("snippets", "operations"):
+    if what in ("snippets", "operations", "dropped"):
         files = [os.path.join(HERE, what + ".py")]
     else:
         paths = arguments or (library(),)

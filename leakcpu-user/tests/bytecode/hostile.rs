@@ -24,6 +24,10 @@ fn ask_all(code: Code<'_>) {
         let innermost = analysis.innermost(&[one.header]).expect("it is in one");
         assert!(one.contains(innermost.header));
     }
+    let pops = analysis.instructions().iter().take(20);
+    for name in pops.filter_map(|one| analysis.dropped_call(one.offset)) {
+        assert!(!name.is_empty());
+    }
     assert!(analysis.innermost(&[u32::MAX]).is_none());
     let whole = analysis.judge_function(&SeenCallees::default());
     for range in whole.returning.iter().chain(&whole.raising) {

@@ -229,6 +229,9 @@ fn judge(code: Code<'_>) {
         within(judged.quiet.as_deref().unwrap_or_default());
         let _ = analysis.written(one);
     }
+    for instruction in analysis.instructions().iter().take(20) {
+        let _ = analysis.dropped_call(instruction.offset);
+    }
     let whole = analysis.judge_function(&none);
     within(&whole.returning);
     within(&whole.raising);
