@@ -57,7 +57,7 @@ pub trait Rule: Sync {
 }
 
 /// All rules.
-pub static RULES: [&dyn Rule; 33] = [
+pub static RULES: [&dyn Rule; 35] = [
     &threads::Deadlock,
     &busy_wait::ZeroTimeoutPoll,
     &busy_wait::MicroSleep,
@@ -76,6 +76,8 @@ pub static RULES: [&dyn Rule; 33] = [
     &cpu::Exceptions,
     &cpu::NestedLoop,
     &cpu::PythonLoop,
+    &cpu::RepeatedLookup,
+    &cpu::AppendLoop,
     &cpu::GcThrash,
     &cpu::RegexRecompile,
     &cpu::PandasRowwise,

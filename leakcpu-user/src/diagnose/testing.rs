@@ -4,8 +4,8 @@ use super::{Case, Finding, Rule, Thresholds};
 use crate::{
     classify::classify,
     model::{
-        Child, Frame, Function, FunctionId, Host, Pid, Process, Profile, Reason, Repeat, Stack,
-        StackId, StackTime, StackTimeKind, Thread, ThreadTimes, Tid,
+        Child, Frame, Function, FunctionId, Host, HotLoop, Pid, Process, Profile, Reason, Repeat,
+        Stack, StackId, StackTime, StackTimeKind, Thread, ThreadTimes, Tid,
     },
 };
 
@@ -104,6 +104,30 @@ impl Model {
             stack_times,
             ..Thread::new(tid, times)
         });
+    }
+
+    /// A thread that computed for two seconds, with so many samples in the function of a frame, and
+    /// loops of it.
+    pub(super) fn computing(&mut self, frame: Frame, samples: u64, hot_loops: Vec<HotLoop>) {
+        self.thread(&[]);
+        let stack = u32::try_from(self.process.stacks.len());
+        self.process.stacks.push(Self::stack(&[frame]));
+        if let Some(thread) = self.process.threads.last_mut() {
+            thread.hot_loops = hot_loops;
+            thread.stack_times.push(StackTime {
+                stack: StackId(stack.expect("there are few")),
+                kind: StackTimeKind::OnCpuUser,
+                count: samples,
+                blocked_ns: 0,
+                runnable_ns: 0,
+                max_blocked_ns: 0,
+                stack_estimated_ns: 0,
+                reason_estimated_ns: 0,
+                in_long_gap: false,
+                awaits: None,
+                leaves: Vec::new(),
+            });
+        }
     }
 
     /// What `rule` finds.

@@ -91,8 +91,8 @@ impl Session {
                 };
                 let mut thread = builder.build();
                 thread.lock_waits = lock_waits;
-                let (loops, hot_spots) = loop_looks.look(watched, &record, builder.totals);
-                thread.hot_spots = hot_spots;
+                let (loops, hot) = loop_looks.look(watched, &record, builder.totals);
+                (thread.hot_spots, thread.hot_loops) = (hot.spots, hot.loops);
                 match loops {
                     Some(LoopsOf::OnlyWait(waiting)) => thread.waiting_loop = Some(waiting),
                     Some(LoopsOf::LeaveResults) => thread.leaves_results = true,

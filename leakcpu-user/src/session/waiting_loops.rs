@@ -13,8 +13,10 @@ use super::{
     Purpose,
     code_reads::read_or_kept,
     file_looks::FileLook,
-    hot_spots::{Found, OperandLooks, hot_spots},
+    hot_loops::hot_loops,
+    hot_spots::hot_spots,
     loop_samples::{Seen, is_standard},
+    operand_looks::{OperandLooks, Wanted},
     watched::Watched,
 };
 use crate::{
@@ -22,7 +24,7 @@ use crate::{
     collect::ThreadRecord,
     discovery::{SourcePlace, source_line},
     interpreter::{CodeParts, FrameValues, MAX_VALUES, PythonProcess, frame_values},
-    model::{HotSpot, Pid, Process, SteadyValues, Tid, WaitingLoop, plain_name},
+    model::{HotLoop, HotSpot, Pid, Process, SteadyValues, Tid, WaitingLoop, plain_name},
     symbolize::FunctionName,
 };
 
@@ -57,6 +59,14 @@ pub(super) enum LoopsOf<W = WaitingLoop> {
     OnlyWait(W),
     /// Do more than that, most of the time.
     LeaveResults,
+}
+
+/// What hot code does that does not only wait.
+#[derive(Default)]
+pub(super) struct Hot {
+    pub spots: Vec<HotSpot>,
+    pub loops: Vec<HotLoop>,
+    wanted: Wanted,
 }
 
 /// Looks at the loops of a window's busy threads.
@@ -99,8 +109,8 @@ impl LoopLooks {
         watched: &Watched,
         record: &ThreadRecord,
         totals: &[(TotalsKey, Totals)],
-    ) -> (Option<LoopsOf>, Vec<HotSpot>) {
-        let nothing = (None, Vec::new());
+    ) -> (Option<LoopsOf>, Hot) {
+        let nothing = (None, Hot::default());
         if record.state.on_cpu_ns < record.wall_ns() / MIN_ON_CPU_PART {
             return nothing;
         }
@@ -115,7 +125,7 @@ impl LoopLooks {
             self.left_out += 1;
             return nothing;
         }
-        let (loops, mut found) = self.judge(watched, process, &seen);
+        let (loops, mut hot) = self.judge(watched, process, &seen);
         let loops = match loops {
             Some(LoopsOf::OnlyWait(waiting)) => self.waits(watched, record, &seen, waiting),
             Some(LoopsOf::LeaveResults) => Some(LoopsOf::LeaveResults),
@@ -123,11 +133,11 @@ impl LoopLooks {
         };
         let state = &record.state;
         let thread = (state.pid, state.tid, state.tstate);
-        match OperandLooks::of(thread, process, &mut found) {
+        match OperandLooks::of(thread, process, std::mem::take(&mut hot.wanted)) {
             Some(_) if self.operands.len() >= MAX_OPERAND_THREADS => self.without_operands += 1,
             wanted => self.operands.extend(wanted),
         }
-        (loops, found.spots)
+        (loops, hot)
     }
 
     /// Counts the reads and writes of a process for as long as the other looks take, if they are
@@ -213,7 +223,7 @@ impl LoopLooks {
         watched: &Watched,
         process: &PythonProcess,
         seen: &Seen,
-    ) -> (Option<LoopsOf<Waiting>>, Found) {
+    ) -> (Option<LoopsOf<Waiting>>, Hot) {
         let parts: Vec<OnceCell<Option<Arc<CodeParts>>>> =
             seen.codes.iter().map(|_| OnceCell::new()).collect();
         let taken_apart: Vec<OnceCell<Option<SampledCode<'_>>>> =
@@ -254,16 +264,16 @@ impl LoopLooks {
         };
         let least = (seen.of_samples * MIN_SHARE_PCT).div_ceil(100);
         if let Some(waiting) = waiting_loop(&seen.samples, least, &mut code) {
-            return (Some(LoopsOf::OnlyWait(waiting)), Found::default());
+            return (Some(LoopsOf::OnlyWait(waiting)), Hot::default());
         }
         let most = seen.of_samples / 2 + 1;
         let leave = leave_results(&seen.samples, most, &mut code);
-        let found = if self.for_spins {
-            Found::default()
-        } else {
-            hot_spots(watched, process, seen, &mut code)
-        };
-        (leave.then_some(LoopsOf::LeaveResults), found)
+        let mut hot = Hot::default();
+        if !self.for_spins {
+            hot.spots = hot_spots(watched, process, seen, &mut code, &mut hot.wanted);
+            hot.loops = hot_loops(watched, process, seen, &mut code, &mut hot.wanted);
+        }
+        (leave.then_some(LoopsOf::LeaveResults), hot)
     }
 }
 

@@ -4,6 +4,7 @@
 mod dis;
 mod dropped;
 mod hostile;
+mod hot_loops;
 #[path = "../../../tests/src/interpreter/mod.rs"]
 #[expect(dead_code, reason = "the end-to-end tests use the rest")]
 mod interpreter;
