@@ -1,6 +1,6 @@
 //! A code object, taken apart once and judged loop by loop.
 
-use std::ops::Range;
+use std::{collections::BTreeSet, ops::Range};
 
 use super::{
     Code, DecodeError, FunctionJudgement, Instruction, Loop, LoopJudgement, Op, SeenCallees,
@@ -8,7 +8,7 @@ use super::{
     decode,
     decode::index_of,
     depth::depths,
-    flow::{Block, blocks},
+    flow::{Block, Edge, blocks},
     function::judge_function,
     judge::judge,
     loops::{loops, ranges},
@@ -62,6 +62,13 @@ impl<'a> Analysis<'a> {
         loops.find(|one| offsets.iter().all(|offset| one.contains(*offset)))
     }
 
+    /// The innermost loop around an offset, but for those in which an `await` waits, which are none
+    /// of the program's.
+    pub fn own_loop(&self, offset: u32) -> Option<&Loop> {
+        let mut around = self.loops.iter().filter(|one| one.contains(offset));
+        around.find(|one| !self.only_delegates(one))
+    }
+
     /// The instruction at an offset, in bytes, its caches included.
     pub fn instruction_at(&self, offset: u32) -> Option<&Instruction> {
         index_of(&self.instructions, offset).map(|index| &self.instructions[index])
@@ -80,6 +87,33 @@ impl<'a> Analysis<'a> {
     pub(super) fn begins_block(&self, index: usize) -> bool {
         let mut blocks = self.blocks.iter();
         blocks.any(|block| block.instructions.start == index)
+    }
+
+    pub(super) fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    /// The numbers of a block's instructions.
+    pub(super) fn instructions_of(&self, block: usize) -> Range<usize> {
+        self.blocks[block].instructions.clone()
+    }
+
+    /// The blocks that control may go to from one, over edges of a kind.
+    pub(super) fn goes_to(
+        &self,
+        block: usize,
+        is_wanted: impl Fn(Edge) -> bool,
+    ) -> BTreeSet<usize> {
+        let edges = self.blocks[block].edges.iter();
+        let wanted = edges.filter(|(_, edge)| is_wanted(*edge));
+        wanted.map(|(to, _)| *to).collect()
+    }
+
+    /// Whether control may jump to an instruction, or come to it by an exception.
+    pub(super) fn is_jumped_to(&self, index: usize) -> bool {
+        let edges = self.blocks.iter().flat_map(|block| &block.edges);
+        let mut edges = edges.filter(|(_, edge)| *edge != Edge::Next);
+        edges.any(|(to, _)| self.blocks[*to].instructions.start == index)
     }
 
     /// How many values are on the stack before each instruction, where that is known.

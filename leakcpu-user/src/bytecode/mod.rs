@@ -6,7 +6,9 @@
 //! iteration does anything that outlives it ([`judge`]), and [`Analysis::judge_function`] the
 //! same of a call of the whole function ([`function`]). [`waiting_loop`] looks where a thread was
 //! sampled, and whether all that ran there only waits ([`sampled`]); [`leave_results`] whether what
-//! is not proved to wait shows that it does more.
+//! is not proved to wait shows that it does more. What instructions are for ([`operation`]), what a
+//! loop fills ([`appends`]) and looks up again ([`lookups`]), and which call a result that is dropped
+//! was of ([`dropped`]), is evidence for rules.
 //!
 //! Bytecode is foreign: it may be made by hand, or be no bytecode at all. Every step is
 //! bounded, and what is not understood is [`Judgement::Unknown`].
@@ -17,6 +19,7 @@
 
 mod action;
 mod analysis;
+mod appends;
 mod called;
 mod calls;
 mod carried;
@@ -24,11 +27,13 @@ mod code;
 mod dataflow;
 mod decode;
 mod depth;
+mod dropped;
 mod flow;
 mod function;
 mod handlers;
 mod judge;
 mod judgement;
+mod lookups;
 mod loops;
 mod lower;
 mod opcodes;
@@ -42,6 +47,7 @@ mod step;
 mod value;
 
 pub use analysis::Analysis;
+pub use appends::Append;
 pub use calls::CallKind;
 pub use code::{Code, Constant};
 pub use decode::{DecodeError, Instruction, MAX_CODE_BYTES, decode};
@@ -49,6 +55,7 @@ pub use judgement::{
     Does, Effect, EffectKind, FunctionJudgement, Judgement, LoopJudgement, Missing, MissingKind,
     NamedCall, RunsCode, RunsCodeKind,
 };
+pub use lookups::Lookup;
 pub use loops::Loop;
 pub use lower::stack_effect;
 pub use opcodes::{Op, known_minors};

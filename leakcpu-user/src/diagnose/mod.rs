@@ -60,7 +60,7 @@ pub trait Rule: Sync {
 }
 
 /// All rules.
-pub static RULES: [&dyn Rule; 33] = [
+pub static RULES: [&dyn Rule; 36] = [
     &threads::Deadlock,
     &busy_wait::ZeroTimeoutPoll,
     &busy_wait::MicroSleep,
@@ -73,12 +73,15 @@ pub static RULES: [&dyn Rule; 33] = [
     &threads::LockContention,
     &event_loop::BlockingCall,
     &event_loop::CpuInLoop,
+    &event_loop::NeverAwaited,
     &cpu::ListMembership,
     &cpu::StringConcat,
     &cpu::Exceptions,
     &cpu::NestedLoop,
     &cpu::PythonLoop,
     &cpu::RepeatedCall,
+    &cpu::RepeatedLookup,
+    &cpu::AppendLoop,
     &cpu::GcThrash,
     &cpu::RegexRecompile,
     &cpu::PandasRowwise,

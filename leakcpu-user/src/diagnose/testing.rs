@@ -4,8 +4,8 @@ use super::{Case, Finding, Rule, Thresholds};
 use crate::{
     classify::classify,
     model::{
-        AnswersOwed, Awaits, Child, Frame, Function, FunctionId, GapTimes, Gaps, Host, LoopSamples,
-        Pid, Process, Profile, Reason, Repeat, RoundTrips, Stack, StackId, StackTime,
+        AnswersOwed, Awaits, Child, Frame, Function, FunctionId, GapTimes, Gaps, Host, HotLoop,
+        LoopSamples, Pid, Process, Profile, Reason, Repeat, RoundTrips, Stack, StackId, StackTime,
         StackTimeKind, Thread, ThreadTimes, Tid,
     },
 };
@@ -163,6 +163,30 @@ impl Model {
             if let StackTimeKind::Blocked { syscall, .. } = &mut time.kind {
                 *syscall = Some("epoll_wait".to_owned());
             }
+        }
+    }
+
+    /// A thread that computed for two seconds, with so many samples in the function of a frame, and
+    /// loops of it.
+    pub(super) fn computing(&mut self, frame: Frame, samples: u64, hot_loops: Vec<HotLoop>) {
+        self.thread(&[]);
+        let stack = u32::try_from(self.process.stacks.len());
+        self.process.stacks.push(Self::stack(&[frame]));
+        if let Some(thread) = self.process.threads.last_mut() {
+            thread.hot_loops = hot_loops;
+            thread.stack_times.push(StackTime {
+                stack: StackId(stack.expect("there are few")),
+                kind: StackTimeKind::OnCpuUser,
+                count: samples,
+                blocked_ns: 0,
+                runnable_ns: 0,
+                max_blocked_ns: 0,
+                stack_estimated_ns: 0,
+                reason_estimated_ns: 0,
+                in_long_gap: false,
+                awaits: None,
+                leaves: Vec::new(),
+            });
         }
     }
 

@@ -40,10 +40,15 @@ pub struct Thresholds {
     pub repeated_call_share: f64,
     /// A loop's own instructions take this share of the CPU time.
     pub loop_cpu_share: f64,
+    /// In a loop that does nothing but append, the appending itself takes this share of the CPU
+    /// time.
+    pub appending_cpu_share: f64,
     /// Fewer samples than these say nothing about code.
     pub samples: u64,
     /// A container that is searched from its beginning has so many items.
     pub searched_items: u64,
+    /// A list that a loop only fills becomes so long: a comprehension has a price of its own.
+    pub appended_items: u64,
     /// A text that is copied to be made longer has so many characters.
     pub copied_text_chars: u64,
     /// Waits of one kind take this share of the time.
@@ -86,8 +91,10 @@ impl Thresholds {
         repeated_calls: 8,
         repeated_call_share: 0.66,
         loop_cpu_share: 0.5,
+        appending_cpu_share: 0.02,
         samples: 20,
         searched_items: 100,
+        appended_items: 100,
         copied_text_chars: 10_000,
         wait_share: 0.2,
         round_trips: 5,

@@ -32,7 +32,7 @@ pub use code::{CodeError, CodeLines, CodeObject, read_code, read_witness};
 pub use frame_values::{FrameValues, MAX_VALUES, frame_values};
 pub use line_table::{LineTableKind, line_for, line_for_start};
 pub use memory::{CopiedMemory, ObjectMemory};
-pub use operands::{Iterated, Operand, OperandPlace, OperandType, iterated, operands};
+pub use operands::{Iterated, Operand, OperandPlace, OperandType, iterated, operands, single};
 pub use parked::{ParkedError, ParkedStack, parked, parked_native};
 pub use parts::{CodeParts, read_parts};
 pub use remote::{RemoteError, RemoteMemory, RemoteReader};

@@ -111,6 +111,18 @@ pub fn operands(
     })
 }
 
+/// The value in the first slot of one of `places`, where the thread is.
+pub fn single(
+    process: &PythonProcess,
+    tstate: u64,
+    places: &[OperandPlace],
+) -> Result<Option<(usize, Operand)>, RemoteError> {
+    let tag = u64::from(process.layout.walk.code_tag_mask);
+    look(process, tstate, places, |memory, layout, values| {
+        operand(&memory, layout, values[0] & !tag)
+    })
+}
+
 /// What the loops go over whose iterators are in the slots of one of `places`, where the thread
 /// is: in pairs from 3.15 on, with a number beside each.
 pub fn iterated(

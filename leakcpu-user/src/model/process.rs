@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AuditedAt, Calls, Collector, CpuQuota, FileRate, Function, Imports, NativeFunction,
-    NativeStack, Pid, ProbeUse, RanInstead, Repeat, RepeatedCall, RoundTrips, Stack, Thread,
+    AuditedAt, Calls, Collector, CpuQuota, DroppedCall, FileRate, Function, Imports,
+    NativeFunction, NativeStack, Pid, ProbeUse, RanInstead, Repeat, RepeatedCall, RoundTrips,
+    Stack, Thread,
 };
 
 /// What is known of the interpreter.
@@ -83,6 +84,9 @@ pub struct Process {
     /// was looked at.
     #[serde(default)]
     pub repeated_calls: Vec<RepeatedCall>,
+    /// Calls whose coroutines it dropped, where that was met and the call is known.
+    #[serde(default)]
+    pub dropped_calls: Vec<DroppedCall>,
     /// How fast it reads and writes, if that takes CPU time that is worth a look.
     #[serde(default)]
     pub file_rate: Option<FileRate>,
@@ -130,6 +134,7 @@ impl Process {
             round_trips: Vec::new(),
             repeats: Vec::new(),
             repeated_calls: Vec::new(),
+            dropped_calls: Vec::new(),
             file_rate: None,
             collector: None,
             audits: None,

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Accounts, Gaps, HotSpot, LockWait, StackId, StackTime, Tid, WaitingLoop, Wake};
+use super::{
+    Accounts, Gaps, HotLoop, HotSpot, LockWait, StackId, StackTime, Tid, WaitingLoop, Wake,
+};
 
 /// Exact times of one thread (or sums over threads). Except `gil_wait_ns`,
 /// `steal_ns` and the user/kernel split they sum to `wall_ns`.
@@ -97,6 +99,9 @@ pub struct Thread {
     /// What the instructions do that its on-CPU samples found, most samples first.
     #[serde(default)]
     pub hot_spots: Vec<HotSpot>,
+    /// What the loops do that they found, most samples first.
+    #[serde(default)]
+    pub hot_loops: Vec<HotLoop>,
     /// Of an event loop that waited for answers: what it ran in between, by samples that are
     /// more than those of `stack_times` and are no times.
     #[serde(default)]
@@ -170,6 +175,7 @@ impl Thread {
             waiting_loop: None,
             leaves_results: false,
             hot_spots: Vec::new(),
+            hot_loops: Vec::new(),
             loop_samples: Vec::new(),
             owed: None,
         }

@@ -10,6 +10,7 @@ use super::{
     build::ThreadBuilder,
     collector::collector,
     cost::own_usage,
+    dropped_calls::dropped_calls,
     machine::ran_instead,
     queues::mark_queues,
     repeats::repeats,
@@ -91,8 +92,8 @@ impl Session {
                 };
                 let mut thread = builder.build();
                 thread.lock_waits = lock_waits;
-                let (loops, hot_spots) = loop_looks.look(watched, &record, builder.totals);
-                thread.hot_spots = hot_spots;
+                let (loops, hot) = loop_looks.look(watched, &record, builder.totals);
+                (thread.hot_spots, thread.hot_loops) = (hot.spots, hot.loops);
                 match loops {
                     Some(LoopsOf::OnlyWait(waiting)) => thread.waiting_loop = Some(waiting),
                     Some(LoopsOf::LeaveResults) => thread.leaves_results = true,
@@ -140,6 +141,7 @@ impl Session {
             if self.purpose == Purpose::Report {
                 mark_queues(watched, &mut process, loop_looks.until);
                 process.repeats = repeats(watched, &process, loop_looks.until);
+                process.dropped_calls = dropped_calls(watched, &process);
             }
             if let Some(native) = native.take() {
                 (process.natives, process.native_stacks) = native.into_parts();

@@ -9,10 +9,7 @@ use std::{
 };
 
 use super::{
-    Session,
-    stacks::Stacks,
-    waiting_loops::{MIN_SAMPLES, read},
-    watched::Watched,
+    Session, code_reads::read, stacks::Stacks, waiting_loops::MIN_SAMPLES, watched::Watched,
 };
 use crate::{interpreter::CodeParts, symbolize::CodeId};
 

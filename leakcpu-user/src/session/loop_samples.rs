@@ -31,6 +31,13 @@ fn is_gevent(file: &str) -> bool {
     file.contains("/site-packages/gevent/") || file.contains("/dist-packages/gevent/")
 }
 
+/// Samples whose innermost frame is at one instruction.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Leaf {
+    pub count: u64,
+    pub line: Option<u32>,
+}
+
 /// What the samples of one thread found, frame by frame.
 #[derive(Default)]
 pub(super) struct Seen {
@@ -101,6 +108,19 @@ impl Seen {
             seen.of_samples += without_frames;
         }
         seen
+    }
+
+    /// Samples by their innermost instruction: its code object's number, and its offset.
+    pub(super) fn leaves(&self) -> BTreeMap<(u32, u32), Leaf> {
+        let mut leaves: BTreeMap<(u32, u32), Leaf> = BTreeMap::new();
+        for (sample, line) in self.samples.iter().zip(&self.leaf_lines) {
+            if let Some(Some(place)) = sample.places.first() {
+                let leaf = leaves.entry((place.code, place.offset)).or_default();
+                leaf.count += sample.count;
+                leaf.line = *line;
+            }
+        }
+        leaves
     }
 
     pub(super) fn in_model(&self, waiting: &Waiting) -> Option<WaitingLoop> {

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, time::Instant};
 
-use super::{waiting_loops::read_or_kept, watched::Watched};
+use super::{code_reads::read_or_kept, watched::Watched};
 use crate::{
     bytecode::Analysis,
     interpreter::PythonProcess,

@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use super::{waiting_loops::read_or_kept, watched::Watched};
+use super::{code_reads::read_or_kept, watched::Watched};
 use crate::{
     bytecode::Analysis,
     interpreter::PythonProcess,

@@ -10,21 +10,23 @@ use leakcpu_common::totals::{Totals, TotalsKey};
 
 use super::{
     Purpose,
+    code_reads::read_or_kept,
     file_looks::FileLook,
-    hot_spots::{Found, OperandLooks, hot_spots},
+    hot_loops::hot_loops,
+    hot_spots::hot_spots,
     loop_samples::{Seen, is_standard},
     loop_values::Frames,
-    repeated_calls::{CallLooks, look_further, pure_functions},
-    stacks::Stacks,
+    operand_looks::{OperandLooks, Wanted},
+    repeated_calls::{CallLooks, PureFunction, look_further, pure_functions},
     watched::Watched,
 };
 use crate::{
-    bytecode::{Analysis, DecodeError, SampledCode, Waiting, leave_results, waiting_loop},
+    bytecode::{Analysis, SampledCode, Waiting, leave_results, waiting_loop},
     collect::ThreadRecord,
     discovery::{SourcePlace, source_line},
-    interpreter::{CodeError, CodeParts, MAX_VALUES, PythonProcess, read_parts, read_witness},
-    model::{HotSpot, Pid, Process, Tid, WaitingLoop, plain_name},
-    symbolize::{CodeId, FunctionName},
+    interpreter::{CodeParts, MAX_VALUES, PythonProcess},
+    model::{HotLoop, HotSpot, Pid, Process, Tid, WaitingLoop, plain_name},
+    symbolize::FunctionName,
 };
 
 /// Fewer samples say nothing about a loop.
@@ -56,6 +58,16 @@ pub(super) enum LoopsOf<W = WaitingLoop> {
     OnlyWait(W),
     /// Do more than that, most of the time.
     LeaveResults,
+}
+
+/// What hot code does that does not only wait.
+#[derive(Default)]
+pub(super) struct Hot {
+    pub spots: Vec<HotSpot>,
+    pub loops: Vec<HotLoop>,
+    wanted: Wanted,
+    /// Functions whose calls are looked at.
+    functions: Vec<PureFunction>,
 }
 
 /// Looks at the loops of a window's busy threads.
@@ -101,8 +113,8 @@ impl LoopLooks {
         watched: &Watched,
         record: &ThreadRecord,
         totals: &[(TotalsKey, Totals)],
-    ) -> (Option<LoopsOf>, Vec<HotSpot>) {
-        let nothing = (None, Vec::new());
+    ) -> (Option<LoopsOf>, Hot) {
+        let nothing = (None, Hot::default());
         if record.state.on_cpu_ns < record.wall_ns() / MIN_ON_CPU_PART {
             return nothing;
         }
@@ -117,7 +129,7 @@ impl LoopLooks {
             self.left_out += 1;
             return nothing;
         }
-        let (loops, mut found) = self.judge(watched, process, &seen);
+        let (loops, mut hot) = self.judge(watched, process, &seen);
         let loops = match loops {
             Some(LoopsOf::OnlyWait(waiting)) => self.waits(watched, record, &seen, waiting),
             Some(LoopsOf::LeaveResults) => Some(LoopsOf::LeaveResults),
@@ -125,9 +137,8 @@ impl LoopLooks {
         };
         let state = &record.state;
         let thread = (state.pid, state.tid, state.tstate);
-        let functions = std::mem::take(&mut found.functions);
-        let calls = CallLooks::of(thread, process, functions);
-        let operands = OperandLooks::of(thread, process, &mut found);
+        let calls = CallLooks::of(thread, process, std::mem::take(&mut hot.functions));
+        let operands = OperandLooks::of(thread, process, std::mem::take(&mut hot.wanted));
         let is_wanted = calls.is_some() || operands.is_some();
         let most = self.operands.len().max(self.calls.len());
         if is_wanted && most >= MAX_OPERAND_THREADS {
@@ -136,7 +147,7 @@ impl LoopLooks {
             self.calls.extend(calls);
             self.operands.extend(operands);
         }
-        (loops, found.spots)
+        (loops, hot)
     }
 
     /// Counts the reads and writes of a process for as long as the other looks take, if they are
@@ -228,7 +239,7 @@ impl LoopLooks {
         watched: &Watched,
         process: &PythonProcess,
         seen: &Seen,
-    ) -> (Option<LoopsOf<Waiting>>, Found) {
+    ) -> (Option<LoopsOf<Waiting>>, Hot) {
         let parts: Vec<OnceCell<Option<Arc<CodeParts>>>> =
             seen.codes.iter().map(|_| OnceCell::new()).collect();
         let taken_apart: Vec<OnceCell<Option<SampledCode<'_>>>> =
@@ -269,62 +280,17 @@ impl LoopLooks {
         };
         let least = (seen.of_samples * MIN_SHARE_PCT).div_ceil(100);
         if let Some(waiting) = waiting_loop(&seen.samples, least, &mut code) {
-            return (Some(LoopsOf::OnlyWait(waiting)), Found::default());
+            return (Some(LoopsOf::OnlyWait(waiting)), Hot::default());
         }
         let most = seen.of_samples / 2 + 1;
         let leave = leave_results(&seen.samples, most, &mut code);
-        let found = if self.for_spins {
-            Found::default()
-        } else {
-            let mut found = hot_spots(watched, process, seen, &mut code);
-            found.functions = pure_functions(watched, process, seen, &mut code);
-            found
-        };
-        (leave.then_some(LoopsOf::LeaveResults), found)
-    }
-}
-
-/// Why a code object cannot be judged.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Unjudged {
-    #[error("its process has ended")]
-    Ended,
-    #[error("another may have been at its address")]
-    Replaced,
-    #[error(transparent)]
-    Code(#[from] CodeError),
-    #[error(transparent)]
-    Bytes(#[from] DecodeError),
-}
-
-/// Reads a code object, or takes what was read of it while it was there.
-pub(super) fn read_or_kept(
-    process: &PythonProcess,
-    watched: &Watched,
-    code: CodeId,
-) -> Result<Arc<CodeParts>, Unjudged> {
-    let now = if watched.exited {
-        Err(Unjudged::Ended)
-    } else {
-        read(process, &watched.stacks, code).map(Arc::new)
-    };
-    now.or_else(|why| watched.hot_code.get(code).ok_or(why))
-}
-
-/// Reads the parts of a code object that was sampled.
-pub(super) fn read(
-    process: &PythonProcess,
-    stacks: &Stacks,
-    code: CodeId,
-) -> Result<CodeParts, Unjudged> {
-    let (address, witness) = stacks.whereabouts(code).ok_or(Unjudged::Replaced)?;
-    let parts = read_parts(&process.memory(), process, address)?;
-    // The same object as the one that was sampled.
-    let there = read_witness(process, address).map_err(CodeError::from)?;
-    if there == Some(witness) {
-        Ok(parts)
-    } else {
-        Err(Unjudged::Replaced)
+        let mut hot = Hot::default();
+        if !self.for_spins {
+            hot.spots = hot_spots(watched, process, seen, &mut code, &mut hot.wanted);
+            hot.loops = hot_loops(watched, process, seen, &mut code, &mut hot.wanted);
+            hot.functions = pure_functions(watched, process, seen, &mut code);
+        }
+        (leave.then_some(LoopsOf::LeaveResults), hot)
     }
 }
 

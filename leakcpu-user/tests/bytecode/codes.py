@@ -7,6 +7,8 @@ codes.py dis LIMIT         about LIMIT instructions, spread over the standard li
 codes.py snippets          the functions of snippets.py beside it
 codes.py operations        those of operations.py
 codes.py purity            those of purity.py
+codes.py dropped           those of dropped.py
+codes.py hot_loops         those of hot_loops.py
 codes.py live              the same functions, imported, and others that have run hot, with
                            their addresses; all live until stdin closes
 codes.py judge [PATH...]   the standard library and what is installed beside it, or these
@@ -250,7 +252,7 @@ def main(what, *arguments):
     if what == "live":
         say_live()
         return
-    if what in ("snippets", "operations", "purity"):
+    if what in ("snippets", "operations", "dropped", "hot_loops", "purity"):
         files = [os.path.join(HERE, what + ".py")]
     else:
         paths = arguments or (library(),)

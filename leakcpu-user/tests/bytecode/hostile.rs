@@ -23,6 +23,16 @@ fn ask_all(code: Code<'_>) {
         }
         let innermost = analysis.innermost(&[one.header]).expect("it is in one");
         assert!(one.contains(innermost.header));
+        let append = analysis.only_appends(one);
+        let append = append.iter().flat_map(|append| &*append.ranges);
+        let lookups = analysis.steady_lookups(one);
+        for range in append.chain(lookups.iter().flat_map(|one| &one.ranges)) {
+            assert!(range.start < range.end && one.contains(range.start));
+        }
+    }
+    let pops = analysis.instructions().iter().take(20);
+    for name in pops.filter_map(|one| analysis.dropped_call(one.offset)) {
+        assert!(!name.is_empty());
     }
     assert!(analysis.innermost(&[u32::MAX]).is_none());
     let whole = analysis.judge_function(&SeenCallees::default());

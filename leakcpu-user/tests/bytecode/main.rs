@@ -2,7 +2,9 @@
 //! what loops do, by snippets with a known answer; and foreign bytes.
 
 mod dis;
+mod dropped;
 mod hostile;
+mod hot_loops;
 #[path = "../../../tests/src/interpreter/mod.rs"]
 #[expect(dead_code, reason = "the end-to-end tests use the rest")]
 mod interpreter;

@@ -234,6 +234,15 @@ fn judge(code: Code<'_>) {
         within(&one.ranges);
         within(judged.quiet.as_deref().unwrap_or_default());
         let _ = analysis.written(one);
+        for lookup in analysis.steady_lookups(one) {
+            within(&lookup.ranges);
+        }
+        if let Some(append) = analysis.only_appends(one) {
+            within(&append.ranges);
+        }
+    }
+    for instruction in analysis.instructions().iter().take(20) {
+        let _ = analysis.dropped_call(instruction.offset);
     }
     let _ = analysis.pure_arguments("done", 2);
     let whole = analysis.judge_function(&none);

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Looks that found the operands; fewer say nothing.
-const MIN_LOOKS: u32 = 3;
+pub(super) const MIN_LOOKS: u32 = 3;
 
 /// Instructions of one kind in one function.
 pub(super) struct Spots<'a> {
@@ -59,19 +59,24 @@ pub(super) fn spots(case: Case<'_>, is_wanted: impl Fn(&HotSpot) -> bool) -> Vec
 impl Spots<'_> {
     /// How much of the process' CPU time they take: `61 % of its CPU time searching`.
     pub(super) fn share_of_cpu(&self, case: Case<'_>, doing: &str) -> Because {
-        let share = self.on_cpu.share(case);
-        figure(
-            format!(
-                "{} of its CPU time ({}) {doing}, by {} samples",
-                say::percent(share),
-                say::duration(self.on_cpu.ns),
-                say::grouped(self.on_cpu.samples)
-            ),
-            "cpu_share",
-            share,
-            "ratio",
-        )
+        share_of_cpu(&self.on_cpu, case, doing)
     }
+}
+
+/// How much of the process' CPU time something takes: `61 % of its CPU time searching`.
+pub(super) fn share_of_cpu(on_cpu: &OnCpu, case: Case<'_>, doing: &str) -> Because {
+    let share = on_cpu.share(case);
+    figure(
+        format!(
+            "{} of its CPU time ({}) {doing}, by {} samples",
+            say::percent(share),
+            say::duration(on_cpu.ns),
+            say::grouped(on_cpu.samples)
+        ),
+        "cpu_share",
+        share,
+        "ratio",
+    )
 }
 
 /// An operand of a spot that was found often enough.
