@@ -203,6 +203,15 @@ def consume(numbers):
             return
 
 
+def fibonacci(number):
+    return number if number < 2 else fibonacci(number - 1) + fibonacci(number - 2)
+
+
+def again():
+    while True:
+        fibonacci(20)
+
+
 def forever():
     number = 0
     while True:
@@ -238,6 +247,7 @@ WORKS = {
     "newton": (newton, lambda: (2.0,)),
     "heap": (heap, lambda: (list(range(1000)),)),
     "advance": (advance, lambda: (forever(),)),
+    "again": (again, tuple),
     "consume": (consume, lambda: (forever(),)),
 }
 

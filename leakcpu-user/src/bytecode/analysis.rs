@@ -167,6 +167,16 @@ impl<'a> Analysis<'a> {
         )
     }
 
+    /// Whether control leaves a loop by exceptions only: `while True` without a `break`.
+    pub(super) fn never_ends(&self, this: &Loop) -> bool {
+        let edges = this
+            .blocks
+            .iter()
+            .flat_map(|block| &self.blocks[*block].edges);
+        let mut ways = edges.filter(|(_, edge)| *edge != Edge::Exception);
+        ways.all(|(to, _)| this.blocks.binary_search(to).is_ok())
+    }
+
     /// Indices of the local variables that a loop writes; `None` if they are more than are
     /// followed.
     pub fn written(&self, this: &Loop) -> Option<Vec<u32>> {

@@ -1,6 +1,6 @@
 //! Native code that only the cyclic garbage collector runs.
 
-use crate::model::{Code, Naming, NativeFunction, Process, Thread, in_proportion};
+use crate::model::{Code, Naming, NativeFunction, Process, StackTime, Thread, in_proportion};
 
 /// Functions of `Modules/gcmodule.c` (3.8 to 3.12), `Python/gc.c` and
 /// `Python/gc_free_threading.c` (from 3.13 on) that are not inlined everywhere. What the
@@ -57,17 +57,24 @@ pub fn sampled_collector_ns(process: &Process, thread: &Thread) -> Option<u64> {
     }
     let entries = thread.stack_times.iter().zip(thread.charges());
     let in_collector = entries.map(|(entry, charge)| {
-        let leaves = entry.leaves.iter();
-        let samples: u64 = leaves
-            .filter(|leaf| {
-                let native = process.native(leaf.frame.function);
-                native.is_some_and(is_collector)
-            })
-            .map(|leaf| leaf.count)
-            .sum();
-        in_proportion(charge.on_cpu_ns, samples, entry.count)
+        in_proportion(charge.on_cpu_ns, in_collector(process, entry), entry.count)
     });
     Some(in_collector.sum())
+}
+
+/// Samples of a process in the collector's own code.
+pub fn collector_samples(process: &Process) -> u64 {
+    let threads = process.threads.iter();
+    let entries = threads.flat_map(|thread| &thread.stack_times);
+    entries.map(|entry| in_collector(process, entry)).sum()
+}
+
+fn in_collector(process: &Process, entry: &StackTime) -> u64 {
+    let leaves = entry.leaves.iter().filter(|leaf| {
+        let native = process.native(leaf.frame.function);
+        native.is_some_and(is_collector)
+    });
+    leaves.map(|leaf| leaf.count).sum()
 }
 
 /// Whether that is code of the collector. A nearest symbol is no name.

@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 
 pub use accounts::RESIDUAL;
 pub use class::{Class, Detail};
-pub use collector::sampled_collector_ns;
+pub use collector::{collector_samples, sampled_collector_ns};
 pub use culprit::caused_by;
 pub use owner::{lock_in_words, owner_in_words, place_of};
 pub use service::service_name;

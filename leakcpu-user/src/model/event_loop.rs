@@ -13,6 +13,9 @@ const MIN_GAPS: u64 = 10;
 /// The one file of uvloop that is written in Python.
 pub(super) const UVLOOP: &str = "/uvloop/__init__.py";
 
+/// Where a process of `multiprocessing` begins (`BaseProcess._bootstrap`).
+const WORKER: (&str, &str) = ("/multiprocessing/process.py", "_bootstrap");
+
 /// What a gap was spent on. All but the last sum to its length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GapTimes {
@@ -192,16 +195,23 @@ impl Process {
             .any(|(file, _)| file.contains(mark))
     }
 
-    /// File and plain name of each frame, leaf first.
+    /// File and plain name of each frame, leaf first. A worker that a pool has forked has the
+    /// frames of its parent below its own; those are left out, for what runs there is not its.
     pub(super) fn functions_of<'a>(
         &'a self,
         stack: &'a Stack,
     ) -> impl Iterator<Item = (&'a str, &'a str)> {
-        stack.frames.iter().map(|frame| {
+        let mut is_parents = false;
+        let functions = stack.frames.iter().map(|frame| {
             let function = frame.function.and_then(|id| self.function(id));
             function.map_or(("", ""), |function| {
                 (function.file.as_str(), function.plain_name())
             })
+        });
+        functions.take_while(move |(file, name)| {
+            let is_own = !is_parents;
+            is_parents |= *name == WORKER.1 && file.ends_with(WORKER.0);
+            is_own
         })
     }
 

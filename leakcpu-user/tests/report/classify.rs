@@ -251,3 +251,32 @@ fn losing_samples_lowers_what_is_said_of_functions() {
     let after = of(&classify(&lossy).processes[0]);
     assert!(after < before, "{after} < {before}");
 }
+
+/// A worker that a pool has forked inside of a callback has the frames of the loop below its own.
+#[test]
+fn a_forked_worker_does_not_hold_the_loop_of_its_parent() {
+    let detail = |is_worker: bool| {
+        let mut p = ProcessBuilder::new(7, "3.11.7", &["python", "a.py"]);
+        let mut frame = |name, file: &str| {
+            let file = format!("/usr/lib/python3.11/{file}");
+            p.frame(name, &file, 1, 20)
+        };
+        let mut frames = vec![
+            frame("Handle._run", "asyncio/events.py"),
+            frame("BaseEventLoop._run_once", "asyncio/base_events.py"),
+        ];
+        if is_worker {
+            let begins = frame("BaseProcess._bootstrap", "multiprocessing/process.py");
+            frames.insert(0, begins);
+        }
+        frames.insert(0, p.frame("format_file", "/srv/app/a.py", 1, 5));
+        let mut t = ThreadBuilder::new(7, "python", s(10));
+        t.on_cpu(s(9) + ms(900));
+        t.user(p.stack(&frames), 900);
+        let verdict = verdicts(p.thread(t).build()).verdict;
+        assert_eq!(verdict.class, Class::CpuBound);
+        verdict.detail
+    };
+    assert_eq!(detail(false), Some(Detail::EventLoopBlocked));
+    assert_ne!(detail(true), Some(Detail::EventLoopBlocked));
+}

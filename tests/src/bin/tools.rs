@@ -40,7 +40,11 @@ struct Arguments {
 }
 
 /// What is right to say, by tool and a part of it, and why.
-const RIGHTLY: [Judged; 0] = [];
+const RIGHTLY: [Judged; 1] = [(
+    "gunicorn",
+    "cpu.run-queue",
+    "its workers and their visitors want more than the two CPUs of the machine",
+)];
 
 /// What all of them need.
 const PACKAGES: [&str; 5] = ["black", "flask", "gunicorn", "pytest", "sphinx"];

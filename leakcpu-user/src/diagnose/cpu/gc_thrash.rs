@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
-use crate::classify::{Because, Blame, Detail, place_of, sampled_collector_ns, say};
+use crate::classify::{
+    Because, Blame, Detail, collector_samples, place_of, sampled_collector_ns, say,
+};
 use crate::diagnose::finding::figure;
 use crate::diagnose::{Case, Explanation, Finding, Gain, Rule};
+
+/// Fewer samples in the collector's own code say nothing: every process collects as it ends.
+const MIN_SAMPLES: u64 = 10;
 
 /// The rule.
 pub struct GcThrash;
@@ -108,6 +113,9 @@ fn by_probes(case: Case<'_>) -> Option<Known> {
 /// What samples found in the collector's own code, where nobody listens.
 fn by_samples(case: Case<'_>) -> Option<Known> {
     let process = case.process;
+    if collector_samples(process) < MIN_SAMPLES {
+        return None;
+    }
     let threads = process.threads.iter();
     let ns: Option<u64> = threads
         .map(|thread| sampled_collector_ns(process, thread))
