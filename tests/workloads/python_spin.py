@@ -209,7 +209,7 @@ def fibonacci(number):
 
 def again():
     while True:
-        fibonacci(20)
+        fibonacci(20)  # here
 
 
 def forever():

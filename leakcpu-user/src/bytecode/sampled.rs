@@ -197,9 +197,9 @@ fn only_compute<'a>(
     below: &BTreeMap<u32, Seen>,
     code: &mut impl FnMut(u32) -> Option<&'a SampledCode<'a>>,
 ) -> bool {
-    let mut computes =
+    let computes =
         |id: &u32| code(*id).is_some_and(|of| of.analysis.pure_arguments(of.name, 0).is_some());
-    !below.is_empty() && below.keys().all(|id| computes(id))
+    !below.is_empty() && below.keys().all(computes)
 }
 
 /// What was seen of the loop itself and, by code object, below it; `None` if that cannot be

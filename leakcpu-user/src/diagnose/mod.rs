@@ -172,9 +172,9 @@ pub fn diagnose(
             findings.truncate(kept);
             if !findings.is_empty() {
                 let counted = Counted::of(process);
-                findings
-                    .iter_mut()
-                    .for_each(|finding| counted.add_to(finding));
+                for finding in &mut findings {
+                    counted.add_to(finding);
+                }
             }
             let next_step = findings
                 .first()

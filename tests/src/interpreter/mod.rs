@@ -236,8 +236,7 @@ pub fn newest() -> &'static Interpreter {
 pub fn own_build(named: Option<&str>) -> Option<&'static Interpreter> {
     let here = supported_here().into_iter();
     here.filter(|python| !is_debian(python))
-        .filter(|python| named.is_none_or(|named| python.is_called(named)))
-        .next_back()
+        .rfind(|python| named.is_none_or(|named| python.is_called(named)))
 }
 
 /// Three that differ much: the oldest, the first that is `between`, and the newest.

@@ -47,10 +47,10 @@ pub(super) struct AskedInLoop<'a> {
 }
 
 /// Those that ask by functions of which `asks` is true.
-pub(super) fn asked_in_loops<'a>(
-    process: &'a Process,
+pub(super) fn asked_in_loops(
+    process: &Process,
     asks: impl Fn(&Function) -> bool,
-) -> Vec<AskedInLoop<'a>> {
+) -> Vec<AskedInLoop<'_>> {
     let threads = process.threads.iter();
     threads
         .filter_map(|thread| asked_in_loop(process, thread, &asks))

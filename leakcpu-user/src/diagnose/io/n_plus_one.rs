@@ -183,7 +183,7 @@ struct Asking {
     works_taken: u64,
     on_cpu_ns: u64,
     /// Of the CPU time, what it takes to ask.
-    asking_ns: u64,
+    cpu_to_ask_ns: u64,
 }
 
 impl Asking {
@@ -221,7 +221,7 @@ impl Asking {
             by: By::library(&files).or_else(|| By::service(of.peer))?,
             works_taken: waits.works_taken(process),
             on_cpu_ns,
-            asking_ns,
+            cpu_to_ask_ns: asking_ns,
         })
     }
 
@@ -229,7 +229,7 @@ impl Asking {
     /// each request that the process serves itself.
     fn is_slow(&self, case: Case<'_>, of: &Exchanged<'_>) -> bool {
         let limits = case.thresholds;
-        let asking_ns = of.blocked_ns + self.asking_ns;
+        let asking_ns = of.blocked_ns + self.cpu_to_ask_ns;
         asking_ns as f64 >= case.verdicts.span_ns as f64 * limits.wait_share
             && of.trips >= limits.round_trips * self.works_taken
             && asking_ns * 2 >= of.blocked_ns + self.on_cpu_ns
@@ -254,7 +254,7 @@ fn in_loop<'a>(found: &AskedInLoop<'a>) -> Option<(Exchanged<'a>, Asking)> {
         by: By::library(&found.files).or_else(|| By::service(peer))?,
         works_taken: found.works_taken,
         on_cpu_ns: found.on_cpu_ns,
-        asking_ns: found.on_cpu_ns.saturating_sub(found.other_cpu_ns),
+        cpu_to_ask_ns: found.on_cpu_ns.saturating_sub(found.other_cpu_ns),
     };
     Some((of, asking))
 }
@@ -266,15 +266,15 @@ fn is_of_library(function: &Function) -> bool {
 
 fn finding(rule: &'static str, case: Case<'_>, of: &Exchanged<'_>, asking: Asking) -> Finding {
     let span_ns = case.verdicts.span_ns;
-    let recoverable = per_second(of.blocked_ns + asking.asking_ns, span_ns);
+    let recoverable = per_second(of.blocked_ns + asking.cpu_to_ask_ns, span_ns);
     let mut evidence = of.evidence(span_ns);
     evidence.push(figure(
         format!(
             "{} of CPU time to ask and to take the answers",
-            say::duration(asking.asking_ns)
+            say::duration(asking.cpu_to_ask_ns)
         ),
         "asking_cpu_ns",
-        asking.asking_ns as f64,
+        asking.cpu_to_ask_ns as f64,
         "ns",
     ));
     Finding {

@@ -62,7 +62,7 @@ fn is_request(time: &StackTime, below: &[&Function]) -> bool {
 struct Requests<'a> {
     tids: Vec<Tid>,
     place: Blame,
-    requests: u64,
+    count: u64,
     /// Of all, until the answers begin.
     answers_ns: u64,
     total_ns: u64,
@@ -82,7 +82,7 @@ impl<'a> Requests<'a> {
         Some(Self {
             tids: found.threads().into_keys().collect(),
             place: found.loop_over_items(case.process)?,
-            requests: answers().map(|entry| entry.time.count).sum(),
+            count: answers().map(|entry| entry.time.count).sum(),
             answers_ns: answers().map(|entry| entry.ns).sum(),
             total_ns: found.total_ns(),
             max_ns: found.max_ns(),
@@ -96,7 +96,7 @@ impl<'a> Requests<'a> {
         Self {
             tids: vec![found.tid],
             place: found.place.clone(),
-            requests: found.trips,
+            count: found.trips,
             answers_ns: found.waits_ns,
             total_ns: found.waits_ns,
             max_ns: found.max_ns,
@@ -107,17 +107,17 @@ impl<'a> Requests<'a> {
     }
 
     fn mean_ns(&self) -> u64 {
-        self.answers_ns / self.requests.max(1)
+        self.answers_ns / self.count.max(1)
     }
 
     /// Whether there are several that take most of the time, and not one for each request that
     /// the process serves itself.
     fn are_slow(&self, case: Case<'_>) -> bool {
         let limits = case.thresholds;
-        self.requests >= limits.round_trips
+        self.count >= limits.round_trips
             && self.mean_ns() >= limits.request_ns
             && self.total_ns.saturating_mul(2) >= case.verdicts.span_ns
-            && self.requests >= limits.round_trips * self.works_taken
+            && self.count >= limits.round_trips * self.works_taken
     }
 
     fn finding(self, rule: &'static str, case: Case<'_>) -> Option<Finding> {
@@ -162,10 +162,10 @@ impl<'a> Requests<'a> {
             figure(
                 format!(
                     "{}{whom}, never more than one at a time{by}",
-                    say::count(self.requests, "request", "requests")
+                    say::count(self.count, "request", "requests")
                 ),
                 "requests",
-                self.requests as f64,
+                self.count as f64,
                 "count",
             ),
             figure(
