@@ -4,7 +4,7 @@ use leakcpu_tests::{
     interpreter::{self, Interpreter},
     observe,
     problems::Problems,
-    report::{ns, text},
+    report::{list, ns, text},
     verdict::{self, script_of},
     workload::Workload,
 };
@@ -59,15 +59,20 @@ fn computing_is_never_busy_waiting() {
 }
 
 #[test]
-fn a_server_at_rest_is_idle() {
+fn servers_and_workers_at_rest_are_idle() {
     let mut problems = Problems::new();
     for python in [interpreter::oldest(), interpreter::newest()] {
-        let workload = Workload::start::<&str>(python, "idle_server.py", &[]);
-        problems.about(&workload.name);
-        let report = observe::classify(workload.pid, "2s", &[]);
-        let verdict = &report.process(workload.pid)["verdict"];
-        problems.equal("class", &text(verdict, "class"), &"idle");
-        workload.finish();
+        let workloads = ["idle_server.py", "idle_worker.py"]
+            .map(|script| Workload::start::<&str>(python, script, &[]));
+        let pids = workloads.each_ref().map(|workload| workload.pid);
+        let report = observe::classify_all(&pids, "2s", &["--all-findings"]);
+        for workload in workloads {
+            problems.about(&workload.name);
+            let process = report.process(workload.pid);
+            problems.equal("class", &text(&process["verdict"], "class"), &"idle");
+            problems.check(list(process, "findings").is_empty(), "it has findings");
+            workload.finish();
+        }
     }
     problems.finish();
 }
