@@ -76,6 +76,22 @@ fn arguments_that_make_no_sense_are_usage_errors() {
 }
 
 #[test]
+fn a_configuration_that_is_wrong_or_not_there_is_named() {
+    let wrong = tempfile::NamedTempFile::new().expect("a temporary file can be made");
+    std::fs::write(&wrong, "[rules]\noff = [\"cpu.nothing\"]\n").expect("it can be written");
+    let wrong = wrong
+        .path()
+        .to_str()
+        .expect("a temporary path is plain text");
+    for command in ["classify", "spins"] {
+        table(&[
+            (&[command, "--config", "no/such/file"], 1, "no/such/file"),
+            (&[command, "--config", wrong], 2, "cpu.nothing"),
+        ]);
+    }
+}
+
+#[test]
 fn what_cannot_be_watched_is_said_with_exit_code_1() {
     let mut sleep = Command::new("sleep")
         .arg("1000")

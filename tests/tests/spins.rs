@@ -1,6 +1,7 @@
 //! `pyobserve spins`; busy-waiting in native code, and what only looks like it.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -160,6 +161,24 @@ fn spins_names_those_that_spin_and_nobody_else() {
     }
     problems.about("exit codes");
     problems.equal("found", &outcome.code(), &3);
+    let off = tempfile::NamedTempFile::new().expect("a temporary file can be made");
+    fs::write(&off, "[rules]\noff = [\"busy-wait.zero-timeout-poll\"]\n")
+        .expect("a temporary file can be written");
+    let off = off.into_temp_path();
+    let config = off.to_str().expect("a temporary path is plain text");
+    let poller = spinning[0].pid.to_string();
+    let unwanted = [
+        "spins",
+        "-d",
+        "2s",
+        "--fail-on",
+        "--config",
+        config,
+        "-p",
+        &poller,
+    ];
+    let unwanted = observe::run(&unwanted);
+    problems.equal("switched off", &unwanted.code(), &0);
     drop(spinning);
     let pid = others[0].pid.to_string();
     let nothing = observe::run(&["spins", "-d", "1s", "--fail-on", "-p", &pid]);
