@@ -78,7 +78,7 @@ fn arguments_that_make_no_sense_are_usage_errors() {
 #[test]
 fn a_configuration_that_is_wrong_or_not_there_is_named() {
     let wrong = tempfile::NamedTempFile::new().expect("a temporary file can be made");
-    std::fs::write(&wrong, "[rules]\noff = [\"cpu.nothing\"]\n").expect("it can be written");
+    fs::write(&wrong, "[rules]\noff = [\"cpu.nothing\"]\n").expect("it can be written");
     let wrong = wrong
         .path()
         .to_str()
