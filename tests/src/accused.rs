@@ -1,6 +1,9 @@
 //! What is said of programs that are known to be well made: accusations, which have to have a
 //! reason that somebody has written down.
 
+use std::{io::Write as _, process::ExitCode};
+
+use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 use crate::report::{Report, list, text};
@@ -78,6 +81,25 @@ impl Count {
     /// Whether nobody is accused without a reason.
     pub const fn is_right(&self) -> bool {
         self.all == self.rightly
+    }
+}
+
+/// A line for whoever runs this.
+pub fn say(line: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    stdout.flush().context("cannot write to stdout")
+}
+
+/// How a program ends that has found nobody accused wrongly, or somebody, or could not find out.
+pub fn exit(is_right: Result<bool>) -> ExitCode {
+    match is_right {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(why) => {
+            eprintln!("error: {why:#}");
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -174,19 +174,8 @@ impl Model {
         self.process.stacks.push(Self::stack(&[frame]));
         if let Some(thread) = self.process.threads.last_mut() {
             thread.hot_loops = hot_loops;
-            thread.stack_times.push(StackTime {
-                stack: StackId(stack.expect("there are few")),
-                kind: StackTimeKind::OnCpuUser,
-                count: samples,
-                blocked_ns: 0,
-                runnable_ns: 0,
-                max_blocked_ns: 0,
-                stack_estimated_ns: 0,
-                reason_estimated_ns: 0,
-                in_long_gap: false,
-                awaits: None,
-                leaves: Vec::new(),
-            });
+            let stack = StackId(stack.expect("there are few"));
+            thread.stack_times.push(on_cpu(stack, samples));
         }
     }
 
@@ -203,5 +192,22 @@ impl Model {
             verdicts: &classification.processes[0],
             thresholds: &Thresholds::DEFAULT,
         })
+    }
+}
+
+/// So many samples in a stack.
+pub(super) const fn on_cpu(stack: StackId, samples: u64) -> StackTime {
+    StackTime {
+        stack,
+        kind: StackTimeKind::OnCpuUser,
+        count: samples,
+        blocked_ns: 0,
+        runnable_ns: 0,
+        max_blocked_ns: 0,
+        stack_estimated_ns: 0,
+        reason_estimated_ns: 0,
+        in_long_gap: false,
+        awaits: None,
+        leaves: Vec::new(),
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Awaits, Caused, Child, Frame, LockKind, LockWait, Process, Reason, StackTimeKind, Tid, Waker,
-    wakes,
+    Awaits, Caused, Child, Frame, LockKind, LockWait, Process, Reason, StackId, StackTime,
+    StackTimeKind, Tid, Waker, wakes,
 };
 
 /// The waits of one kind at one place.
@@ -19,7 +19,7 @@ pub struct Wait {
     /// The child of a wait for one.
     pub child: Option<Child>,
     /// Whether it was for work or for an answer, where that is known; then the time is
-    /// estimated.
+    /// estimated, but for a lock.
     pub awaits: Option<Awaits>,
     /// The place: the innermost frame of the user's own code, else the leaf.
     pub frame: Option<Frame>,
@@ -38,6 +38,22 @@ pub struct Wait {
 }
 
 impl Process {
+    /// The stacks of waits that `is_it` says are meant, with how many there were; those that were
+    /// waited in longest come first.
+    pub fn waited_in(&self, is_it: impl Fn(&StackTime) -> bool) -> Vec<(StackId, u64)> {
+        let times = self.threads.iter().flat_map(|thread| &thread.stack_times);
+        let mut sums: BTreeMap<StackId, (u64, u64)> = BTreeMap::new();
+        for time in times.filter(|time| is_it(time)) {
+            let (blocked_ns, count) = sums.entry(time.stack).or_default();
+            *blocked_ns += time.blocked_ns;
+            *count += time.count;
+        }
+        let mut stacks: Vec<_> = sums.into_iter().collect();
+        stacks.sort_by_key(|(_, (blocked_ns, _))| std::cmp::Reverse(*blocked_ns));
+        let stacks = stacks.into_iter();
+        stacks.map(|(stack, (_, count))| (stack, count)).collect()
+    }
+
     /// Its waits, longest total first.
     pub fn waits(&self) -> Vec<Wait> {
         let mut waits = BTreeMap::new();

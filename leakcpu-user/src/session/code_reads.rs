@@ -36,6 +36,19 @@ pub(super) fn read_or_kept(
     now.or_else(|why| watched.hot_code.get(code).ok_or(why))
 }
 
+/// The same for a wait; what cannot be read is no evidence.
+pub(super) fn read_for_wait(
+    process: &PythonProcess,
+    watched: &Watched,
+    code: CodeId,
+) -> Option<Arc<CodeParts>> {
+    read_or_kept(process, watched, code)
+        .inspect_err(|why| {
+            tracing::debug!(pid = process.pid, %why, "code object not read for a wait");
+        })
+        .ok()
+}
+
 /// Reads the parts of a code object that was sampled.
 pub(super) fn read(
     process: &PythonProcess,

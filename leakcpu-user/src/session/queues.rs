@@ -3,13 +3,13 @@
 //! `queue.SimpleQueue` is written in C (`Modules/_queuemodule.c`): a wait in its `get` is one for
 //! a lock, in the user's own frame. What that frame calls tells it from a fight for the lock.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::time::Instant;
 
-use super::{code_reads::read_or_kept, watched::Watched};
+use super::{code_reads::read_for_wait, watched::Watched};
 use crate::{
     bytecode::Analysis,
     interpreter::PythonProcess,
-    model::{Awaits, Process, Reason, StackId, StackTime},
+    model::{Awaits, Process, Reason, StackTime},
     symbolize::CodeId,
 };
 
@@ -23,12 +23,7 @@ pub(super) fn mark_queues(watched: &Watched, process: &mut Process, until: Insta
     let Some(python) = watched.python() else {
         return;
     };
-    let mut waits: BTreeMap<StackId, u64> = BTreeMap::new();
-    for time in times(process).filter(|time| is_for_lock(time)) {
-        *waits.entry(time.stack).or_default() += time.blocked_ns;
-    }
-    let mut stacks: Vec<_> = waits.into_iter().collect();
-    stacks.sort_by_key(|(_, ns)| std::cmp::Reverse(*ns));
+    let mut stacks = process.waited_in(is_for_lock);
     stacks.truncate(STACKS);
     stacks.retain(|(stack, _)| {
         let leaf = watched.stacks.spots(*stack).next();
@@ -47,24 +42,13 @@ pub(super) fn mark_queues(watched: &Watched, process: &mut Process, until: Insta
     }
 }
 
-fn times(process: &Process) -> impl Iterator<Item = &StackTime> {
-    process
-        .threads
-        .iter()
-        .flat_map(|thread| &thread.stack_times)
-}
-
 fn is_for_lock(time: &StackTime) -> bool {
     matches!(time.kind.reason(), Some(Reason::Lock | Reason::Futex))
 }
 
 fn takes_item(watched: &Watched, python: &PythonProcess, code: CodeId, offset: u32) -> bool {
-    let parts = match read_or_kept(python, watched, code) {
-        Ok(parts) => parts,
-        Err(why) => {
-            tracing::debug!(pid = python.pid, %why, "code object not read for a wait");
-            return false;
-        }
+    let Some(parts) = read_for_wait(python, watched, code) else {
+        return false;
     };
     let analysis = Analysis::of(parts.code()).ok();
     analysis.is_some_and(|analysis| analysis.method_called(offset) == Some(TAKES))

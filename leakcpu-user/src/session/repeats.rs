@@ -3,12 +3,9 @@
 //! The stack of an event loop that waits is the loop's own. A coroutine that is resumed has those
 //! that await it on its stack, so what such a loop runs in between is looked at too.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    time::Instant,
-};
+use std::{collections::HashMap, time::Instant};
 
-use super::{code_reads::read_or_kept, watched::Watched};
+use super::{code_reads::read_for_wait, watched::Watched};
 use crate::{
     bytecode::Analysis,
     interpreter::PythonProcess,
@@ -66,24 +63,10 @@ pub(super) fn repeats(watched: &Watched, process: &Process, until: Instant) -> V
 
 /// The stacks of waits for answers.
 fn waited_in(process: &Process) -> Vec<StackId> {
-    let mut waits: BTreeMap<StackId, (u64, u64)> = BTreeMap::new();
-    for time in process
-        .threads
-        .iter()
-        .flat_map(|thread| &thread.stack_times)
-    {
-        if matches!(time.kind.reason(), Some(Reason::NetRecv | Reason::PollWait)) {
-            let sums = waits.entry(time.stack).or_default();
-            *sums = (sums.0 + time.count, sums.1 + time.blocked_ns);
-        }
-    }
-    let mut stacks: Vec<_> = waits
-        .into_iter()
-        .filter(|(_, (count, _))| *count >= MIN_WAITS)
-        .collect();
-    stacks.sort_by_key(|(_, (_, ns))| std::cmp::Reverse(*ns));
-    let stacks = stacks.into_iter().take(STACKS);
-    stacks.map(|(stack, _)| stack).collect()
+    let waits = process
+        .waited_in(|time| matches!(time.kind.reason(), Some(Reason::NetRecv | Reason::PollWait)));
+    let often = waits.into_iter().filter(|(_, count)| *count >= MIN_WAITS);
+    often.take(STACKS).map(|(stack, _)| stack).collect()
 }
 
 /// The stacks of what event loops run that wait for answers.
@@ -103,11 +86,7 @@ enum Around {
 
 /// `None` if the code object cannot be read, or not be understood.
 fn around(watched: &Watched, python: &PythonProcess, code: CodeId, offset: u32) -> Option<Around> {
-    let parts = read_or_kept(python, watched, code)
-        .inspect_err(|why| {
-            tracing::debug!(pid = python.pid, %why, "code object not read for a wait");
-        })
-        .ok()?;
+    let parts = read_for_wait(python, watched, code)?;
     let analysis = Analysis::of(parts.code()).ok()?;
     let repeats = analysis.repeats(offset);
     Some(repeats.map_or(Around::Nothing, |over_items| Around::Loop { over_items }))

@@ -4,7 +4,6 @@
 
 use std::{
     fs,
-    io::Write as _,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -13,7 +12,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
 use leakcpu_tests::{
-    accused::{Count, Judged, Said},
+    accused::{self, Count, Judged, Said, say},
     interpreter::{self, Interpreter},
     observe,
     report::{Report, ns},
@@ -93,14 +92,7 @@ const MANY_TASKS: &str = "some 50,000 tasks live at a time, and the collector lo
 const MAX_PARTS: u32 = 6;
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(why) => {
-            eprintln!("error: {why:#}");
-            ExitCode::FAILURE
-        }
-    }
+    accused::exit(run(&Arguments::parse()))
 }
 
 /// Whether nobody was accused falsely.
@@ -288,10 +280,4 @@ impl Benchmark {
         ensure!(outcome.code() == 0, "pyobserve says: {}", outcome.stderr);
         Ok(outcome.report())
     }
-}
-
-fn say(line: &str) -> Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{line}")?;
-    stdout.flush().context("cannot write to stdout")
 }

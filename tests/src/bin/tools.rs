@@ -4,7 +4,6 @@
 
 use std::{
     fs,
-    io::Write as _,
     net::TcpListener,
     os::unix::process::CommandExt as _,
     path::Path,
@@ -14,7 +13,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use leakcpu_tests::{
-    accused::{Count, Judged, Said},
+    accused::{self, Count, Judged, Said, say},
     interpreter::{self, Interpreter},
     observe,
     report::{Report, list},
@@ -107,14 +106,7 @@ const TOOLS: [Tool; 7] = [
 ];
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(why) => {
-            eprintln!("error: {why:#}");
-            ExitCode::FAILURE
-        }
-    }
+    accused::exit(run(&Arguments::parse()))
 }
 
 /// Whether all that was said is right.
@@ -218,10 +210,4 @@ fn visitors(python: &Interpreter, own: &Path, port: u16) -> Result<Group> {
         .process_group(0)
         .spawn()?;
     Ok(Group(visitors))
-}
-
-fn say(line: &str) -> Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{line}")?;
-    stdout.flush().context("cannot write to stdout")
 }

@@ -1,5 +1,6 @@
 //! `cpu.repeated-call`: a function that only computes is given the same again and again.
 
+use super::spots::share_of_cpu;
 use crate::diagnose::{
     Case, Explanation, Finding, Rule, Severity,
     below::{OnCpu, on_cpu},
@@ -89,18 +90,7 @@ fn finding(
         return None;
     }
     let name = case.process.function(repeated.function)?.plain_name();
-    let share = on_cpu.share(case);
-    let time = figure(
-        format!(
-            "{} of its CPU time ({}) in {name} and below it, by {} samples",
-            say::percent(share),
-            say::duration(on_cpu.ns),
-            say::grouped(on_cpu.samples)
-        ),
-        "cpu_share",
-        share,
-        "ratio",
-    );
+    let time = share_of_cpu(&on_cpu, case, &format!("in {name} and below it"));
     let depth = if repeated.all.calls > repeated.by_others.calls {
         "; calls in calls may get only half as deep"
     } else {
@@ -168,8 +158,8 @@ fn what_was_seen(repeated: &Repeated, calls: &CallsSeen) -> Because {
 mod tests {
     use super::*;
     use crate::{
-        diagnose::testing::{MS, Model},
-        model::{Parameter, StackId, StackTime, StackTimeKind, Thread, ThreadTimes, Tid},
+        diagnose::testing::{MS, Model, on_cpu},
+        model::{Parameter, StackId, Thread, ThreadTimes, Tid},
     };
 
     fn calls(calls: u32, distinct: u32) -> CallsSeen {
@@ -189,19 +179,7 @@ mod tests {
         process
             .stacks
             .extend([Model::stack(&[ways, ways, main]), Model::stack(&[main])]);
-        let time = |stack, ms: u64| StackTime {
-            stack: StackId(stack),
-            kind: StackTimeKind::OnCpuUser,
-            count: ms / 10,
-            blocked_ns: 0,
-            runnable_ns: 0,
-            max_blocked_ns: 0,
-            stack_estimated_ns: 0,
-            reason_estimated_ns: 0,
-            in_long_gap: false,
-            awaits: None,
-            leaves: Vec::new(),
-        };
+        let time = |stack, ms: u64| on_cpu(StackId(stack), ms / 10);
         let times = ThreadTimes {
             wall_ns: 2_000 * MS,
             on_cpu_ns: 2_000 * MS,
